@@ -1,0 +1,287 @@
+"""Entries: the immutable facts a transcript is made of.
+
+An entry is a header (`seq`, `at`, `epoch`) and a body. Bodies come from three hands:
+
+- *from outside*: people, through ingress, without a lease;
+- *facts*: what happened, appended by the worker whenever its lease holds;
+- *intentions*: what is about to happen, appended only if nothing arrived since the transcript was read.
+
+On disk a body is JSON whose `kind` ends in a format version (`user/1`). A changed body gets a new class with the next version; the old class
+stays readable for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What all bodies share: immutable, named fields, JSON that leaves defaults out."""
+
+
+# --- from outside -------------------------------------------------------------------------------------------------------------------
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that came with a message. `id` is ours and unique in the conversation; `source` is what the platform fetches it by."""
+
+    id: str
+    name: str
+    media_type: str = ""
+    source: str = ""
+
+
+class UserMessage(Body, frozen=True, tag="user/1"):
+    """Somebody wrote. `id` is the platform's own id of the message, `author` the platform's id of the person."""
+
+    author: str
+    id: str
+    text: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+class Correction(Body, frozen=True, tag="correction/1"):
+    """A message was edited (`text`) or deleted (`text is None`). `of` is the platform's id of that message."""
+
+    author: str
+    id: str
+    of: str
+    text: str | None = None
+
+
+class Command(Body, frozen=True, tag="command/1"):
+    """Somebody gave an order, such as `/stop`. `name` is without the slash."""
+
+    author: str
+    id: str
+    name: str
+    args: str = ""
+
+
+class Choice(Body, frozen=True, tag="choice/1"):
+    """Somebody answered a question. `question` is the question's seq."""
+
+    author: str
+    id: str
+    question: int
+    option: str
+
+
+# --- facts --------------------------------------------------------------------------------------------------------------------------
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One tool call of an answer. `id` is ours (providers' ids repeat or are missing); `arguments` is the text of a JSON object."""
+
+    id: str
+    tool: str
+    arguments: str
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Tokens as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class AssistantMessage(Body, frozen=True, tag="answer/1"):
+    """The model answered: the `n`-th answer of the conversation, having been shown everything from outside up to `seen`.
+
+    `after_cut` is the cut that lay between the previous answer and this call (0: none); with `n` it makes the answer's name.
+    `provider_data` is opaque: only the model adapter that wrote it reads it.
+    """
+
+    n: int
+    seen: int
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    after_cut: int = 0
+    route: str = ""
+    usage: Usage = Usage()
+    provider_data: str = ""
+
+    @property
+    def name(self) -> str:
+        return answer_name(self.n, self.after_cut)
+
+
+Outcome = Literal["ok", "error", "declined", "unknown"]
+
+
+class ToolResult(Body, frozen=True, tag="result/1"):
+    """How a call ended. `error` is the tool's own error; `declined`: it never ran; `unknown`: it may or may not have happened."""
+
+    call: str
+    outcome: Outcome
+    text: str = ""
+
+
+class Delivered(Body, frozen=True, tag="delivered/1"):
+    """The platform has part `part` of the outgoing thing `of`, under its own `id`. `preview`: it may still hold a preview's text."""
+
+    of: str
+    part: int
+    id: str = ""
+    preview: bool = False
+
+
+Refusal = Literal["retry", "unknown", "refused", "blocked", "dropped"]
+
+
+class DeliveryFailed(Body, frozen=True, tag="delivery_failed/1"):
+    """A send that did not succeed.
+
+    `retry`: certainly not sent, to be tried again at `until`. `unknown`: it may have been sent. `refused`: this part, for its own sake.
+    `blocked`: the chat takes nothing from us. `dropped`: given up under the account's policy or by choice.
+    """
+
+    of: str
+    part: int
+    refusal: Refusal
+    why: str = ""
+    until: float = 0.0
+
+
+class Fetched(Body, frozen=True, tag="fetched/1"):
+    """An attachment's bytes are in the file named by `sha256`; or, with `why`, they could not be had: for good, or until `until`."""
+
+    attachment: str
+    sha256: str = ""
+    why: str = ""
+    until: float = 0.0
+
+
+class Failed(Body, frozen=True, tag="failed/1"):
+    """A model call that failed because of *this* conversation (weather writes no entry). Tried again at `until`."""
+
+    failure: str
+    route: str
+    why: str = ""
+    until: float = 0.0
+
+
+class Summary(Body, frozen=True, tag="summary/1"):
+    """`text` stands for the answer with seq `upto`, its results, what it had seen and everything older."""
+
+    upto: int
+    text: str
+
+
+# --- intentions ---------------------------------------------------------------------------------------------------------------------
+
+
+class ToolStarted(Body, frozen=True, tag="tool_started/1"):
+    """The call is about to be made. `repeatable` is frozen here: if the process dies now, may it be made again?"""
+
+    call: str
+    repeatable: bool = False
+
+
+class DeliveryStarted(Body, frozen=True, tag="delivery_started/1"):
+    """Part `part` of `of` is about to be sent under `key` ("" where the platform takes none).
+
+    `cuts` are the offsets at which the text is split into parts, frozen by the first final send. A `preview` is not yet the text.
+    """
+
+    of: str
+    part: int
+    key: str = ""
+    cuts: tuple[int, ...] = ()
+    preview: bool = False
+
+
+QuestionKind = Literal["approval", "budget", "unknown", "poison", "send"]
+
+
+class Question(Body, frozen=True, tag="question/1"):
+    """The one way to ask a person.
+
+    `about` names the call, the outgoing part or the turn; `to` is the person asked ("" is anyone). `overtakable`: that person's next message
+    closes it. `expires` is an instant; passing it means the safe answer.
+    """
+
+    question: QuestionKind
+    about: str
+    text: str
+    options: tuple[str, ...]
+    to: str = ""
+    expires: float = 0.0
+    overtakable: bool = False
+
+
+class Notice(Body, frozen=True, tag="notice/1"):
+    """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits."""
+
+    text: str
+    replies_to: int = 0
+    about: int = 0
+
+
+class SetAside(Body, frozen=True, tag="set_aside/1"):
+    """What is owed for entries up to `upto` is owed no more, and the model is not shown it."""
+
+    upto: int
+    why: str
+
+
+Outside = UserMessage | Correction | Command | Choice
+Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary
+Intention = ToolStarted | DeliveryStarted | ToolResult | Question | Notice | SetAside
+AnyBody = Outside | Fact | Intention
+Outgoing = AssistantMessage | Notice | Question
+
+OUTSIDE: Final = (UserMessage, Correction, Command, Choice)
+ENDS_AN_ATTEMPT: Final = (AssistantMessage, ToolResult, Delivered, DeliveryFailed, Fetched, Failed, Summary, SetAside)
+"""A fact or a `SetAside`: after one of these a conversation's count of attempts starts anew (DESIGN.md section 6)."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One immutable fact. `seq` orders (never `at`); `at` is Unix seconds; `epoch` is the lease that wrote it, 0 from outside."""
+
+    seq: int
+    at: float
+    epoch: int
+    body: AnyBody
+
+
+_decoder: Final = msgspec.json.Decoder(AnyBody)
+_encoder: Final = msgspec.json.Encoder()
+
+
+def encode(body: AnyBody) -> str:
+    """The body as JSON, as it stands on disk."""
+    return _encoder.encode(body).decode()
+
+
+def decode(text: str | bytes) -> AnyBody:
+    """The body that `encode` wrote. Raises `msgspec.ValidationError` (a `ValueError`) for anything else."""
+    return _decoder.decode(text)
+
+
+def kind(body: AnyBody) -> str:
+    """The body's kind with its format version, such as `user/1`."""
+    return str(body.__struct_config__.tag)
+
+
+def answer_name(n: int, after_cut: int) -> str:
+    """The name under which the `n`-th answer is delivered: `a7`, or `a7.41` after a cut at 41 that no answer followed."""
+    return f"a{n}.{after_cut}" if after_cut else f"a{n}"
+
+
+def call_id(n: int, index: int) -> str:
+    """Our id of the `index`-th call of the `n`-th answer: unique in the conversation, valid in every dialect."""
+    return f"call_{n}_{index}"
+
+
+def outgoing_name(seq: int, body: Outgoing) -> str:
+    """The name under which an outgoing entry is delivered; with the conversation and the part it makes the key."""
+    match body:
+        case AssistantMessage():
+            return body.name
+        case Question():
+            return f"q{seq}"
+        case Notice():
+            return f"n{seq}"

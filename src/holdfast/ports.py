@@ -1,0 +1,377 @@
+"""The seams: what the runtime asks of the world, and what page and command line ask of the runtime.
+
+Every implementation of a port passes the same contract suite (`holdfast.testing.contracts`). Times are Unix seconds unless a name says `_s`
+(a duration in seconds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from holdfast.core.entries import Call, Entry, Fact, Intention, Outside, Usage
+from holdfast.core.request import Request, Tool
+from holdfast.core.text import Limit
+
+# --- the clock ----------------------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Time, as a parameter."""
+
+    def now(self) -> float:
+        """Wall clock, Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+
+# --- the journal --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One entry from outside. `conversation` is its key for ever; `dedupe` names the platform's event: account, chat, message id, kind and version."""
+
+    conversation: str
+    account: str
+    address: str
+    dedupe: str
+    body: Outside
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far an account has been received. `identity` is the platform's own name of the account: another one is a configuration error."""
+
+    account: str
+    identity: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An arrival is durable: as entry `seq`; `new` is false if it had been before."""
+
+    conversation: str
+    seq: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to append facts and intentions to one conversation, until another claim raises the epoch."""
+
+    conversation: str
+    account: str
+    address: str
+    owner: str
+    epoch: int
+    attempts: int
+    floor: int
+    through: str = ""
+    """The gate that admitted this claim; "" if it was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Entries and `wakes`, of one moment."""
+
+    entries: tuple[Entry, ...]
+    wakes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a conversation waits for when its worker lets go: an instant, gates (names of alternatives, sorted, joined by a space), or nothing."""
+
+    due: float | None = None
+    turn_gate: str = ""
+    speech_gate: str = ""
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What one commit did. `entries` are those appended; `intended` and `released` say whether the intentions and the release were taken."""
+
+    entries: tuple[Entry, ...]
+    wakes: int
+    intended: bool
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """The weather of one route or account, as it survives a restart (DESIGN.md section 7)."""
+
+    name: str
+    fingerprint: str = ""
+    until: float = 0.0
+    streak: int = 0
+    since: float = 0.0
+    last_ok: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """At `at` this arrival is ingested, once. `key` names the timer; with `at` it names the occurrence."""
+
+    key: str
+    at: float
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class ToolList:
+    """The tools of one server as last seen, in the host's own JSON."""
+
+    server: str
+    fingerprint: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """One conversation at a glance. `running`: a worker has it now."""
+
+    key: str
+    account: str
+    last_seq: int
+    last_at: float
+    running: bool
+    due: float | None
+    turn_gate: str
+    speech_gate: str
+    attempts: int
+
+
+class Journal(Protocol):
+    """The store of transcripts. Every method that changes something returns only after it is durable.
+
+    Raises `JournalFailed` (or `JournalFull`) if it can't commit; after that every call does, and the process has to end.
+    """
+
+    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+        """One transaction: append what is new, wake those conversations, move the cursor. Raises `Config` if the cursor's identity is another."""
+
+    async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
+        """Take up to `most` conversations that nobody has, of these accounts: due ones first, oldest first, then those that wait at a gate that admits.
+
+        `admits` gives for each gate how many more it takes; a row that waits at several takes the first that admits. Of conversations with
+        two or more attempts at most one is running at a time.
+        """
+
+    async def read(self, conversation: str, after: int) -> Snapshot:
+        """The entries with `seq > after`, in order."""
+
+    async def append(
+        self, lease: Lease, now: float, wakes: int, facts: Sequence[Fact] = (), intentions: Sequence[Intention] = (), release: Release | None = None
+    ) -> Appended:
+        """One transaction: the facts, always; the intentions and the release only if `wakes` is still what it was when the transcript was read.
+
+        Raises `LeaseLost` if the lease's epoch is not the conversation's, or it has been released; then nothing is appended.
+        """
+
+    async def next_due(self, accounts: Sequence[str]) -> float | None:
+        """The earliest instant at which a conversation that nobody has, or a timer, is due."""
+
+    async def waiting_gates(self) -> tuple[str, ...]:
+        """The gates (each as it stands in `Release`) that conversations wait at."""
+
+    async def gates(self) -> tuple[GateRow, ...]: ...
+
+    async def put_gate(self, row: GateRow) -> None: ...
+
+    async def put_timer(self, timer: Timer) -> None: ...
+
+    async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]: ...
+
+    async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
+        """One transaction: ingest the occurrence, advance the timer or delete it. None if it had fired or moved meanwhile."""
+
+    async def tool_lists(self) -> tuple[ToolList, ...]: ...
+
+    async def put_tool_list(self, tool_list: ToolList) -> None: ...
+
+    async def cursor(self, account: str) -> Cursor | None: ...
+
+    async def conversations(self, most: int, before: float | None = None) -> tuple[ConversationRow, ...]:
+        """The most recently changed first; `before` is the `last_at` of the last one of the page before."""
+
+    async def conversation(self, key: str) -> ConversationRow | None: ...
+
+    async def disown(self, now: float, most: int) -> int:
+        """At start, in batches: conversations that were owned by a process that is gone become due. Returns how many this batch did."""
+
+    async def forgive(self, owner: str) -> None:
+        """At an orderly stop: no attempt is counted against the conversations that `owner` still has."""
+
+    async def close(self) -> None: ...
+
+
+# --- platforms ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a platform said to a send or an edit."""
+
+    refusal: Literal["", "retry", "unknown", "refused", "blocked"] = ""
+    id: str = ""
+    why: str = ""
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a platform can promise, as data. `key_holds_s`: how long it recognises our key (0: takes none; infinity: for ever)."""
+
+    limit: Limit = field(default_factory=Limit)
+    key_holds_s: float = 0.0
+    history: bool = False
+    edits: bool = False
+
+
+class Platform(Protocol):
+    """One account of one chat system. It holds no retry, no queue and no state that must survive."""
+
+    account: str
+    traits: Traits
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Receive until cancelled, calling `ready` when connected. Raises `Temporary` or `Config`."""
+
+    async def send(self, address: str, text: str, key: str, edit: str = "") -> Receipt:
+        """Send a part (under `key`, where the platform takes one), or put its text into the message with id `edit`."""
+
+    async def find(self, address: str, text: str, key: str) -> str | None:
+        """Look in the chat's history for a part that may have been sent: its id, or None if it is not there."""
+
+    def show(self, conversation: str, name: str, text: str) -> None:
+        """The answer `name` reads `text` so far. Decoration: never blocks, may be lost."""
+
+
+# --- models -------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: the terminal marker came, every call's arguments were parsed, and it is not empty."""
+
+    text: str
+    calls: tuple[tuple[str, str], ...] = ()
+    """(tool, arguments): the arguments are the text of a JSON object."""
+    usage: Usage = Usage()
+    provider_data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawFailure:
+    """What went wrong, unclassified, as far as it could be kept (PROVIDERS.md section 2). `body` is at most 64 kB."""
+
+    why: str
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    transport: Literal["", "reset", "eof-clean"] = ""
+    exception: str = ""
+
+
+class ModelFailed(Exception):
+    """The call gave no complete answer. Partial text is to be discarded."""
+
+    def __init__(self, failure: RawFailure) -> None:
+        super().__init__(failure.why)
+        self.failure = failure
+
+
+class Model(Protocol):
+    """One route: one configured way to a model."""
+
+    async def call(self, request: Request, on_event: Callable[[str], None]) -> Answer:
+        """Make one call. `on_event` gets the visible text so far, at the first event ("" if it carries none) and whenever it grows.
+
+        Raises `ModelFailed`. Being cancelled closes the connection. Never retries.
+        """
+
+    async def warm(self) -> None:
+        """Import what the first call needs, in a thread."""
+
+    async def close(self) -> None: ...
+
+
+# --- tools --------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """How a call ended. `unknown`: it was written to the server, and no answer came."""
+
+    outcome: Literal["ok", "error", "unknown"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServerState:
+    """One server at a glance."""
+
+    name: str
+    state: Literal["starting", "ready", "down", "misconfigured"]
+    since: float
+    why: str = ""
+    restarts: int = 0
+    pid: int | None = None
+    tools: int = 0
+
+
+class ToolHost(Protocol):
+    """All tool servers of the gateway."""
+
+    async def ready(self) -> None:
+        """Return when the tools of every server are known, live or from the journal; a server never seen is waited for as long as its connect time-out."""
+
+    def tools(self) -> tuple[Tool, ...]: ...
+
+    def servers(self) -> tuple[ToolServerState, ...]: ...
+
+    async def call(self, call: Call) -> ToolOutcome:
+        """Make the call. Never raises for what a server does; being cancelled tells the server, and returns at once."""
+
+
+# --- what page and command line may ask -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something to show of one conversation: a committed entry, or (without one) the text so far of the answer `name`."""
+
+    entry: Entry | None = None
+    name: str = ""
+    text: str = ""
+
+
+class Gateway(Protocol):
+    """The running gateway, as its doors see it."""
+
+    async def accept(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+        """Make these durable and wake their conversations. Only when it returns may anything be acknowledged."""
+
+    async def read(self, conversation: str, after: int = 0) -> Snapshot: ...
+
+    def follow(self, conversation: str, after: int) -> AsyncIterator[Event]:
+        """The conversation's entries after `after`, in order and without a gap, and what is being written, until the reader leaves."""
+
+    async def conversations(self, most: int) -> tuple[ConversationRow, ...]: ...
+
+    async def status(self) -> Mapping[str, Any]: ...
+
+    async def retry(self, gate: str) -> bool:
+        """Open a route's or an account's gate now. False if there is none of that name."""
+
+

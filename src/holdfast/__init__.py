@@ -1,0 +1,1 @@
+"""Holdfast: a self-hosted gateway between chat apps and an AI agent with tools, that never loses a conversation."""

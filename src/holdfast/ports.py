@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from holdfast.core.entries import Call, Entry, Fact, Intention, Outside, Usage
 from holdfast.core.request import Request, Tool
 from holdfast.core.text import Limit
+from holdfast.errors import JournalFailed
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------
 
@@ -34,7 +35,11 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One entry from outside. `conversation` is its key for ever; `dedupe` names the platform's event: account, chat, message id, kind and version."""
+    """One entry from outside.
+
+    `conversation` is its key for ever; `address` is where the platform sends to, of one conversation alone within its account; `dedupe` names the
+    platform's event: account, chat, message id, kind and version; `at` is when it was received, by our clock.
+    """
 
     conversation: str
     account: str
@@ -64,7 +69,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to append facts and intentions to one conversation, until another claim raises the epoch."""
+    """The right to append facts and intentions to one conversation, until another claim raises the epoch. `attempts` counts this claim too."""
 
     conversation: str
     account: str
@@ -120,7 +125,7 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """At `at` this arrival is ingested, once. `key` names the timer; with `at` it names the occurrence."""
+    """At `at` this arrival is ingested, once. `key` names the timer; with `at` it names the occurrence, whatever the arrival's own `at` and `dedupe`."""
 
     key: str
     at: float
@@ -158,11 +163,15 @@ class Journal(Protocol):
     """
 
     async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
-        """One transaction: append what is new, wake those conversations, move the cursor. Raises `Config` if the cursor's identity is another."""
+        """One transaction: append what is new, wake those conversations, move the cursor.
+
+        Raises `Config` if the cursor's identity is another, `Request` if an address is another conversation's; then nothing is kept.
+        """
 
     async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
         """Take up to `most` conversations that nobody has, of these accounts: due ones first, oldest first, then those that wait at a gate that admits.
 
+        `owner` names this life of this process and is never used by another one (see `disown`).
         `admits` gives for each gate how many more it takes; a row that waits at several takes the first that admits. Of conversations with
         two or more attempts at most one is running at a time.
         """
@@ -179,7 +188,7 @@ class Journal(Protocol):
         """
 
     async def next_due(self, accounts: Sequence[str]) -> float | None:
-        """The earliest instant at which a conversation that nobody has, or a timer, is due."""
+        """The earliest instant at which a conversation that could be claimed, or a timer, is due."""
 
     async def waiting_gates(self) -> tuple[str, ...]:
         """The gates (each as it stands in `Release`) that conversations wait at."""
@@ -201,18 +210,22 @@ class Journal(Protocol):
 
     async def cursor(self, account: str) -> Cursor | None: ...
 
-    async def conversations(self, most: int, before: float | None = None) -> tuple[ConversationRow, ...]:
-        """The most recently changed first; `before` is the `last_at` of the last one of the page before."""
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[ConversationRow, ...]:
+        """The most recently changed first; `before` is the last one of the page before."""
 
     async def conversation(self, key: str) -> ConversationRow | None: ...
 
     async def disown(self, now: float, most: int) -> int:
-        """At start, in batches: conversations that were owned by a process that is gone become due. Returns how many this batch did."""
+        """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
 
     async def forgive(self, owner: str) -> None:
         """At an orderly stop: no attempt is counted against the conversations that `owner` still has."""
 
-    async def close(self) -> None: ...
+    async def wait_failed(self) -> JournalFailed:
+        """Return when the journal can commit no more, with the reason to raise: the process has to end."""
+
+    async def close(self) -> None:
+        """Commit what was asked for, and give the data folder back."""
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,147 @@
+-- Every query of the journal. `-- name --` begins one; the line below it says what it is for.
+
+-- find_arrival --
+-- Where a platform's event is recorded already.
+SELECT conversation, seq FROM entry WHERE dedupe = ?1;
+
+-- wake_conversation --
+-- Give an arrival its seq and make its conversation due; begins the conversation if there is none.
+INSERT INTO conversation (key, account, address, wakes, next_seq, last_at, due) VALUES (?1, ?2, ?3, 1, 2, ?4, ?4)
+ON CONFLICT (key) DO UPDATE SET
+  wakes = wakes + 1, next_seq = next_seq + 1, last_at = excluded.last_at, due = min(ifnull(due, excluded.due), excluded.due)
+RETURNING next_seq - 1;
+
+-- add_entry --
+-- Append one entry.
+INSERT INTO entry (conversation, seq, epoch, at, dedupe, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- cursor --
+-- How far an account has been received.
+SELECT identity, value FROM cursor WHERE account = ?1;
+
+-- put_cursor --
+-- Move an account's cursor.
+INSERT INTO cursor (account, identity, value) VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE SET value = excluded.value;
+
+-- suspects_running --
+-- Is a conversation running that was claimed with two or more attempts?
+SELECT EXISTS (SELECT 1 FROM conversation WHERE owner IS NOT NULL AND attempts >= 3);
+
+-- due --
+-- The oldest due conversations of an account, suspects or the others.
+SELECT due, key FROM conversation WHERE owner IS NULL AND account = ?1 AND suspect = ?2 AND due <= ?3 ORDER BY due, key LIMIT ?4;
+
+-- earliest_due --
+-- The earliest instant that a conversation of an account waits for, suspect or not.
+SELECT due FROM conversation WHERE owner IS NULL AND due IS NOT NULL AND account = ?1 AND suspect = ?2 ORDER BY due LIMIT 1;
+
+-- next_turn_gate --
+-- The next account and gate at which a turn waits, after these.
+SELECT account, turn_gate FROM conversation
+WHERE owner IS NULL AND turn_gate <> '' AND (account, turn_gate) > (?1, ?2) ORDER BY account, turn_gate LIMIT 1;
+
+-- next_speech_gate --
+-- The next account and gate at which speech waits, after these.
+SELECT account, speech_gate FROM conversation
+WHERE owner IS NULL AND speech_gate <> '' AND (account, speech_gate) > (?1, ?2) ORDER BY account, speech_gate LIMIT 1;
+
+-- at_turn_gate --
+-- Those whose turn has waited longest at a gate, suspects or the others.
+SELECT since, key FROM conversation
+WHERE owner IS NULL AND turn_gate <> '' AND account = ?1 AND turn_gate = ?2 AND suspect = ?3 ORDER BY since, key LIMIT ?4;
+
+-- at_speech_gate --
+-- Those whose speech has waited longest at a gate, suspects or the others.
+SELECT since, key FROM conversation
+WHERE owner IS NULL AND speech_gate <> '' AND account = ?1 AND speech_gate = ?2 AND suspect = ?3 ORDER BY since, key LIMIT ?4;
+
+-- claim --
+-- Take a conversation: a new epoch, and one more attempt.
+UPDATE conversation SET owner = ?2, epoch = epoch + 1, attempts = attempts + 1 WHERE key = ?1
+RETURNING account, address, epoch, attempts, floor;
+
+-- lease --
+-- What a lease is checked against, and what an append goes on from.
+SELECT owner, epoch, wakes, next_seq, attempts FROM conversation WHERE key = ?1;
+
+-- advance --
+-- After entries of a worker: the next seq, and the attempts.
+UPDATE conversation SET next_seq = ?2, last_at = ?3, attempts = ?4 WHERE key = ?1;
+
+-- release --
+-- Let a conversation go, to wait at an instant, at gates, or for an arrival.
+UPDATE conversation SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - 1, 0)
+WHERE key = ?1;
+
+-- read --
+-- A conversation's wakes with its entries after a seq, of one moment.
+SELECT c.wakes, e.seq, e.at, e.epoch, e.body
+FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq > ?2 WHERE c.key = ?1 ORDER BY e.seq;
+
+-- next_owner --
+-- The next owner of running conversations, after this one.
+SELECT owner FROM conversation WHERE owner IS NOT NULL AND owner > ?1 ORDER BY owner LIMIT 1;
+
+-- disown --
+-- Conversations whose owner is gone become due.
+UPDATE conversation SET owner = NULL, due = min(ifnull(due, ?2), ?2)
+WHERE key IN (SELECT key FROM conversation WHERE owner = ?1 ORDER BY key LIMIT ?3);
+
+-- forgive --
+-- No attempt is counted against what this owner still has.
+UPDATE conversation SET attempts = 0 WHERE owner = ?1;
+
+-- conversation --
+-- One conversation at a glance.
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts FROM conversation WHERE key = ?1;
+
+-- conversations --
+-- Conversations at a glance, the most recently changed first, from a place in that order.
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts FROM conversation
+WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
+
+-- gates --
+-- The weather of all routes and accounts.
+SELECT name, fingerprint, until, streak, since, last_ok, why FROM gate ORDER BY name;
+
+-- put_gate --
+-- Record the weather of one route or account.
+INSERT INTO gate (name, fingerprint, until, streak, since, last_ok, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (name) DO UPDATE SET
+  fingerprint = excluded.fingerprint, until = excluded.until, streak = excluded.streak, since = excluded.since, last_ok = excluded.last_ok,
+  why = excluded.why;
+
+-- put_timer --
+-- Set a timer, or set it anew.
+INSERT INTO timer (key, at, conversation, account, address, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (key) DO UPDATE SET
+  at = excluded.at, conversation = excluded.conversation, account = excluded.account, address = excluded.address, body = excluded.body;
+
+-- due_timers --
+-- The timers whose instant has come, earliest first.
+SELECT key, at, conversation, account, address, body FROM timer WHERE at <= ?1 ORDER BY at, key LIMIT ?2;
+
+-- earliest_timer --
+-- When the next timer fires.
+SELECT at FROM timer ORDER BY at LIMIT 1;
+
+-- timer_at --
+-- When a timer fires.
+SELECT at FROM timer WHERE key = ?1;
+
+-- move_timer --
+-- A timer that fired goes on to its next occurrence.
+UPDATE timer SET at = ?2 WHERE key = ?1;
+
+-- drop_timer --
+-- A timer that fired for the last time.
+DELETE FROM timer WHERE key = ?1;
+
+-- tool_lists --
+-- The tools of all servers as last seen.
+SELECT server, fingerprint, body FROM tool_list ORDER BY server;
+
+-- put_tool_list --
+-- Record the tools of one server.
+INSERT INTO tool_list (server, fingerprint, body) VALUES (?1, ?2, ?3)
+ON CONFLICT (server) DO UPDATE SET fingerprint = excluded.fingerprint, body = excluded.body;

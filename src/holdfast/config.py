@@ -1,0 +1,422 @@
+"""The configuration: one TOML file, read into frozen values.
+
+`load` checks everything that can be checked by reading the file, so that any command may call it. `Config.start` does what only the gateway
+needs: it reads the secrets and the instructions, and refuses what this version can't serve. Both raise `errors.Config`, whose sentence names
+file, table and key, what is wrong and what to do.
+
+`python -m holdfast.config` prints the JSON Schema that is published as `docs/config.schema.json`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from holdfast import errors, secrets
+from holdfast.secrets import Secret
+
+CONFIG_BYTES_MAX: Final = 1_000_000
+INSTRUCTIONS_BYTES_MAX: Final = 256_000
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+SPOKEN: Final = ("openai-chat", "practice")
+"""The dialects that this version serves."""
+
+SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+"""What a variable of a tool server is called whose value is nobody's business."""
+
+# --- the types of settings: `title` completes the sentence "... must be ..." ----------------------------------------------------------
+
+END: Final = r"$(?!\n)"
+"""The end, where Python's `$` would let a line break follow."""
+
+Text = Annotated[str, Meta(title="text in quotes", pattern=r"^[^\x00]+$", max_length=INSTRUCTIONS_BYTES_MAX)]
+Line = Annotated[str, Meta(title="text in quotes, on one line", pattern=r"^[^\x00-\x1f]+" + END, max_length=4_000)]
+Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}{END}")]
+Names = Annotated[tuple[Name, ...], Meta(title='a list of names of routes, such as ["main"]', min_length=1, max_length=32)]
+Seconds = Annotated[float, Meta(title="a number of seconds above 0, and at most a day (86400)", gt=0, le=86_400)]
+Port = Annotated[int, Meta(title="a whole number from 0 to 65535 (0: any free port)", ge=0, le=65_535)]
+Places = Annotated[int, Meta(title="a whole number from 1 to 1000", ge=1, le=1_000)]
+Tokens = Annotated[int, Meta(title="a whole number from 256 to 100 million", ge=256, le=100_000_000)]
+Words = Annotated[tuple[Text, ...], Meta(title='a list of texts, such as ["mcp-server-time"]', min_length=1, max_length=256)]
+Variable = Annotated[str, Meta(pattern=r"^[^=\x00]+$")]
+Environment = Annotated[
+    dict[Variable, Annotated[str, Meta(pattern=r"^[^\x00]*$")]], Meta(title='a table of texts, such as { TZ = "UTC" }', max_length=256)
+]
+YesOrNo = Annotated[bool, Meta(title="true or false")]
+Dialect = Annotated[
+    Literal["openai-chat", "openai-responses", "anthropic", "practice"],
+    Meta(title='"openai-chat", "openai-responses", "anthropic" or "practice"'),
+]
+Replay = Annotated[
+    dict[str, Literal["always", "never", "ask"]], Meta(title='a table of "always", "never" or "ask", such as { "some_tool" = "always" }')
+]
+Url = Annotated[
+    str,
+    Meta(
+        title='a URL such as "http://127.0.0.1:11434/v1", without user or password',
+        pattern=r"^https?://[^/@\s?#]+[^@\s?#]*" + END,
+        max_length=2_000,
+    ),
+]
+Reference = Annotated[Secret, Meta(title='"env:NAME", "file:PATH" or "credential:NAME"')]
+
+
+def _about(description: str) -> Meta:
+    return Meta(description=description)
+
+
+# --- the tables ---------------------------------------------------------------------------------------------------------------------
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who answers."""
+
+    instructions: Annotated[Text, _about("What the model is told before every conversation.")] = "You are a helpful assistant."
+    instructions_file: Annotated[Line | None, _about("A file to read the instructions from; a relative path counts from this file.")] = None
+    chain: Annotated[Names, _about("The routes to try, in order of preference.")] = ("main",)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to a model."""
+
+    dialect: Annotated[Dialect, _about("What the endpoint speaks. `practice` is built in and needs no other setting.")] = "openai-chat"
+    base_url: Annotated[Url, _about("Where the endpoint is, without /chat/completions.")] = ""
+    model: Annotated[Line, _about("The model's name, as the endpoint calls it.")] = ""
+    api_key: Annotated[
+        Reference | None, _about("Where the key is: env:NAME, file:PATH, or credential:NAME (systemd). Never the key itself.")
+    ] = None
+    context_tokens: Annotated[Tokens | None, _about("How many tokens the model can read at once.")] = None
+    connect_timeout_s: Annotated[Seconds, _about("How long a connection may take.")] = 10.0
+    first_event_timeout_s: Annotated[Seconds, _about("How long the first word may take: models load, and think.")] = 120.0
+    idle_timeout_s: Annotated[Seconds, _about("How long an answer may stand still.")] = 120.0
+    calls_at_once_max: Annotated[Places, _about("How many calls may be under way at once.")] = 4
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one for any other settings or key, and the same for the same ones, for ever. Shows nothing of the key."""
+        return _fingerprint(msgspec.structs.replace(self, api_key=None), self.api_key.value if self.api_key else "")
+
+
+class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One MCP server: a command that is started, or a URL."""
+
+    command: Annotated[Words | None, _about("The program and its arguments. It is started with the gateway.")] = None
+    url: Annotated[Url | None, _about("Where a server that runs already is.")] = None
+    env: Annotated[Environment, _about("Environment variables for the command.")] = {}
+    trust_annotations: Annotated[YesOrNo, _about("Believe what the server says of its tools, such as that one only reads.")] = False
+    replay: Annotated[Replay, _about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one for any other settings, and the same for the same ones, for ever."""
+        return _fingerprint(self, "")
+
+
+class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page."""
+
+    host: Annotated[Line, _about("The address the page listens on.")] = "127.0.0.1"
+    port: Annotated[Port, _about("The port the page listens on.")] = 8420
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    data_dir: Annotated[Line, _about("The folder that everything is kept in; a relative path counts from this file.")] = (
+        "~/.local/share/holdfast"
+    )
+    agent: Agent = Agent()
+    routes: Annotated[
+        dict[Name, Route], _about("The ways to a model, by name. Without any there is one, `main`, to the practice model.")
+    ] = {}
+    tools: Annotated[dict[Name, ToolServer], _about("The tool servers, by name.")] = {}
+    web: Web = Web()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the file says. `warnings` are sentences for the owner."""
+
+    file: Path
+    data_dir: Path
+    agent: Agent
+    routes: Mapping[str, Route]
+    tools: Mapping[str, ToolServer]
+    web: Web
+    warnings: tuple[str, ...] = field(default=())
+
+    def start(self, environ: Mapping[str, str]) -> Config:
+        """The same with the secrets and the instructions in it. Raises `errors.Config` for what is missing or can't be served by this version."""
+        warnings: list[str] = []
+        routes = {name: self._started(name, route, environ, warnings) for name, route in self.routes.items()}
+        for name, server in self.tools.items():
+            if server.command is None:
+                raise _error(
+                    self.file, f"tools.{name}", "url: this version talks to tool servers that it starts itself. Give a command instead."
+                )
+        if not _is_loopback(self.web.host):
+            raise _error(
+                self.file,
+                "web",
+                f'host is {self.web.host!r}, but this version\'s page asks nobody for a password. Write host = "127.0.0.1".',
+            )
+        return replace(self, agent=self._instructed(environ), routes=routes, warnings=tuple(warnings))
+
+    @property
+    def known_secrets(self) -> tuple[str, ...]:
+        """The values that must never be shown, of a configuration that was started."""
+        keys = (route.api_key.value for route in self.routes.values() if route.api_key)
+        variables = (value for server in self.tools.values() for name, value in server.env.items() if SECRET_NAME.search(name))
+        return (*keys, *variables)
+
+    def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str]) -> Route:
+        if route.dialect not in SPOKEN:
+            raise _error(
+                self.file,
+                f"routes.{name}",
+                f'dialect is "{route.dialect}", but this version speaks {" and ".join(SPOKEN)}. Choose one of them.',
+            )
+        if route.api_key is None:
+            return route
+        key, warning = secrets.resolve(route.api_key, f"{self.file}: [routes.{name}] api_key", self.file.parent, environ)
+        if warning:
+            warnings.append(warning)
+        return msgspec.structs.replace(route, api_key=key)
+
+    def _instructed(self, environ: Mapping[str, str]) -> Agent:
+        if self.agent.instructions_file is None:
+            return self.agent
+        path = secrets.expanded(self.agent.instructions_file, self.file.parent, environ)
+        instructions = _read(path, INSTRUCTIONS_BYTES_MAX, f"{self.file}: [agent] instructions_file").strip()
+        if not instructions:
+            raise _error(self.file, "agent", f"instructions_file: {path} is empty. Write the instructions into it, or remove the setting.")
+        return msgspec.structs.replace(self.agent, instructions=instructions, instructions_file=None)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------------------------
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in `path`, else in the file that HOLDFAST_CONFIG names, else in the usual place, else the defaults.
+
+    Raises `errors.Config`. Reads no other file and no secret.
+    """
+    named = path or (Path(environ["HOLDFAST_CONFIG"]) if environ.get("HOLDFAST_CONFIG") else None)
+    file = (named or usual_place(environ)).absolute()
+    if named is None and not file.exists():
+        return _checked(file, {}, environ)
+    try:
+        raw = tomllib.loads(_read(file, CONFIG_BYTES_MAX, "The configuration"))
+    except tomllib.TOMLDecodeError as error:
+        raise errors.Config(f"{file} is not valid TOML: {error}. Correct that place; text stands in double quotes.") from error
+    return _checked(file, raw, environ)
+
+
+def usual_place(environ: Mapping[str, str]) -> Path:
+    """Where the configuration is if nobody names it."""
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    return Path(folder if folder.startswith("/") else secrets.expanded("~/.config", Path(), environ), "holdfast", "config.toml")
+
+
+def _read(path: Path, bytes_max: int, what: str) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(bytes_max + 1)
+    except OSError as error:
+        raise errors.Config(
+            f"{what} is to be read from {path}, but that fails: {error.strerror}. Create the file, or correct the path."
+        ) from error
+    if len(raw) > bytes_max:
+        raise errors.Config(f"{what} is to be read from {path}, but that file is larger than {bytes_max} bytes. Make it shorter.")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise errors.Config(
+            f"{what} is to be read from {path}, but byte {error.start} there is not UTF-8. Save the file as UTF-8."
+        ) from error
+
+
+def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Config:
+    _known(file, "", raw, File)
+    data_dir = _value(file, "", "data_dir", raw["data_dir"], _fields(File)["data_dir"]) if "data_dir" in raw else File().data_dir
+    agent = _table(file, "agent", raw.get("agent", {}), Agent)
+    routes = {name: _table(file, f"routes.{name}", table, Route) for name, table in _tables(file, "routes", raw)}
+    tools = {name: _table(file, f"tools.{name}", table, ToolServer) for name, table in _tables(file, "tools", raw)}
+    config = Config(
+        file=file,
+        data_dir=secrets.expanded(data_dir, file.parent, environ),
+        agent=agent,
+        routes=routes or {"main": Route(dialect="practice")},
+        tools=tools,
+        web=_table(file, "web", raw.get("web", {}), Web),
+    )
+    if {"instructions", "instructions_file"} <= raw.get("agent", {}).keys():
+        raise _error(file, "agent", "has both instructions and instructions_file. Keep one of them.")
+    for name, route in config.routes.items():
+        _check_route(file, name, route)
+    for name, server in config.tools.items():
+        if (server.command is None) == (server.url is None):
+            raise _error(file, f"tools.{name}", 'needs exactly one of command (such as ["mcp-server-time"]) and url.')
+    _check_chain(file, agent.chain, config.routes)
+    return config
+
+
+def _check_route(file: Path, name: str, route: Route) -> None:
+    if route.dialect == "practice":
+        return
+    if not route.base_url:
+        raise _error(
+            file,
+            f"routes.{name}",
+            'base_url is missing. Write where the model\'s endpoint is, such as base_url = "http://127.0.0.1:11434/v1".',
+        )
+    if not route.model:
+        raise _error(
+            file, f"routes.{name}", 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
+        )
+    if route.base_url.rstrip("/").endswith("/chat/completions"):
+        raise _error(file, f"routes.{name}", "base_url must end before /chat/completions: that is added to it. Remove the end.")
+
+
+def _check_chain(file: Path, chain: tuple[str, ...], routes: Mapping[str, Route]) -> None:
+    for index, name in enumerate(chain):
+        if name not in routes:
+            raise _error(
+                file,
+                "agent",
+                f"chain names the route {name!r}, but there is no [routes.{name}].{_nearest(name, routes)} The routes are: {', '.join(routes)}.",
+            )
+        if name in chain[:index]:
+            raise _error(file, "agent", f"chain names the route {name!r} twice. Remove one of them.")
+
+
+# --- tables and values --------------------------------------------------------------------------------------------------------------
+
+_Table = TypeVar("_Table", Agent, Route, ToolServer, Web)
+
+
+def _tables(file: Path, key: str, raw: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    tables = raw.get(key, {})
+    if not isinstance(tables, dict):
+        raise _error(file, "", f"{key} must be tables, such as [{key}.main], not {_plain(tables)}.")
+    for name in tables:
+        if not NAME.fullmatch(name):
+            raise _error(
+                file, key, f"{name!r} can't be a name: use letters, digits, - and _, at most 32, and begin with a letter or digit."
+            )
+        if not isinstance(tables[name], dict):
+            raise _error(file, key, f"{name} must be a table of its own, which begins with [{key}.{name}], not {_plain(tables[name])}.")
+    return tables.items()
+
+
+def _table(file: Path, table: str, raw: object, kind: type[_Table]) -> _Table:
+    if not isinstance(raw, dict):
+        raise _error(file, "", f"{table} must be a table, which begins with [{table}], not {_plain(raw)}.")
+    _known(file, table, raw, kind)
+    fields = _fields(kind)
+    return kind(**{key: _value(file, table, key, value, fields[key]) for key, value in raw.items()})
+
+
+_LITERAL_KEY: Final = (
+    'api_key must be "env:NAME", "file:PATH" or "credential:NAME" (systemd), never the key itself: configurations get copied and shown. '
+    "Put the key into a file that only you can read, and write the path of that file."
+)
+
+
+def _value(file: Path, table: str, key: str, value: object, field_type: Any) -> Any:
+    try:
+        return msgspec.convert(value, field_type, dec_hook=_reference)
+    except msgspec.ValidationError as error:
+        if key == "api_key":  # it may be the key itself: never shown
+            raise _error(file, table, _LITERAL_KEY) from None
+        wrong = "but something in it is not" if isinstance(value, list | dict) and value else f"not {_plain(value)}"
+        raise _error(file, table, f"{key} must be {_title(field_type)}, {wrong}.") from error
+
+
+def _reference(kind: type, value: object) -> Secret:
+    """Makes a `Secret` of its reference, for msgspec."""
+    if kind is not Secret or not isinstance(value, str) or not re.match(secrets.REFERENCE, value):
+        raise ValueError
+    return Secret(value)
+
+
+def _known(file: Path, table: str, raw: Iterable[str], kind: type[msgspec.Struct]) -> None:
+    fields = _fields(kind)
+    for key in raw:
+        if key not in fields:
+            raise _error(file, table, f"there is no setting {key!r} here.{_nearest(key, fields)} The settings are: {', '.join(fields)}.")
+
+
+def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {one.name: one.type for one in msgspec.structs.fields(kind)}
+
+
+def _title(field_type: Any) -> Any:
+    """The title of a type, as it stands in the schema: its own, or that of the type it may be besides nothing."""
+    schema = msgspec.json.schema(field_type, schema_hook=_schema)
+    return next(one["title"] for one in (schema, *schema.get("anyOf", ())) if "title" in one)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 -- seldom needed, and not free at start
+
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _plain(value: object) -> str:
+    """What was written, in plain words, short."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case "":
+            return "an empty text"
+        case str():
+            return f"the text {value[:60]!r}" if "@" not in value else "this text"  # there may be a password before an @
+        case list():
+            return "a list" if value else "an empty list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date"
+
+
+def _error(file: Path, table: str, sentence: str) -> errors.Config:
+    return errors.Config(f"{file}: [{table}] {sentence}" if table else f"{file}: {sentence}")
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+def _fingerprint(settings: msgspec.Struct, secret: str) -> str:
+    import hashlib  # noqa: PLC0415 -- only the gateway needs it
+
+    return hashlib.sha256(msgspec.json.encode([settings, secret], order="sorted")).hexdigest()[:16]
+
+
+# --- the schema ---------------------------------------------------------------------------------------------------------------------
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    assert kind is Secret
+    return {"type": "string", "pattern": secrets.REFERENCE}
+
+
+def schema() -> str:
+    """The JSON Schema of the file, for editors."""
+    described = msgspec.json.schema(File, schema_hook=_schema)
+    return msgspec.json.format(msgspec.json.encode({"title": "Holdfast's configuration", **described}), indent=2).decode()
+
+
+if __name__ == "__main__":
+    print(schema())  # noqa: T201 -- this is the command's output

@@ -1,0 +1,203 @@
+"""The process of one tool server: lines in, lines out, and an end that is certain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+from collections import deque
+from typing import Final, cast
+
+from holdfast.errors import Config, Temporary
+from holdfast.tools.settings import ServerSettings
+
+log: Final = logging.getLogger("holdfast.tools")
+
+LINE_BYTES_MAX: Final = 8 * 1024 * 1024
+WORDS_CHARS_MAX: Final = 300
+STDERR_LINE_BYTES_MAX: Final = 4_000
+STDERR_LINES_PER_MINUTE_MAX: Final = 120
+
+END_OF_INPUT_S: Final = 2.0
+TERMINATE_S: Final = 1.5
+KILL_S: Final = 1.0
+DRAIN_S: Final = 0.5
+
+_NEEDS_A_PERSON: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.E2BIG})
+
+
+class Child(asyncio.SubprocessProtocol):
+    """A running tool server. It has a process group of its own, and exits at the end of its input, which comes with our end however we end.
+
+    `lost`: it sends and takes no more. `stirred` is set then, and by whoever else wants its owner's attention.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.lost = False
+        self.stirred = asyncio.Event()
+        self.exited = asyncio.Event()
+        self.pid = 0
+        self._why = ""
+        self._garbage = b""
+        self._stdout = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+        self._stderr = _Stderr(settings.name)
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    @classmethod
+    async def start(cls, settings: ServerSettings) -> Child:
+        """Start the process. Raises `Config` if the command can't be run, `Temporary` if the machine has no room for it."""
+        loop = asyncio.get_running_loop()
+        where = f"Tool server {settings.name!r}: the command {settings.command[0]!r}"
+        try:
+            _, child = await loop.subprocess_exec(
+                lambda: cls(settings), *settings.command, env=settings.environment(), start_new_session=True
+            )
+        except FileNotFoundError as failure:
+            raise Config(f"{where} was not found. Install it, or give its full path in [tools.{settings.name}].") from failure
+        except ValueError as failure:
+            raise Config(f"{where} can't be run ({failure}). Correct it in [tools.{settings.name}].") from failure
+        except OSError as failure:
+            if failure.errno in _NEEDS_A_PERSON:
+                raise Config(f"{where} can't be run ({failure.strerror}). Correct it in [tools.{settings.name}].") from failure
+            raise Temporary(f"{where} can't be run now ({failure.strerror}).") from failure
+        return child
+
+    async def line(self) -> bytes:
+        """The next line that it sent; empty when it is lost."""
+        try:
+            return await self._stdout.readline()
+        except ValueError:
+            self.lose(f"it sent a line of more than {LINE_BYTES_MAX // 1024 // 1024} MB")
+            return b""
+
+    def write(self, line: bytes) -> None:
+        """Send a line. Never waits: see `writable`."""
+        self._stdin.write(line)
+
+    async def writable(self) -> None:
+        """Wait while it does not read what it was sent."""
+        await self._writable.wait()
+
+    def not_understood(self, line: bytes) -> None:
+        """It printed something that is not of the protocol: harmless, unless nothing else comes."""
+        self._garbage = self._garbage or line[:WORDS_CHARS_MAX]
+
+    def lose(self, why: str) -> None:
+        """From now on it sends and takes no more, for the reason given first."""
+        if not self.lost:
+            self.lost = True
+            self._why = why
+            self._stdout.feed_eof()
+            self._writable.set()
+            self.stirred.set()
+
+    async def stop(self) -> None:
+        """End its input; then ask it to go; then kill its whole group. Bounded; being cancelled kills at once."""
+        self._stdin.close()
+        try:
+            if await self._gone_within(END_OF_INPUT_S):
+                return
+            self._signal(signal.SIGTERM)
+            if await self._gone_within(TERMINATE_S):
+                return
+            self._signal(signal.SIGKILL)
+            await self._gone_within(KILL_S)
+        finally:
+            self._signal(signal.SIGKILL)  # what it left behind in its group goes with it
+            self.lose("it was stopped")
+            self._transport.close()
+
+    def last_words(self) -> str:
+        """What is known of its end, or of its silence, as the end of a sentence."""
+        parts = [self._why] if self.lost else []
+        match self._transport.get_returncode():
+            case None | 0:
+                pass
+            case status if status < 0:
+                parts.append(f"it was ended by {signal.Signals(-status).name}")
+            case status:
+                parts.append(f"its exit status is {status}")
+        if self._garbage:
+            parts.append(f"it printed {_words(self._garbage)}, which is not MCP")
+        if self._stderr.last:
+            parts.append(f"the last line of its log is {_words(self._stderr.last[-1])}")
+        return "; ".join(parts)
+
+    async def _gone_within(self, patience_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self.exited.wait()
+        return self.exited.is_set()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    # What the event loop reports.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        self._stdout.set_transport(cast("asyncio.Transport", self._transport.get_pipe_transport(1)))
+        self.pid = self._transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self._stderr.feed(data)
+        elif not self.lost:
+            self._stdout.feed_data(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002  the event loop's signature
+        if fd == 0:
+            self.lose("it closed its input")
+        elif fd == 1:
+            self.lose("it closed its output")
+
+    def process_exited(self) -> None:
+        self.exited.set()
+        # Its last answer may still be in the pipe; but a child of its own may hold that pipe open for ever.
+        asyncio.get_running_loop().call_later(DRAIN_S, self.lose, "it ended")
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+
+class _Stderr:
+    """What a server writes to its stderr: to our log, so many lines a minute; it is never made to wait."""
+
+    def __init__(self, name: str) -> None:
+        self.last: deque[bytes] = deque(maxlen=1)
+        self._name = name
+        self._rest = b""
+        self._minute = 0.0
+        self._lines = 0
+
+    def feed(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:STDERR_LINE_BYTES_MAX]
+        for line in filter(bytes.strip, lines):
+            self.last.append(line[:STDERR_LINE_BYTES_MAX])
+            self._log(line[:STDERR_LINE_BYTES_MAX])
+
+    def _log(self, line: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._minute >= 60:
+            self._minute, self._lines = now, 0
+        self._lines += 1
+        if self._lines <= STDERR_LINES_PER_MINUTE_MAX:
+            log.info("%s: %s", self._name, line.decode(errors="replace"))
+        elif self._lines == STDERR_LINES_PER_MINUTE_MAX + 1:
+            log.info("%s: more lines in this minute are left out", self._name)
+
+
+def _words(line: bytes) -> str:
+    return json.dumps(line.decode(errors="replace").strip()[:WORDS_CHARS_MAX], ensure_ascii=False)

@@ -1,0 +1,192 @@
+"""The tool servers of the gateway, each with one task that owns it. The MCP SDK itself is in `session`, imported when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from holdfast.core.entries import Call
+from holdfast.core.request import Tool
+from holdfast.errors import Config, Temporary
+from holdfast.ports import Clock, ToolList, ToolOutcome, ToolServerState
+from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
+from holdfast.tools.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from holdfast.tools.session import Session
+
+CALLS_AT_ONCE_MAX: Final = 32
+"""Of one server; more wait for their turn."""
+PROBE_S: Final = 60.0
+"""How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
+
+Keep = Callable[[ToolList], Awaitable[None]]
+Child = Callable[[Callable[[], None]], Awaitable[None]]
+
+
+class McpHost:
+    """All tool servers, as `ports.ToolHost`. Whoever supervises runs `children`."""
+
+    def __init__(self, servers: Sequence[ServerSettings], keep: Keep, kept: Mapping[str, ToolList], clock: Clock) -> None:
+        self._servers = {settings.name: _Server(settings, keep, kept.get(settings.name), clock, self._index) for settings in servers}
+        self._entries: dict[str, Entry] = {}
+        self._tools: tuple[Tool, ...] = ()
+        self._index()
+
+    def children(self) -> Mapping[str, Child]:
+        """For each server by name: the coroutine that owns it.
+
+        It starts the server, calls `ready` when its tools are known, and serves until it is cancelled or the server is lost. Raises
+        `Temporary` (lost, slow, not MCP: run it again after a while) or `Config` (its command can't be run).
+        """
+        return {name: server.run for name, server in self._servers.items()}
+
+    async def ready(self) -> None:
+        for server in self._servers.values():
+            await server.settled.wait()
+
+    def tools(self) -> tuple[Tool, ...]:
+        return self._tools
+
+    def servers(self) -> tuple[ToolServerState, ...]:
+        return tuple(server.state() for server in self._servers.values())
+
+    async def call(self, call: Call) -> ToolOutcome:
+        if call.tool not in self._entries:
+            await self.ready()  # its server may be starting for the first time under this configuration
+        entry = self._entries.get(call.tool)
+        if entry is None:
+            return ToolOutcome("error", f"there is no tool {call.tool!r}")
+        try:
+            arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeError) as failure:
+            return ToolOutcome("error", f"the arguments are not the text of a JSON object ({failure}); the tool was not called")
+        outcome = await self._servers[entry.tool.server].call(entry.own_name, arguments)
+        if outcome.outcome == "unknown":
+            if entry.tool.repeatable:
+                return ToolOutcome("error", f"{outcome.text}; it may safely be called again")
+            return ToolOutcome("unknown", f"{outcome.text}; it may or may not have happened")
+        return outcome
+
+    def _index(self) -> None:
+        self._entries = catalogue((server.settings, server.offered) for server in self._servers.values())
+        self._tools = tuple(entry.tool for entry in self._entries.values())
+
+
+class _Server:
+    """One tool server: what is known of it, and the task that owns it while it runs."""
+
+    def __init__(self, settings: ServerSettings, keep: Keep, kept: ToolList | None, clock: Clock, on_change: Callable[[], None]) -> None:
+        self.settings = settings
+        self.offered: tuple[Offered, ...] = ()
+        self.settled = asyncio.Event()
+        """Its tools are known, from itself or from the journal; or its first start failed."""
+        self._keep = keep
+        self._kept = kept if kept and kept.fingerprint == settings.fingerprint else None
+        self._clock = clock
+        self._on_change = on_change
+        self._session: Session | None = None
+        self._places = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
+        self._starts = 0
+        self._state: Literal["starting", "ready", "down", "misconfigured"] = "starting"
+        self._since = clock.now()
+        self._why = ""
+        self._changed = asyncio.Event()
+        if self._kept:
+            try:
+                self.offered = decode(self._kept.body)
+                self.settled.set()
+            except ValueError:  # of another version of Holdfast
+                self._kept = None
+
+    def state(self) -> ToolServerState:
+        return ToolServerState(
+            name=self.settings.name,
+            state=self._state,
+            since=self._since,
+            why=self._why,
+            restarts=max(0, self._starts - 1),
+            pid=self._session.child.pid if self._session else None,
+            tools=len(self.offered),
+        )
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Own the server: start it, learn its tools, serve, end it."""
+        self._starts += 1
+        self._become("starting", self._why)
+        try:
+            sdk = await asyncio.to_thread(importlib.import_module, "holdfast.tools.session")
+            async with sdk.connect(self.settings) as session:
+                await self._learn(await session.tools())
+                self._session = session
+                self._become("ready", "")
+                ready()
+                await self._attend(session)
+                self._session = None
+                self._become("down", "it was lost")
+        except Config as failure:
+            self._become("misconfigured", str(failure))
+            raise
+        except Temporary as failure:
+            self._become("down", str(failure))
+            raise
+        finally:
+            self._session = None
+            self.settled.set()
+            if self._state in {"starting", "ready"}:
+                self._become("down", "it was stopped")
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> ToolOutcome:
+        async with self._places:
+            session = await self._live()
+            if session is None:
+                since = datetime.fromtimestamp(self._since, UTC).isoformat(" ", "seconds")
+                return ToolOutcome(
+                    "error", f"unavailable: tool server {self.settings.name!r} is {self._state} since {since}. {self._why}".strip()
+                )
+            return await session.call(tool, arguments)
+
+    async def _attend(self, session: Session) -> None:
+        """Until it is lost: when it says that its tools changed, and from time to time, ask for them. Not while it works: it may be busy."""
+        while not session.child.lost:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_S):
+                    await session.child.stirred.wait()
+            session.child.stirred.clear()
+            if not session.child.lost and not session.calls:
+                await self._learn(await session.tools())
+
+    async def _learn(self, offered: tuple[Offered, ...]) -> None:
+        latest = ToolList(self.settings.name, self.settings.fingerprint, encode(offered))
+        if latest != self._kept:
+            await self._keep(latest)
+            self._kept = latest
+            self.offered = offered
+            self._on_change()
+        self.settled.set()
+
+    async def _live(self) -> Session | None:
+        """The live session: if need be, after waiting for a server that is starting, or that was lost only just now."""
+        patience_s = self.settings.connect_timeout_s
+        if self._state == "down":
+            patience_s = max(0.0, self._since + patience_s - self._clock.now())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while self._state != "misconfigured" and (self._session is None or self._session.child.lost):
+                    await self._changed.wait()
+        session = self._session
+        return None if session is None or session.child.lost else session
+
+    def _become(self, state: Literal["starting", "ready", "down", "misconfigured"], why: str) -> None:
+        """Note the state. `since` tells how long the server has been of use, or of none: each try to start it does not count anew."""
+        if {state, self._state} - {"starting", "down"}:
+            self._since = self._clock.now()
+        self._state, self._why = state, why
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -7,7 +7,7 @@ Every implementation of a port passes the same contract suite (`holdfast.testing
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from holdfast.core.entries import Call, Entry, Fact, Intention, Outside, Usage
@@ -130,6 +130,11 @@ class Timer:
     key: str
     at: float
     arrival: Arrival
+
+    @property
+    def occurrence(self) -> Arrival:
+        """The arrival as it is ingested."""
+        return replace(self.arrival, at=self.at, dedupe=f"timer {self.key} {self.at!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""The data folder: one process at a time, private, with a ballast to throw off when the disk is full."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from holdfast.errors import AlreadyRunning, Config
+
+BALLAST_BYTES: Final = 1 << 20
+BALLAST_NEEDS_FREE_BYTES: Final = 16 << 20
+"""With less free than this, room is better left to the journal: else a full disk would be filled again at each start."""
+
+
+class DataFolder:
+    """The folder, as long as this process holds its lock. The lock goes with the process: there is no stale one, and no PID to read."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the folder, making it if there is none. Raises `AlreadyRunning`, or `Config` if it can't be used."""
+        self.path = path
+        self.journal = path / "journal.db"
+        self._ballast = path / "ballast"
+        try:
+            self._make()
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Config(
+                f"The data folder {path} can't be used: {error.strerror}. Make it a folder that this user may write to, or set data_dir to another one."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise AlreadyRunning(
+                f"Another Holdfast is running on the data folder {path}. Use that one, stop it, or set data_dir to another folder."
+            ) from error
+        self._load_ballast()
+
+    def _make(self) -> None:
+        if not self.path.is_dir():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700)
+            sync_folder(self.path.parent)
+
+    def _load_ballast(self) -> None:
+        """Best effort: it is a comfort, and the disk may be full now."""
+        room = os.statvfs(self.path)
+        if self._ballast.exists() or room.f_bavail * room.f_frsize < BALLAST_NEEDS_FREE_BYTES:
+            return
+        try:
+            with self._ballast.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+        except OSError:
+            self.drop_ballast()
+
+    def drop_ballast(self) -> None:
+        """Make room to end, and to write at the next start."""
+        self._ballast.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give the folder to the next process."""
+        os.close(self._lock)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

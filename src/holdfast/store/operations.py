@@ -1,0 +1,295 @@
+"""What the journal does, as plain functions of a connection, inside a transaction that somebody else begins and commits.
+
+Nothing here grows with the number of conversations or entries: each query walks an index from one end of what it returns to the other
+(a test reads the query plans).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, decode
+from holdfast.errors import Config, LeaseLost, Request
+from holdfast.ports import (
+    Accepted,
+    Appended,
+    Arrival,
+    ConversationRow,
+    Cursor,
+    GateRow,
+    Lease,
+    Release,
+    Snapshot,
+    Timer,
+    ToolList,
+)
+from holdfast.store.queries import SQL
+
+
+def _rows(db: apsw.Connection, query: str, *bindings: apsw.SQLiteValue) -> Any:
+    """A cursor over what a named query finds: rows are what the query says, which no type can know."""
+    return db.execute(SQL[query], bindings)
+
+
+def _row(db: apsw.Connection, query: str, *bindings: apsw.SQLiteValue) -> Any:
+    """The one row that a named query finds, or None."""
+    return db.execute(SQL[query], bindings).fetchone()
+
+
+# --- from outside -------------------------------------------------------------------------------------------------------------------
+
+
+def ingest(db: apsw.Connection, arrivals: Sequence[tuple[Arrival, str]], cursor: Cursor | None) -> tuple[Accepted, ...]:
+    """Append what is new and wake its conversations. Each arrival comes with its encoded body."""
+    if cursor:
+        _move_cursor(db, cursor)
+    return tuple(_accept(db, arrival, body) for arrival, body in arrivals)
+
+
+def _move_cursor(db: apsw.Connection, cursor: Cursor) -> None:
+    known = get_cursor(db, cursor.account)
+    if known and known.identity != cursor.identity:
+        raise Config(
+            f"The account {cursor.account!r} is now {cursor.identity!r} on its platform, but its conversations here are those of "
+            f"{known.identity!r}. Give it the credential of {known.identity!r} again, or set up {cursor.identity!r} under another account name."
+        )
+    db.execute(SQL["put_cursor"], (cursor.account, cursor.identity, cursor.value))
+
+
+def _accept(db: apsw.Connection, arrival: Arrival, body: str) -> Accepted:
+    known = _row(db, "find_arrival", arrival.dedupe)
+    if known:
+        return Accepted(known[0], known[1], new=False)
+    try:
+        (seq,) = _rows(db, "wake_conversation", arrival.conversation, arrival.account, arrival.address, arrival.at).fetchone()
+    except apsw.ConstraintError as error:
+        raise Request(
+            f"The address {arrival.address!r} of the account {arrival.account!r} belongs to another conversation than {arrival.conversation!r}; "
+            "a conversation's key and its address name the same chat."
+        ) from error
+    db.execute(SQL["add_entry"], (arrival.conversation, seq, 0, arrival.at, arrival.dedupe, body))
+    return Accepted(arrival.conversation, seq, new=True)
+
+
+# --- claims -------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The arguments of `Journal.claim`."""
+
+    owner: str
+    now: float
+    accounts: Sequence[str]
+    admits: Mapping[str, int]
+    most: int
+
+
+def claim(db: apsw.Connection, asked: Claim) -> tuple[Lease, ...]:
+    """Due ones first, then those at gates; of suspects (two or more attempts) one, if none is running."""
+    places = dict(asked.admits)
+    taken: dict[str, str] = {}
+    suspect_taken = False
+    for candidate in _candidates(db, asked):
+        through = next((gate for gate in candidate.gates if places.get(gate, 0) > 0), "")
+        if candidate.key in taken or (candidate.suspect and suspect_taken) or (candidate.gates and not through):
+            continue
+        if through:
+            places[through] -= 1
+        taken[candidate.key] = through
+        suspect_taken = suspect_taken or candidate.suspect
+        if len(taken) == asked.most:
+            break
+    return tuple(_take(db, asked.owner, key, through) for key, through in taken.items())
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Candidate:
+    """A conversation that could be claimed, because it is due or through one of these gates."""
+
+    since: float
+    key: str
+    suspect: bool
+    gates: tuple[str, ...] = ()
+
+
+def _candidates(db: apsw.Connection, asked: Claim) -> Iterator[_Candidate]:
+    """In the order in which they are to be taken. `most` of each kind is enough, since one is passed over only for others that are taken."""
+    suspects = _suspects(db)
+    yield from sorted(_due_ones(db, asked, suspects))
+    yield from sorted(_those_at_gates(db, asked, suspects))
+
+
+def _due_ones(db: apsw.Connection, asked: Claim, suspects: Sequence[bool]) -> Iterator[_Candidate]:
+    for account in asked.accounts:
+        for suspect in suspects:
+            for due, key in _rows(db, "due", account, suspect, asked.now, asked.most):
+                yield _Candidate(due, key, suspect)
+
+
+def _those_at_gates(db: apsw.Connection, asked: Claim, suspects: Sequence[bool]) -> Iterator[_Candidate]:
+    for lane in ("turn", "speech"):
+        for account, waited_at in _gates_waited_at(db, lane):
+            gates = tuple(waited_at.split(" "))
+            if account in asked.accounts and any(asked.admits.get(gate, 0) > 0 for gate in gates):
+                for suspect in suspects:
+                    for since, key in _rows(db, f"at_{lane}_gate", account, waited_at, suspect, asked.most):
+                        yield _Candidate(since, key, suspect, gates)
+
+
+def _suspects(db: apsw.Connection) -> Sequence[bool]:
+    """Which conversations may be claimed: those that are no suspects, and suspects only while none runs."""
+    return (False,) if _row(db, "suspects_running")[0] else (False, True)
+
+
+def _gates_waited_at(db: apsw.Connection, lane: str) -> Iterator[tuple[str, str]]:
+    """Account and gate, each pair once: one short search for each, however many conversations wait there."""
+    place = ("", "")
+    while place := _row(db, f"next_{lane}_gate", *place):
+        yield place
+
+
+def _take(db: apsw.Connection, owner: str, key: str, through: str) -> Lease:
+    account, address, epoch, attempts, floor = _rows(db, "claim", key, owner).fetchone()
+    return Lease(key, account, address, owner, epoch, attempts, floor, through)
+
+
+def next_due(db: apsw.Connection, accounts: Sequence[str]) -> float | None:
+    """What `claim` would not take while a suspect runs is not due either: who sleeps until this instant would wake in vain."""
+    found = [_row(db, "earliest_due", account, suspect) for suspect in _suspects(db) for account in accounts]
+    found.append(_row(db, "earliest_timer"))
+    return min((row[0] for row in found if row), default=None)
+
+
+def waiting_gates(db: apsw.Connection) -> tuple[str, ...]:
+    return tuple(sorted({gate for lane in ("turn", "speech") for _, gate in _gates_waited_at(db, lane)}))
+
+
+def disown(db: apsw.Connection, ours: frozenset[str], now: float, most: int) -> int:
+    """Conversations of owners that are not `ours` become due."""
+    done = 0
+    place = ("",)
+    while done < most and (place := _row(db, "next_owner", *place)):
+        if place[0] not in ours:
+            db.execute(SQL["disown"], (place[0], now, most - done))
+            done += db.changes()
+    return done
+
+
+def forgive(db: apsw.Connection, owner: str) -> None:
+    db.execute(SQL["forgive"], (owner,))
+
+
+# --- what a worker does -------------------------------------------------------------------------------------------------------------
+
+Encoded = Sequence[tuple[Fact | Intention, str]]
+"""Bodies with their JSON, encoded where a body that can't be encoded harms its author alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """The arguments of `Journal.append`."""
+
+    lease: Lease
+    now: float
+    wakes: int
+    facts: Encoded
+    intentions: Encoded
+    release: Release | None
+
+
+def append(db: apsw.Connection, asked: Append) -> Appended:
+    """The facts; and, if nothing has arrived since `wakes`, the intentions and the release."""
+    key, now, release = asked.lease.conversation, asked.now, asked.release
+    owner, epoch, wakes, seq, attempts = _row(db, "lease", key) or (None, 0, 0, 0, 0)
+    if (owner, epoch) != (asked.lease.owner, asked.lease.epoch):
+        raise LeaseLost(
+            f"The worker of epoch {asked.lease.epoch} has lost the conversation {key!r} (now at {epoch}). It stops, and appended nothing."
+        )
+    fresh = wakes == asked.wakes
+    bodies = [*asked.facts, *asked.intentions] if fresh else asked.facts
+    for offset, (_, text) in enumerate(bodies):
+        db.execute(SQL["add_entry"], (key, seq + offset, epoch, now, None, text))
+    if bodies:
+        ends_an_attempt = any(isinstance(body, ENDS_AN_ATTEMPT) for body, _ in bodies)
+        db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ends_an_attempt else attempts))
+    if fresh and release:
+        db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor))
+    entries = tuple(Entry(seq + offset, now, epoch, body) for offset, (body, _) in enumerate(bodies))
+    return Appended(entries, wakes, intended=fresh, released=fresh and release is not None)
+
+
+def read(db: apsw.Connection, conversation: str, after: int) -> Snapshot:
+    """One statement, so one moment. (A conversation without entries after `after` is one row without an entry.)"""
+    rows = _rows(db, "read", conversation, after).fetchall()
+    entries = tuple(Entry(seq, at, epoch, decode(body)) for _, seq, at, epoch, body in rows if seq is not None)
+    return Snapshot(entries, rows[0][0] if rows else 0)
+
+
+# --- timers -------------------------------------------------------------------------------------------------------------------------
+
+
+def put_timer(db: apsw.Connection, timer: Timer, body: str) -> None:
+    arrival = timer.arrival
+    db.execute(SQL["put_timer"], (timer.key, timer.at, arrival.conversation, arrival.account, arrival.address, body))
+
+
+def due_timers(db: apsw.Connection, now: float, most: int) -> tuple[Timer, ...]:
+    return tuple(
+        Timer(key, at, Arrival(conversation, account, address, "", _from_outside(body), at))
+        for key, at, conversation, account, address, body in _rows(db, "due_timers", now, most)
+    )
+
+
+def _from_outside(text: str) -> Outside:
+    body = decode(text)
+    assert isinstance(body, OUTSIDE)
+    return body
+
+
+def fire(db: apsw.Connection, timer: Timer, body: str, next_at: float | None) -> Accepted | None:
+    if _row(db, "timer_at", timer.key) != (timer.at,):
+        return None
+    if next_at is None:
+        db.execute(SQL["drop_timer"], (timer.key,))
+    else:
+        db.execute(SQL["move_timer"], (timer.key, next_at))
+    return _accept(db, timer.occurrence, body)
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------------------------
+
+
+def get_cursor(db: apsw.Connection, account: str) -> Cursor | None:
+    found = _row(db, "cursor", account)
+    return Cursor(account, *found) if found else None
+
+
+def conversation(db: apsw.Connection, key: str) -> ConversationRow | None:
+    found = _row(db, "conversation", key)
+    return ConversationRow(*found) if found else None
+
+
+def conversations(db: apsw.Connection, most: int, before: ConversationRow | None) -> tuple[ConversationRow, ...]:
+    place = (before.last_at, before.key) if before else (float("inf"), "")
+    return tuple(ConversationRow(*found) for found in _rows(db, "conversations", *place, most))
+
+
+def gates(db: apsw.Connection) -> tuple[GateRow, ...]:
+    return tuple(GateRow(*found) for found in _rows(db, "gates"))
+
+
+def put_gate(db: apsw.Connection, row: GateRow) -> None:
+    db.execute(SQL["put_gate"], (row.name, row.fingerprint, row.until, row.streak, row.since, row.last_ok, row.why))
+
+
+def tool_lists(db: apsw.Connection) -> tuple[ToolList, ...]:
+    return tuple(ToolList(*found) for found in _rows(db, "tool_lists"))
+
+
+def put_tool_list(db: apsw.Connection, row: ToolList) -> None:
+    db.execute(SQL["put_tool_list"], (row.server, row.fingerprint, row.body))

@@ -1,0 +1,209 @@
+"""The journal on SQLite: one file, one process, one connection that writes, in one thread.
+
+Nothing else ever opens the files: a stray `open().close()` of the database in this process would drop SQLite's locks on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from holdfast.core.entries import Fact, Intention, encode
+from holdfast.errors import HoldfastError, JournalFailed, JournalFull
+from holdfast.ports import (
+    Accepted,
+    Appended,
+    Arrival,
+    ConversationRow,
+    Cursor,
+    GateRow,
+    Lease,
+    Release,
+    Snapshot,
+    Timer,
+    ToolList,
+)
+from holdfast.store import operations
+from holdfast.store.failures import failed, unusable, unwritable
+from holdfast.store.folder import DataFolder
+from holdfast.store.migrations import migrate
+from holdfast.store.writer import Breakage, JobThread, anew, commit_together, read_each
+
+CHECKPOINT_PAGES: Final = 2000
+"""The write-ahead log goes into the database when it has so many pages (8 MB). Fewer: commits wait for it more often. More: a start after a
+kill, which reads the log, takes longer."""
+
+PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # an fsync at every commit. NORMAL loses acknowledged commits in a power cut; a test shows that
+    "wal_autocheckpoint = 0",  # done by our own hand after the callers were woken, and not silent if it fails
+    "journal_size_limit = 33554432",
+    "temp_store = MEMORY",
+)
+
+
+class SqliteJournal:
+    """`ports.Journal`. Opened before the loop serves, used from one loop."""
+
+    def __init__(self, folder: DataFolder, writer: apsw.Connection, reader: apsw.Connection) -> None:
+        self._folder = folder
+        self._breakage = Breakage(self._explain)
+        self._log_pages = 0
+        writer.set_wal_hook(self._logged)
+        self._writer = JobThread("journal-writer", writer, commit_together, self._breakage, self._checkpoint)
+        self._reader = JobThread("journal-reader", reader, read_each, self._breakage)
+        self._owners: frozenset[str] = frozenset()
+        self._open = True
+
+    @classmethod
+    def open(cls, data_dir: Path) -> SqliteJournal:
+        """Open or create the journal. Raises `AlreadyRunning`, `Config`, or `JournalFailed`, each with a sentence.
+
+        No check of the file, also not after a kill: it would take time with every conversation ever held (a second for 300 MB), and finds what
+        SQLite's own recovery of the log does not leave. A page that is damaged raises CORRUPT when it is read, and ends the process loudly.
+        """
+        folder = DataFolder(data_dir)
+        try:
+            return cls(folder, *_connect(folder.journal))
+        except apsw.Error as error:
+            folder.close()
+            raise unusable(folder.journal, error) from error
+        except HoldfastError:
+            folder.close()
+            raise
+
+    # --- from outside ---------------------------------------------------------------------------------------------------------------
+
+    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+        encoded = [(arrival, encode(arrival.body)) for arrival in arrivals]
+        return await self._writer.do(lambda db: operations.ingest(db, encoded, cursor), ("ingest.before_commit",), _ingested)
+
+    async def cursor(self, account: str) -> Cursor | None:
+        return await self._reader.do(lambda db: operations.get_cursor(db, account))
+
+    # --- claims ---------------------------------------------------------------------------------------------------------------------
+
+    async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
+        self._owners |= {owner}
+        asked = operations.Claim(owner, now, accounts, admits, most)
+        return await self._writer.do(lambda db: operations.claim(db, asked), (), _claimed)
+
+    async def next_due(self, accounts: Sequence[str]) -> float | None:
+        return await self._reader.do(lambda db: operations.next_due(db, accounts))
+
+    async def waiting_gates(self) -> tuple[str, ...]:
+        return await self._reader.do(operations.waiting_gates)
+
+    async def disown(self, now: float, most: int) -> int:
+        ours = self._owners
+        return await self._writer.do(lambda db: operations.disown(db, ours, now, most))
+
+    async def forgive(self, owner: str) -> None:
+        await self._writer.do(lambda db: operations.forgive(db, owner))
+
+    # --- what a worker does ---------------------------------------------------------------------------------------------------------
+
+    async def read(self, conversation: str, after: int) -> Snapshot:
+        return await self._reader.do(lambda db: operations.read(db, conversation, after))
+
+    async def append(
+        self,
+        lease: Lease,
+        now: float,
+        wakes: int,
+        facts: Sequence[Fact] = (),
+        intentions: Sequence[Intention] = (),
+        release: Release | None = None,
+    ) -> Appended:
+        happened = [(body, encode(body)) for body in facts]
+        intended = [(body, encode(body)) for body in intentions]
+        asked = operations.Append(lease, now, wakes, happened, intended, release)
+        return await self._writer.do(lambda db: operations.append(db, asked), ("append.before_commit",), _appended)
+
+    # --- timers ---------------------------------------------------------------------------------------------------------------------
+
+    async def put_timer(self, timer: Timer) -> None:
+        body = encode(timer.arrival.body)
+        await self._writer.do(lambda db: operations.put_timer(db, timer, body))
+
+    async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]:
+        return await self._reader.do(lambda db: operations.due_timers(db, now, most))
+
+    async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
+        body = encode(timer.arrival.body)
+        return await self._writer.do(lambda db: operations.fire(db, timer, body, next_at), ("ingest.before_commit",), _ingested)
+
+    # --- rows -----------------------------------------------------------------------------------------------------------------------
+
+    async def gates(self) -> tuple[GateRow, ...]:
+        return await self._reader.do(operations.gates)
+
+    async def put_gate(self, row: GateRow) -> None:
+        await self._writer.do(lambda db: operations.put_gate(db, row))
+
+    async def tool_lists(self) -> tuple[ToolList, ...]:
+        return await self._reader.do(operations.tool_lists)
+
+    async def put_tool_list(self, tool_list: ToolList) -> None:
+        await self._writer.do(lambda db: operations.put_tool_list(db, tool_list))
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        return await self._reader.do(lambda db: operations.conversation(db, key))
+
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[ConversationRow, ...]:
+        return await self._reader.do(lambda db: operations.conversations(db, most, before))
+
+    # --- the end --------------------------------------------------------------------------------------------------------------------
+
+    async def wait_failed(self) -> JournalFailed:
+        await self._breakage.known.wait()
+        assert self._breakage.failure is not None
+        return anew(self._breakage.failure)
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        await self._reader.close()
+        await self._writer.close()  # the last connection: it empties the log into the database
+        self._folder.close()
+
+    def _explain(self, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
+        failure = failed(self._folder.journal, db, error)
+        if isinstance(failure, JournalFull):
+            self._folder.drop_ballast()
+        return failure
+
+    def _logged(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, db: apsw.Connection) -> None:
+        if self._log_pages >= CHECKPOINT_PAGES:
+            self._log_pages = 0
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    writer = apsw.Connection(str(file))
+    modes = [writer.execute(f"PRAGMA {pragma}").get for pragma in PRAGMAS]
+    if writer.readonly("main") or modes[0] != "wal":
+        writer.close()
+        raise unwritable(file)
+    migrate(writer, file)
+    return writer, apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+
+
+def _ingested(_: object) -> Sequence[str]:
+    return ("ingest.after_commit",)
+
+
+def _claimed(leases: tuple[Lease, ...]) -> Sequence[str]:
+    return ("claim.after_commit",) if leases else ()
+
+
+def _appended(done: Appended) -> Sequence[str]:
+    return ("append.after_commit", "release.after_commit") if done.released else ("append.after_commit",)

@@ -1,0 +1,122 @@
+"""The command line. What each command needs is imported when it runs: `--help` has to be instant.
+
+Exit codes, the same everywhere:
+
+    0    done; of `chat`: answered
+    2    asked for in a way that can't be done
+    3    `chat`: the turn waits for the answer to a question
+    4    `chat`: the turn was stopped or set aside; no answer will come
+    70   the journal can't commit; nothing was acknowledged that is not kept
+    75   the gateway is away, or another one runs already: try again later
+    78   the configuration has to be changed first
+    130  Ctrl-C; 141: nobody reads the output any more
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from holdfast.errors import Config, HoldfastError, JournalFailed, Request
+
+ANSWERED: Final = 0
+WRONG: Final = 2
+ASKS: Final = 3
+STOPPED: Final = 4
+JOURNAL_FAILED: Final = 70
+AWAY: Final = 75
+CONFIG: Final = 78
+INTERRUPTED: Final = 130
+NOBODY_READS: Final = 141
+
+TERMINAL: Final = "terminal"
+"""The conversation that `chat` means if it is told none."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a character that this terminal can't show is no reason to fail
+    try:
+        code: int = import_module(f"holdfast.cli.{arguments.command}").run(arguments)
+        sys.stdout.flush()
+    except HoldfastError as error:
+        print(f"holdfast: {error}", file=sys.stderr)
+        return _code(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush does not fail again
+        return NOBODY_READS
+    return code
+
+
+def _code(error: HoldfastError) -> int:
+    match error:
+        case Config():
+            return CONFIG
+        case Request():
+            return WRONG
+        case JournalFailed():
+            return JOURNAL_FAILED
+        case _:
+            return AWAY
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 costs more than the rest of the start
+
+        print(f"holdfast {version('holdfast')}")
+        parser.exit()
+
+
+def _parser() -> argparse.ArgumentParser:
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument(
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="the configuration (else HOLDFAST_CONFIG, or the usual place)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="holdfast",
+        description="A gateway between chat apps and an AI agent with tools, that never loses a conversation.",
+        parents=[everywhere],
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser("run", parents=[everywhere], help="start the gateway")
+
+    chat = commands.add_parser(
+        "chat",
+        parents=[everywhere],
+        help="send one message and print the answer",
+        epilog="Exit codes: 0 answered, 3 a question waits, 4 stopped, 75 the gateway is away, 130 Ctrl-C (the turn goes on).",
+    )
+    chat.add_argument(
+        "-q", dest="text", required=True, metavar="TEXT", help="the message, or a command such as /stop; - reads it from the input"
+    )
+    chat.add_argument("--conversation", default=TERMINAL, metavar="NAME", help=f"which conversation (default: {TERMINAL})")
+    chat.add_argument(
+        "--wait",
+        dest="wait_s",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for a gateway that is away (default: 60)",
+    )
+
+    show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
+    show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
+    show.add_argument("--json", action="store_true", help="as JSON, for programs")
+    return parser

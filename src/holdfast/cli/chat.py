@@ -1,0 +1,175 @@
+"""`holdfast chat -q TEXT`: one message, its answer.
+
+The message is sent under a key of its own until the gateway says that it is on disk; then the conversation is followed, across restarts of
+the gateway, until the turn is over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final, TypeVar, assert_never
+
+from holdfast import cli, config
+from holdfast.cli.client import Away, Client
+from holdfast.cli.screen import Screen
+from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Reply, Watch
+from holdfast.core.commands import parse
+from holdfast.core.entries import Entry
+from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Writing, check_text, conversation_key, door_path
+
+SILENT_S: Final = 0.5
+PAUSE_S: Final = 0.05
+PAUSE_S_MAX: Final = 1.0
+EXITS: Final = {"answered": cli.ANSWERED, "asks": cli.ASKS, "stopped": cli.STOPPED}
+
+T = TypeVar("T")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    conversation_key(arguments.conversation)
+    text = _text(arguments.text)
+    check_text(text)
+    settings = config.load(getattr(arguments, "config", None), os.environ)
+    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    chat = _Chat(client, arguments.conversation, Screen(sys.stdout, sys.stderr), arguments.wait_s)
+    try:
+        return chat.run(text)
+    except KeyboardInterrupt:
+        chat.say_where_it_stands()
+        return cli.INTERRUPTED
+
+
+def _text(argument: str) -> str:
+    """The message: the argument, or with `-` the input."""
+    if argument == "-":
+        raw = sys.stdin.buffer.read(MESSAGE_BYTES_MAX + 2)
+        return raw.decode(errors="replace").rstrip("\n")
+    return argument.encode(errors="surrogateescape").decode(errors="replace")
+
+
+class _Patience:
+    """How long a gateway that is away is waited for, and what is said about it."""
+
+    def __init__(self, screen: Screen, wait_s: float) -> None:
+        self._screen = screen
+        self._wait_s = wait_s
+        self.back()
+
+    def back(self) -> None:
+        self._since = 0.0
+        self._said = False
+        self._pause_s = PAUSE_S
+
+    def wait(self, away: Away) -> None:
+        """Wait a little. Raises `Away` when it has been enough."""
+        now = time.monotonic()
+        self._since = self._since or now
+        if now - self._since >= self._wait_s:
+            raise Away(f"{away} I waited {self._wait_s:g} s.") from away
+        if now - self._since >= min(SILENT_S, self._wait_s / 2) and not self._said:
+            self._said = True
+            self._screen.note(
+                f"The gateway is not answering; I'll go on when it is back (waiting up to {self._wait_s:g} s). If it was not started: `holdfast run`."
+            )
+        time.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
+
+    def until(self, ask: Callable[[], T]) -> T:
+        """What `ask` gives, once the gateway answers."""
+        while True:
+            try:
+                given = ask()
+            except Away as away:
+                self.wait(away)
+            else:
+                self.back()
+                return given
+
+
+class _Chat:
+    def __init__(self, client: Client, name: str, screen: Screen, wait_s: float) -> None:
+        self._client = client
+        self._name = name
+        self._key = conversation_key(name)
+        self._screen = screen
+        self._patience = _Patience(screen, wait_s)
+        self._accepted = False
+
+    def run(self, text: str) -> int:
+        post = Post(key=str(uuid.uuid4()), text=text)
+        saved = self._patience.until(lambda: self._client.send(self._name, post))
+        self._accepted = True
+        watch = Watch(saved.seq, parse(text, AUTHOR, post.key), self._name)
+        while True:
+            try:
+                code = self._follow(watch)
+            except Away as away:
+                self._wait(away)
+            else:
+                if code is not None:
+                    return code
+                self._wait(Away("The gateway stopped."))
+
+    def _wait(self, away: Away) -> None:
+        try:
+            self._patience.wait(away)
+        except Away as enough:
+            raise Away(f"{enough} Your message is saved and will be answered; read it later with `{self._show()}`.") from away
+
+    def _follow(self, watch: Watch) -> int | None:
+        """The exit code; None if the stream ended before the turn did."""
+        growing = ""
+        for event in self._client.events(self._key, watch.last):
+            self._patience.back()
+            match event:
+                case None:
+                    pass
+                case Writing():
+                    growing = growing[: event.at] + event.text
+                    if watch.expects_answers:
+                        self._screen.writing(event.name, growing)
+                case Entry():
+                    for action in watch.see(event):
+                        code = self._act(action, watch)
+                        if code is not None:
+                            return code
+                case _:
+                    assert_never(event)
+        return None
+
+    def _act(self, action: Action, watch: Watch) -> int | None:
+        match action:
+            case Answer():
+                self._screen.answer(action.name, action.text, action.late)
+            case Reply():
+                self._screen.reply(action.text)
+            case Note():
+                self._screen.note(action.text)
+            case Dropped():
+                self._screen.dropped()
+            case Replied():
+                if not watch.goes_on(self._patience.until(lambda: self._client.entries(self._key))):
+                    return cli.ANSWERED
+            case End():
+                return EXITS[action.how]
+            case _:
+                assert_never(action)
+        return None
+
+    def say_where_it_stands(self) -> None:
+        if self._accepted:
+            name = shlex.quote(self._name)
+            self._screen.note(
+                f"The turn goes on in the gateway. `{self._show()}` tells how; `holdfast chat --conversation {name} -q /stop` stops it."
+            )
+        else:
+            self._screen.note("The gateway has not said that it has the message.")
+
+    def _show(self) -> str:
+        return f"holdfast show {shlex.quote(self._name)}"

@@ -1,0 +1,136 @@
+"""The command line's end of the door.
+
+The standard library's HTTP client, over a Unix socket: httpx2 takes three times as long to import, and `chat` should feel instant.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from holdfast.core.entries import Entry
+from holdfast.errors import Config, Request, Temporary
+from holdfast.ports import ConversationRow
+from holdfast.web.wire import KEEP_ALIVE_S, Page, Post, Saved, Writing
+
+REPLY_S_MAX: Final = 30.0
+SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
+UNAVAILABLE: Final = 503
+
+T = TypeVar("T")
+
+
+class Away(Temporary):
+    """The gateway does not answer."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("holdfast", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Client:
+    """Asks the gateway behind the door at `path`. All methods raise `Away` if it does not answer, `Request` if it refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def send(self, name: str, post: Post) -> Saved:
+        """Send a message; when this returns it is on disk. Safe to repeat with the same key."""
+        return _decoded(self._ask("POST", f"/v1/conversations/{_quoted(name)}/messages", msgspec.json.encode(post)), Saved)
+
+    def conversations(self) -> tuple[ConversationRow, ...]:
+        return _decoded(self._ask("GET", "/v1/conversations"), tuple[ConversationRow, ...])
+
+    def entries(self, key: str) -> tuple[Entry, ...]:
+        """The whole conversation."""
+        entries: list[Entry] = []
+        more = True
+        while more:
+            after = entries[-1].seq if entries else 0
+            page = _decoded(self._ask("GET", f"/v1/conversations/{_quoted(key)}/entries?after={after}"), Page)
+            entries += page.entries
+            more = page.more
+        return tuple(entries)
+
+    def events(self, key: str, after: int) -> Iterator[Entry | Writing | None]:
+        """What is committed after `after`, and what is being written; None is a sign of life. Ends if the gateway stops."""
+        connection = _Connection(self._path, SILENCE_S_MAX)
+        try:
+            yield from _events(_response(connection, "GET", f"/v1/conversations/{_quoted(key)}/events", {"Last-Event-ID": str(after)}))
+        except (OSError, http.client.HTTPException) as error:
+            raise _away(error, self._path) from error
+        finally:
+            connection.close()
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        connection = _Connection(self._path, REPLY_S_MAX)
+        try:
+            return _response(connection, method, path, {}, body).read()
+        except (OSError, http.client.HTTPException) as error:
+            raise _away(error, self._path) from error
+        finally:
+            connection.close()
+
+
+def _response(
+    connection: _Connection, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+) -> http.client.HTTPResponse:
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    if response.status == http.client.OK:
+        return response
+    text = response.read()
+    try:
+        sentence = str(msgspec.json.decode(text)["error"])
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        sentence = f"The gateway refused with status {response.status}."
+    if response.status >= http.client.INTERNAL_SERVER_ERROR:
+        raise Away(sentence)
+    raise Request(sentence)
+
+
+def _events(response: http.client.HTTPResponse) -> Iterator[Entry | Writing | None]:
+    kind, data = "", b""
+    for raw in response:
+        line = raw.rstrip(b"\n")
+        if line.startswith(b"event: "):
+            kind = line[7:].decode()
+        elif line.startswith(b"data: "):
+            data = line[6:]
+        elif not line and data:
+            yield _decoded(data, Entry) if kind == "entry" else _decoded(data, Writing)
+            kind, data = "", b""
+        elif not line:
+            yield None
+
+
+def _decoded(text: bytes, type_: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except msgspec.MsgspecError as error:
+        raise Request(f"The gateway's answer can't be read ({error}). Is this command of the same version? Restart the gateway.") from error
+
+
+def _away(error: Exception, path: Path) -> Temporary | Config:
+    if isinstance(error, PermissionError):
+        return Config(f"The door {path} belongs to somebody else. Run this as the user who runs the gateway.")
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return Away("The gateway is not running. Start it with `holdfast run`.")
+    return Away("The gateway does not answer.")
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="")

@@ -1,0 +1,117 @@
+"""`holdfast show`: the conversations, or one of them as a story. Asks the gateway; while that is stopped, reads the journal itself."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from holdfast import cli, config
+from holdfast.cli.client import Away, Client
+from holdfast.cli.screen import plain
+from holdfast.cli.story import story
+from holdfast.core.entries import Entry
+from holdfast.errors import AlreadyRunning, Request
+from holdfast.ports import ConversationRow, Journal
+from holdfast.web.wire import ACCOUNT, door_path
+from holdfast.web.words import state
+
+ROWS_MAX: Final = 1000
+
+T = TypeVar("T")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = config.load(getattr(arguments, "config", None), os.environ)
+    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    if arguments.conversation is None:
+        _show_rows(_rows(client, settings.data_dir), arguments.json)
+    else:
+        name: str = arguments.conversation
+        _show_story(_entries(client, settings.data_dir, name if ":" in name else f"{ACCOUNT}:{name}"), arguments.json)
+    return cli.ANSWERED
+
+
+def _show_rows(rows: Sequence[ConversationRow], as_json: bool) -> None:
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        print('There are no conversations yet. Begin one: holdfast chat -q "Hello"')
+        return
+    now = time.time()
+    table = [
+        ("CONVERSATION", "LAST ACTIVITY", "STATE"),
+        *((plain(_named(row.key)), _when(row.last_at), state(row, now, _when)) for row in rows),
+    ]
+    widths = [max(len(line[column]) for line in table) for column in range(2)]
+    for key, last, what in table:
+        print(f"{key:<{widths[0]}}  {last:<{widths[1]}}  {what}")
+
+
+def _show_story(entries: Sequence[Entry], as_json: bool) -> None:
+    if as_json:
+        _print_json(entries)
+        return
+    for line in story(entries, _when):
+        print(line)
+
+
+def _named(key: str) -> str:
+    """What to call a conversation: those of this command by their name, others by their key."""
+    return key.removeprefix(f"{ACCOUNT}:")
+
+
+def _when(at: float) -> str:
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+
+
+# --- where it comes from --------------------------------------------------------------------------------------------------------------
+
+
+def _rows(client: Client, data_dir: Path) -> Sequence[ConversationRow]:
+    try:
+        return client.conversations()
+    except Away as away:
+        return _from_journal(data_dir, away, lambda journal: journal.conversations(ROWS_MAX)) or ()
+
+
+def _entries(client: Client, data_dir: Path, key: str) -> Sequence[Entry]:
+    try:
+        return client.entries(key)
+    except Away as away:
+        snapshot = _from_journal(data_dir, away, lambda journal: journal.read(key, 0))
+    if snapshot is None or not snapshot.entries:
+        raise Request(f"There is no conversation {key!r}. `holdfast show` lists them.")
+    return snapshot.entries
+
+
+def _from_journal(data_dir: Path, away: Away, read: Callable[[Journal], Awaitable[T]]) -> T | None:
+    """What the journal has while no gateway runs; None if there is none yet. Raises `Away` if one does run, and does not answer."""
+    if not data_dir.is_dir():
+        return None
+    from holdfast.store.sqlite import SqliteJournal  # noqa: PLC0415 needed only while the gateway is stopped
+
+    async def once() -> T:
+        journal = SqliteJournal.open(data_dir)
+        try:
+            return await read(journal)
+        finally:
+            await journal.close()
+
+    try:
+        return asyncio.run(once())
+    except AlreadyRunning:
+        raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from away

@@ -1,0 +1,173 @@
+"""What a committed entry means to somebody who waits for the answer to one message. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from holdfast.cli import TERMINAL
+from holdfast.core.entries import (
+    AssistantMessage,
+    Choice,
+    Command,
+    Correction,
+    Entry,
+    Failed,
+    Notice,
+    Question,
+    SetAside,
+    ToolResult,
+    ToolStarted,
+    UserMessage,
+)
+from holdfast.core.transcript import STOPS, Transcript
+
+SHORT_CHARS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer `name`, as it is for good. `late`: it answers what was there before."""
+
+    name: str
+    text: str
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The gateway's answer to the command."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth knowing that is no answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was being written will never be an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The gateway obeyed; whether an answer follows, the whole transcript says."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The turn is over: answered, asking, or stopped."""
+
+    how: Literal["answered", "asks", "stopped"]
+
+
+Action = Answer | Reply | Note | Dropped | Replied | End
+
+
+class Watch:
+    """Follows the entries after `mine`, the seq of `body`: what this person sent to the conversation called `name`."""
+
+    def __init__(self, mine: int, body: UserMessage | Command | Choice, name: str) -> None:
+        self.last = mine
+        self._mine = mine
+        self._name = name
+        self._is_message = isinstance(body, UserMessage)
+        self._may_be_input = isinstance(body, Choice) or (isinstance(body, Command) and body.name == "retry")
+        self._ends_from: int | None = mine if self._is_message else None
+        self._stopped_by = 0
+        self._aside = False
+        self._tools: dict[str, str] = {}
+        self._started: set[str] = set()
+
+    def see(self, entry: Entry) -> Iterator[Action]:  # noqa: C901 one case for each kind of entry
+        """What to do about the next entry."""
+        self.last = entry.seq
+        match entry.body:
+            case AssistantMessage() as body:
+                yield from self._answer(body)
+            case ToolStarted(call=call) if call in self._started:
+                yield Note(f"{self._tools.get(call, 'a tool')}: was interrupted; it is safe to repeat and is called again")
+            case ToolStarted(call=call):
+                self._started.add(call)
+            case ToolResult() as body if body.call in self._tools:
+                yield Note(f"{self._tools[body.call]}: {outcome(body)}")
+            case Failed() as body:
+                yield Note(f"The call of the model failed ({body.why or body.failure}); it is tried again.")
+            case Command() as body if self._is_message and body.name in STOPS:
+                self._stopped_by = entry.seq
+                yield Dropped()
+            case Correction():
+                yield Dropped()
+            case SetAside() as body if self._is_message and body.upto >= self._mine:
+                self._aside = True
+            case Question() as body:
+                yield from self._question(entry.seq, body)
+            case Notice() as body:
+                yield from self._notice(body)
+            case _:
+                pass
+
+    @property
+    def expects_answers(self) -> bool:
+        """A plain command has a reply only; answers that come meanwhile are to somebody else's message."""
+        return self._is_message or self._may_be_input
+
+    def goes_on(self, entries: Iterable[Entry]) -> bool:
+        """Asked after `Replied`, with the whole conversation: does an answer follow? If so, `End` comes with it."""
+        transcript = Transcript(entries)
+        if not transcript.inputs and not transcript.turn_is_open:
+            return False
+        self._ends_from = self._mine if self._mine in transcript.inputs else 0
+        return True
+
+    def _answer(self, body: AssistantMessage) -> Iterator[Action]:
+        if not self.expects_answers:
+            return
+        if body.text:
+            yield Answer(body.name, body.text, late=body.seen < self._mine)
+        for call in body.calls:
+            self._tools[call.id] = call.tool
+            yield Note(f"calls {call.tool} {shortened(call.arguments)}")
+        if self._ends_from is not None and not body.calls and body.seen >= self._ends_from:
+            yield End("answered")
+
+    def _question(self, seq: int, body: Question) -> Iterator[Action]:
+        conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
+        ways = "".join(f'\n  holdfast chat{conversation} -q "/choose {seq} {option}"' for option in body.options)
+        yield Note(f"{body.text}\nTo answer:{ways}")
+        if body.question not in {"unknown", "send"}:  # those hold no turn up
+            yield End("asks")
+
+    def _notice(self, body: Notice) -> Iterator[Action]:
+        if body.replies_to == self._mine:
+            yield Reply(body.text)
+            yield Replied() if self._may_be_input else End("answered")
+            return
+        yield Note(body.text)
+        if self._aside or (self._stopped_by and body.replies_to == self._stopped_by):
+            yield End("stopped")
+
+
+def outcome(body: ToolResult) -> str:
+    """How a call ended, on one line."""
+    match body.outcome:
+        case "ok":
+            return shortened(body.text) or "done"
+        case "error":
+            return f"failed: {shortened(body.text)}"
+        case "declined":
+            return f"was not called: {shortened(body.text)}"
+        case "unknown":
+            return "was interrupted; whether it happened is not known"
+
+
+def shortened(text: str) -> str:
+    """On one line, and not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHORT_CHARS_MAX else line[: SHORT_CHARS_MAX - 1] + "…"

@@ -1,0 +1,70 @@
+"""The web as a platform: what was committed is what its readers read, so a send is nothing but a nod."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from holdfast.ports import Receipt, Traits
+from holdfast.web.wire import ACCOUNT
+
+
+class Listener:
+    """One reader's slot for what is being written: the newest text replaces one not yet taken, so nobody waits for a slow reader."""
+
+    def __init__(self) -> None:
+        self.changed: Final = asyncio.Event()
+        self._newest = ("", "")
+
+    def put(self, name: str, text: str) -> None:
+        self._newest = (name, text)
+        self.changed.set()
+
+    def take(self) -> tuple[str, str]:
+        """The name and text put last."""
+        self.changed.clear()
+        return self._newest
+
+
+class WebPlatform:
+    """The account `web:local`."""
+
+    def __init__(self) -> None:
+        self.account: str = ACCOUNT
+        self.traits: Traits = Traits(key_holds_s=float("inf"))
+        self._listeners: dict[str, set[Listener]] = {}
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """There is nothing to connect to: messages come in through the door."""
+        ready()
+        await asyncio.Event().wait()
+
+    async def send(self, address: str, text: str, key: str, edit: str = "") -> Receipt:  # noqa: ARG002 the readers have it from the journal
+        return Receipt(id=edit or key)
+
+    async def find(self, address: str, text: str, key: str) -> str | None:  # noqa: ARG002 what is committed is there, under its key
+        return key or None
+
+    def show(self, conversation: str, name: str, text: str) -> None:
+        for listener in self._listeners.get(conversation, ()):
+            listener.put(name, text)
+
+    @property
+    def listeners(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._listeners.values()))
+
+    @contextmanager
+    def listen(self, conversation: str) -> Iterator[Listener]:
+        """Within, the listener gets what `show` is told about this conversation."""
+        listener = Listener()
+        self._listeners.setdefault(conversation, set()).add(listener)
+        try:
+            yield listener
+        finally:
+            listeners = self._listeners[conversation]
+            listeners.discard(listener)
+            if not listeners:
+                del self._listeners[conversation]

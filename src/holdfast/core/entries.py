@@ -221,15 +221,19 @@ class Notice(Body, frozen=True, tag="notice/1"):
 
 
 class SetAside(Body, frozen=True, tag="set_aside/1"):
-    """What is owed for entries up to `upto` is owed no more, and the model is not shown it."""
+    """What is owed for entries up to `upto` is owed no more, and the model is not shown the turn that began at `since`.
 
+    `crashed`: it killed the process again and again; then nothing of it is sent either. `refused`: the model would not answer it.
+    """
+
+    since: int
     upto: int
-    why: str
+    why: Literal["crashed", "refused"]
 
 
 Outside = UserMessage | Correction | Command | Choice
 Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary
-Intention = ToolStarted | DeliveryStarted | ToolResult | Question | Notice | SetAside
+Intention = ToolStarted | DeliveryStarted | ToolResult | DeliveryFailed | Question | Notice | SetAside
 AnyBody = Outside | Fact | Intention
 Outgoing = AssistantMessage | Notice | Question
 
@@ -247,7 +251,7 @@ class Entry(msgspec.Struct, frozen=True):
     body: AnyBody
 
 
-_decoder: Final = msgspec.json.Decoder(AnyBody)
+_decoder: Final[msgspec.json.Decoder[AnyBody]] = msgspec.json.Decoder(AnyBody)
 _encoder: Final = msgspec.json.Encoder()
 
 

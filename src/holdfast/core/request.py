@@ -1,12 +1,18 @@
-"""The request: what a transcript looks like to the model."""
+"""The request: what a transcript looks like to the model.
+
+One pure function turns any transcript into a request that the strictest provider accepts. It may hide entries, never delete them; errors and
+notices never enter it. Its beginning stays the same from call to call, so that providers' caches hit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.entries import Call
+from holdfast.core import words
+from holdfast.core.entries import AssistantMessage, Call, Choice, Command, Correction, Summary, UserMessage
+from holdfast.core.transcript import Spoken, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,119 @@ class Request:
     instructions: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
+
+
+def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...] = ()) -> Request:
+    """The request for the next answer: for each answer the messages it had seen, itself, its results; then the messages up to the horizon.
+
+    Hidden: what lies before `/new`; what the last summary stands for; turns set aside; cut answers of which nothing was started or sent.
+    """
+    return Request(instructions, tuple(_view(t, horizon)), tools)
+
+
+def build_for_summary(t: Transcript, upto: int, instructions: str) -> Request:
+    """The request for a summary of everything up to the answer at `upto`."""
+    seen = next(a.body.seen for a in t.answers if a.seq == upto and isinstance(a.body, AssistantMessage))
+    return Request(instructions, tuple(_joined([*_pieces(t, seen, upto), User(words.SUMMARY_REQUEST)])))
+
+
+def _view(t: Transcript, horizon: int) -> list[Message]:
+    return _joined(_pieces(t, horizon, t.last_seq))
+
+
+def _pieces(t: Transcript, horizon: int, last_answer: int) -> Iterator[Message]:
+    summary = t.summary.body if t.summary is not None else None
+    hidden_upto, previous = 0, t.new
+    if isinstance(summary, Summary) and not _before_new(t, summary.upto):
+        hidden_upto = summary.upto
+        yield User(words.summary(summary.text))
+        previous = max(previous, next((a.body.seen for a in t.answers if a.seq == hidden_upto and isinstance(a.body, AssistantMessage)), 0))
+    spoken = iter(t.spoken)
+    said = next(spoken, None)
+    for entry in t.answers:
+        answer = entry.body
+        assert isinstance(answer, AssistantMessage)
+        if entry.seq <= hidden_upto or entry.seq > last_answer or answer.seen < t.new:
+            continue
+        while said is not None and said.entry.seq <= answer.seen:
+            if said.entry.seq > previous:
+                yield from _words_of(t, said)
+            said = next(spoken, None)
+        if not _hidden(t, answer):
+            yield Assistant(answer.text, answer.calls, answer.route, answer.provider_data)
+            for call in answer.calls:
+                yield Result(call.id, call.tool, t.results[call.id].text)
+    while said is not None and said.entry.seq <= horizon:
+        if said.entry.seq > previous:
+            yield from _words_of(t, said)
+        said = next(spoken, None)
+
+
+def _before_new(t: Transcript, upto: int) -> bool:
+    return any(a.seq == upto and isinstance(a.body, AssistantMessage) and a.body.seen < t.new for a in t.answers) or upto < t.new
+
+
+def _hidden(t: Transcript, answer: AssistantMessage) -> bool:
+    """A cut answer of which nothing was started or sent, or one of a turn that was set aside."""
+    return (t.is_cut(answer.seen) and answer.n not in t.touched) or _aside(t, answer.seen)
+
+
+def _aside(t: Transcript, seq: int) -> bool:
+    return any(aside.since <= seq <= aside.upto for aside in t.asides)
+
+
+def _words_of(t: Transcript, said: Spoken) -> Iterator[User]:
+    body, seq = said.entry.body, said.entry.seq
+    if _aside(t, seq):
+        return
+    match body:
+        case UserMessage():
+            text = t.text_of(said.entry)
+            if text is not None:
+                yield User(_with_attachments(text, body))
+        case Correction() if not t.was_shown_before(said.brings[0], seq):
+            return
+        case Correction():
+            old = next((t.text_of(s.entry) for s in t.spoken if s.entry.seq == said.brings[0]), None)
+            yield User(words.corrected(old or "", body.text))
+        case Command():
+            yield User(words.brought_back("Please answer this again:", _messages(t, said)))
+        case Choice():
+            asked = t.questions.get(body.question)
+            if asked is not None and asked.question.question == "unknown":
+                yield User(words.order(body.option, _call_text(t, asked.question.about)))
+            else:
+                yield User(words.brought_back("Please try this again:", _messages(t, said)))
+        case _:
+            raise AssertionError(f"{body!r} is not said by the user")
+
+
+def _messages(t: Transcript, said: Spoken) -> str:
+    wanted = set(said.brings)
+    texts = [t.text_of(s.entry) for s in t.spoken if s.entry.seq in wanted]
+    return "\n\n".join(text for text in texts if text is not None)
+
+
+def _call_text(t: Transcript, id_: str) -> str:
+    for entry in reversed(t.answers):
+        if isinstance(entry.body, AssistantMessage):
+            for call in entry.body.calls:
+                if call.id == id_:
+                    return f"{call.tool} {call.arguments}"
+    return "the interrupted call"
+
+
+def _with_attachments(text: str, body: UserMessage) -> str:
+    return "\n".join([text, *(f"[attached file: {attachment.name}]" for attachment in body.attachments)])
+
+
+def _joined(pieces: Iterable[Message]) -> list[Message]:
+    """Several user messages in a row become one, since the strictest providers want roles to alternate."""
+    joined: list[Message] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if isinstance(piece, User) and isinstance(last, User):
+            joined[-1] = User(f"{last.text}\n\n{piece.text}")
+        else:
+            joined.append(piece)
+    return joined

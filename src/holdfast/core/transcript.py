@@ -1,0 +1,529 @@
+"""The fold: what a conversation's entries, read in order, amount to.
+
+`Transcript` is kept up to date entry by entry, so that nothing here grows with the length of a conversation except the three lists that the
+request is made of. It may be built from any entry at or before `floor()`; the table (`turn.py`) then wants the same steps as from the first.
+
+The words are those of DESIGN.md section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from holdfast.core.entries import (
+    OUTSIDE,
+    AssistantMessage,
+    Attachment,
+    Call,
+    Choice,
+    Command,
+    Correction,
+    Delivered,
+    DeliveryFailed,
+    DeliveryStarted,
+    Entry,
+    Failed,
+    Fetched,
+    Notice,
+    Question,
+    SetAside,
+    Summary,
+    ToolResult,
+    ToolStarted,
+    UserMessage,
+    outgoing_name,
+)
+
+STOPS = ("stop", "new")
+"""The commands that cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call without a result. `started` is the epoch of its newest start (0: none), `asked` the seq of the question about it (0: none)."""
+
+    call: Call
+    n: int
+    seen: int
+    started: int = 0
+    repeatable: bool = False
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How far the sending of one part has come.
+
+    `started` is the epoch of a final send without outcome (0: none). `sent`: a final send was begun at least once. `unknown`: the last one may
+    have arrived. `doubted`: it once was in doubt. `previewed`: its key may have carried a preview. `id`: the platform's, once known.
+    """
+
+    key: str = ""
+    first_at: float = 0.0
+    previewed: bool = False
+    id: str = ""
+    sent: bool = False
+    started: int = 0
+    unknown: bool = False
+    doubted: bool = False
+    retry_at: float = 0.0
+    settled: bool = False
+
+    def in_doubt(self, epoch: int) -> bool:
+        """A final send of an older epoch has no outcome. An edit is never in doubt: it can be made again."""
+        return not self.id and (self.unknown or (self.started > 0 and self.started != epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches."""
+
+    seq: int
+    name: str
+    text: str
+    seen: int | None
+    n: int = 0
+    cuts: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and what became of it: `closed` says how, `by` which entry did it."""
+
+    seq: int
+    question: Question
+    closed: Literal["", "choice", "message", "expiry"] = ""
+    by: int = 0
+    option: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A turn that was set aside: the entries from `since` up to `upto`."""
+
+    since: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Something from outside that the model is shown as the user's words. `brings` are the messages that it brings back."""
+
+    entry: Entry
+    brings: tuple[int, ...] = ()
+
+
+class Transcript:
+    """The fold of a conversation's entries. See the module's docstring."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.last_seq = 0
+        self.last_at = 0.0
+        self.last_outside = 0
+        self.moved_at = 0.0  # when the turn last came nearer to its end
+        # The three lists of the request: what was said, what was answered, how calls ended.
+        self.spoken: list[Spoken] = []
+        self.answers: list[Entry] = []
+        self.results: dict[str, ToolResult] = {}
+        self.corrections: dict[int, tuple[Entry, ...]] = {}  # of a message
+        self.first_seen: dict[int, int] = {}  # the `seen` of the first answer that was shown a corrected message
+        self.touched: set[int] = set()  # answers (by n) of which something was started or sent
+        self.asides: list[Aside] = []
+        self.summary: Entry | None = None
+        # The turn.
+        self.n = 0
+        self.seen = 0
+        self.cut = 0
+        self.new = 0
+        self.inputs: list[int] = []  # owed: not seen, not before a cut
+        self.authors: dict[int, str] = {}  # of the inputs, and of the turn's first
+        self.turn_from = 0
+        self.brought = 0  # the first message of the last turn that began with one
+        self.granted = 0
+        self.corrected = 0  # the newest correction that overturns a call
+        self.last_message = 0
+        self.failures: list[Entry] = []
+        self.unknowns: list[int] = []
+        self.closed_calls: list[tuple[int, str, str, str]] = []  # seq, tool, arguments, result: of the turn
+        self.said_waiting = 0
+        # The lanes.
+        self.calls: dict[str, OpenCall] = {}
+        self.speech: dict[str, Speech] = {}
+        self.parts: dict[tuple[str, int], Part] = {}
+        self.burnt = 0  # when a preview was finished that no answer followed: its name is taken
+        self.blocked = 0
+        self.unreplied: dict[int, Entry] = {}
+        self.left_behind: dict[int, int] = {}  # messages that a /stop or /new left unanswered
+        self.questions: dict[int, Asked] = {}
+        self.fetching: dict[str, tuple[int, Attachment, float]] = {}  # seq of its message, itself, not before
+        self._messages: dict[str, int] = {}  # the platform's id -> seq
+        self.extend(entries)
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Fold in what came after."""
+        for entry in entries:
+            self._apply(entry)
+
+    def extended(self, entries: Iterable[Entry]) -> Transcript:
+        """A transcript that has these as well; this one stays as it is. All records are immutable, so the containers alone are copied."""
+        other = Transcript.__new__(Transcript)
+        for name, value in vars(self).items():
+            setattr(other, name, value.copy() if isinstance(value, list | dict | set) else value)
+        other.extend(entries)
+        return other
+
+    # --- what the table asks ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def last_answer(self) -> AssistantMessage | None:
+        """The newest answer."""
+        body = self.answers[-1].body if self.answers else None
+        return body if isinstance(body, AssistantMessage) else None
+
+    def is_cut(self, seen: int) -> bool:
+        """Does an answer with this `seen` lie before the cut?"""
+        return seen < self.cut
+
+    @property
+    def turn_is_open(self) -> bool:
+        """The last answer has calls (open, or unread), and is not cut."""
+        last = self.last_answer
+        return last is not None and bool(last.calls) and not self.is_cut(last.seen)
+
+    @property
+    def overtaken(self) -> int:
+        """The newest cut or correction since the last answer (0: none): a model call begun before it is overturned."""
+        return self._since_last_answer(max(self.cut, self.corrected))
+
+    @property
+    def after_cut(self) -> int:
+        """The cut since the last answer (0: none), or the end of a preview that no answer followed: part of the next answer's name."""
+        return self._since_last_answer(max(self.cut, self.burnt))
+
+    def _since_last_answer(self, seq: int) -> int:
+        return seq if not self.answers or seq > self.answers[-1].seq else 0
+
+    @property
+    def grant(self) -> int:
+        """Since when the budget counts: the turn's first input, "go on", or the message that overtook that question."""
+        return max(self.turn_from, self.granted)
+
+    @property
+    def without_tools(self) -> bool:
+        """The turn began with the choice to try again without tools."""
+        first = next((s.entry.body for s in reversed(self.spoken) if s.entry.seq == self.turn_from), None)
+        return isinstance(first, Choice) and first.option == "without tools"
+
+    def part(self, name: str, index: int) -> Part:
+        return self.parts.get((name, index), Part())
+
+    def is_owed(self, speech: Speech, index: int) -> bool:
+        """Part `index` is still to be sent: not settled, and not cut unsent (a preview of it that went out is finished with its text)."""
+        part = self.part(speech.name, index)
+        if part.settled:
+            return False
+        return speech.seen is None or not self.is_cut(speech.seen) or part.sent or part.previewed
+
+    def parts_of(self, speech: Speech) -> range:
+        """The parts that exist. Until the cuts are frozen there is the first."""
+        return range(len(speech.cuts or ()) + 1)
+
+    def open_questions(self) -> Iterable[Asked]:
+        return (asked for asked in self.questions.values() if not asked.closed)
+
+    def floor(self) -> int:
+        """The smallest seq still needed; reading from it gives the same steps as reading from the first."""
+        needed = [self.last_seq + 1, *self.inputs[:1], *self.unreplied, *(asked.seq for asked in self.open_questions())]
+        needed += [self._view_start(), self.turn_from, self.brought, self.granted]
+        needed += [self.answers[-1].seq] if self.answers else []
+        needed += [seq for seq, _, _ in self.fetching.values()]
+        needed += [speech.seq for speech in self.speech.values()]
+        if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
+            return 1  # an open call or a dangling preview: rare, short-lived, and not worth an index
+        return min(seq for seq in needed if seq > 0)
+
+    def _view_start(self) -> int:
+        if self.summary is None or not isinstance(self.summary.body, Summary):
+            return max(self.new, 1)
+        upto = self.summary.body.upto
+        hidden = [a.body.seen for a in self.answers if a.seq == upto and isinstance(a.body, AssistantMessage)]
+        return max(self.new, hidden[0] + 1 if hidden else 1)
+
+    # --- the fold --------------------------------------------------------------------------------------------------------------------
+
+    def _apply(self, entry: Entry) -> None:
+        self.last_seq, self.last_at = entry.seq, entry.at
+        body = entry.body
+        if isinstance(body, OUTSIDE):
+            self.last_outside = entry.seq
+        match body:
+            case UserMessage():
+                self._message(entry, body)
+            case Correction():
+                self._correction(entry, body)
+            case Command():
+                self._command(entry, body)
+            case Choice():
+                self._choice(entry, body)
+            case AssistantMessage():
+                self._answer(entry, body)
+            case ToolStarted():
+                self._tool_started(entry, body)
+            case ToolResult():
+                self._result(entry, body)
+            case DeliveryStarted():
+                self._delivery_started(entry, body)
+            case Delivered() | DeliveryFailed():
+                self._delivery_ended(entry, body)
+            case Question():
+                self._question(entry, body)
+            case Notice():
+                self._notice(entry, body)
+            case SetAside():
+                self.asides.append(Aside(body.since, body.upto))
+                if body.why == "crashed":
+                    self.speech.clear()
+                    self.parts.clear()
+                self._cut(body.upto + 1)
+            case Fetched():
+                seq, attachment, _ = self.fetching.pop(body.attachment, (0, None, 0.0))
+                if body.until and attachment is not None:
+                    self.fetching[body.attachment] = (seq, attachment, body.until)
+            case Failed():
+                self.failures.append(entry)
+            case Summary():
+                self.summary = entry
+            case _:
+                assert_never(body)
+
+    def _message(self, entry: Entry, body: UserMessage) -> None:
+        self._messages[body.id] = entry.seq
+        for attachment in body.attachments:
+            self.fetching[attachment.id] = (entry.seq, attachment, 0.0)
+        for asked in list(self.open_questions()):
+            if asked.question.overtakable and asked.question.to in {"", body.author}:
+                self.questions[asked.seq] = replace(asked, closed="message", by=entry.seq)
+                if asked.question.question == "budget":
+                    self.granted = entry.seq
+        if not self.inputs and not self.turn_is_open:
+            self.brought = entry.seq
+        self.last_message = entry.seq
+        self._input(Spoken(entry), body.author)
+
+    def _input(self, spoken: Spoken, author: str) -> None:
+        seq = spoken.entry.seq
+        self.spoken.append(spoken)
+        self.authors[seq] = author
+        if not self.inputs and not self.turn_is_open:
+            self._turn_begins(seq)
+        self.inputs.append(seq)
+
+    def _turn_begins(self, seq: int) -> None:
+        self.turn_from = seq
+        self.moved_at = self.last_at
+        self.authors = {s: author for s, author in self.authors.items() if s >= seq}
+        self.failures.clear()
+        self.unknowns.clear()
+        self.closed_calls.clear()
+
+    def _turn_ends(self) -> None:
+        """The turn is closed: what came meanwhile begins the next one."""
+        if self.inputs:
+            self._turn_begins(self.inputs[0])
+            body = next(s.entry.body for s in reversed(self.spoken) if s.entry.seq == self.inputs[0])
+            if isinstance(body, UserMessage):
+                self.brought = self.inputs[0]
+
+    def _correction(self, entry: Entry, body: Correction) -> None:
+        seq = self._messages.get(body.of, 0)
+        if seq < self._view_start():
+            return
+        self.corrections[seq] = (*self.corrections.get(seq, ()), entry)
+        self.spoken.append(Spoken(entry, (seq,)))
+        if seq <= self.seen:
+            self.first_seen.setdefault(seq, self.seen)
+        elif body.text is None and seq in self.inputs:
+            self.inputs.remove(seq)
+            if seq == self.turn_from and self.inputs:
+                self._turn_begins(self.inputs[0])
+        if seq > self.seen or self.turn_is_open:
+            self.corrected = entry.seq
+
+    def _command(self, entry: Entry, body: Command) -> None:
+        self.unreplied[entry.seq] = entry
+        if body.name in STOPS:
+            before = len(self.inputs)
+            if body.name == "new":
+                self.new = entry.seq
+            self._cut(entry.seq)
+            self.left_behind[entry.seq] = before
+        elif body.name == "retry":
+            brings = self._brought_back()
+            if brings:
+                self._input(Spoken(entry, brings), body.author)
+
+    def _brought_back(self) -> tuple[int, ...]:
+        """The messages of the last turn that began with one, since `/new`, but for those deleted before they were seen."""
+        return tuple(
+            s.entry.seq
+            for s in self.spoken
+            if s.entry.seq >= max(self.brought, self.new + 1) and isinstance(s.entry.body, UserMessage) and self.text_of(s.entry) is not None
+        )
+
+    def text_of(self, entry: Entry) -> str | None:
+        """A message as it was when an answer first saw it (or as it is now, if none has); None if it was deleted before that."""
+        assert isinstance(entry.body, UserMessage)
+        text: str | None = entry.body.text
+        for correction in self.corrections.get(entry.seq, ()):
+            if not self.was_shown_before(entry.seq, correction.seq):
+                assert isinstance(correction.body, Correction)
+                text = correction.body.text
+        return text
+
+    def was_shown_before(self, message: int, correction: int) -> bool:
+        """Has an answer seen the message as it was before that correction?"""
+        return self.first_seen.get(message, correction) < correction
+
+    def _choice(self, entry: Entry, body: Choice) -> None:
+        self.unreplied[entry.seq] = entry
+        asked = self.questions.get(body.question)
+        if asked is None or asked.closed or body.option not in asked.question.options or asked.question.to not in {"", body.author}:
+            return
+        self.questions[asked.seq] = replace(asked, closed="choice", by=entry.seq, option=body.option)
+        match asked.question.question:
+            case "unknown":
+                self._input(Spoken(entry), body.author)
+            case "poison" if body.option != "discard":
+                brings = self._set_aside_before(asked.seq)
+                if brings:
+                    self._input(Spoken(entry, brings), body.author)
+            case "budget" if body.option == "stop":
+                self._cut(entry.seq)
+            case "budget":
+                self.granted = entry.seq
+            case _:
+                pass
+
+    def _set_aside_before(self, seq: int) -> tuple[int, ...]:
+        """The messages of the turn that was set aside with the question `seq`, unless they lie before `/new`."""
+        aside = next((a for a in reversed(self.asides) if a.upto < seq), None)
+        if aside is None:
+            return ()
+        low = max(aside.since, self.new + 1)
+        return tuple(
+            number
+            for s in self.spoken
+            if low <= s.entry.seq <= aside.upto
+            for number in (s.brings if not isinstance(s.entry.body, UserMessage | Correction) else (s.entry.seq,))
+        )
+
+    def _cut(self, at: int) -> None:
+        self.cut = max(self.cut, at)
+        self.inputs = [seq for seq in self.inputs if seq >= self.cut]
+        self._turn_ends()
+        for name in list(self.speech):
+            self._settle(name)
+
+    def _answer(self, entry: Entry, body: AssistantMessage) -> None:
+        self.answers.append(entry)
+        self.n = body.n
+        self.moved_at = entry.at
+        self.seen = max(self.seen, body.seen)
+        self.inputs = [seq for seq in self.inputs if seq > self.seen]
+        for message in self.corrections:
+            if message <= body.seen:
+                self.first_seen.setdefault(message, body.seen)
+        for call in body.calls:
+            self.calls[call.id] = OpenCall(call, body.n, body.seen)
+        if (body.name, 0) in self.parts:
+            self.touched.add(body.n)
+        if body.text:
+            self.speech[body.name] = Speech(entry.seq, body.name, body.text, body.seen, body.n)
+            self._settle(body.name)
+        if not body.calls:
+            self._turn_ends()
+
+    def _tool_started(self, entry: Entry, body: ToolStarted) -> None:
+        if body.call in self.calls:
+            call = self.calls[body.call]
+            self.calls[body.call] = replace(call, started=entry.epoch, repeatable=body.repeatable)
+            self.touched.add(call.n)
+
+    def _result(self, entry: Entry, body: ToolResult) -> None:
+        if body.call not in self.calls:
+            return
+        call = self.calls.pop(body.call)
+        self.results[body.call] = body
+        self.moved_at = entry.at
+        self.closed_calls.append((entry.seq, call.call.tool, call.call.arguments, f"{body.outcome} {body.text}"))
+        if body.outcome == "unknown":
+            self.unknowns.append(entry.seq)
+
+    def _delivery_started(self, entry: Entry, body: DeliveryStarted) -> None:
+        name, part = body.of, self.part(body.of, body.part)
+        part = replace(part, key=body.key, first_at=part.first_at or entry.at)
+        speech = self.speech.get(name)
+        if body.preview:
+            self.parts[name, body.part] = replace(part, previewed=True)
+        elif speech is not None:
+            doubted = part.doubted or part.in_doubt(entry.epoch)
+            self.parts[name, body.part] = replace(part, sent=True, started=entry.epoch, doubted=doubted, unknown=False, retry_at=0.0)
+            self.touched.add(speech.n)
+            if speech.cuts is None:
+                self.speech[name] = replace(speech, cuts=body.cuts)
+
+    def _delivery_ended(self, entry: Entry, body: Delivered | DeliveryFailed) -> None:
+        key = (body.of, body.part)
+        part = self.parts.get(key)
+        if part is None or part.settled:
+            return
+        if isinstance(body, Delivered):
+            self.parts[key] = replace(part, id=body.id, started=0, unknown=False, settled=not body.preview)
+        else:
+            match body.refusal:
+                case "refused" | "dropped":
+                    part = replace(part, settled=True)
+                case "blocked":
+                    self.blocked = entry.seq
+                case "unknown":
+                    part = replace(part, unknown=not part.id, doubted=not part.id)
+                case "retry":
+                    pass
+                case _:
+                    assert_never(body.refusal)
+            self.parts[key] = replace(part, started=0, retry_at=body.until)
+        self._settle(body.of)
+
+    def _settle(self, name: str) -> None:
+        """Forget an outgoing entry once none of its parts is owed."""
+        speech = self.speech.get(name)
+        if speech is None:
+            if self.part(name, 0).settled:
+                self.parts.pop((name, 0))
+                self.burnt = self.last_seq
+        elif not any(self.is_owed(speech, index) for index in self.parts_of(speech)):
+            del self.speech[name]
+            for index in self.parts_of(speech):
+                self.parts.pop((name, index), None)
+
+    def _question(self, entry: Entry, body: Question) -> None:
+        self.questions[entry.seq] = Asked(entry.seq, body)
+        name = outgoing_name(entry.seq, body)
+        self.speech[name] = Speech(entry.seq, name, body.text, None)
+        if body.question == "approval" and body.about in self.calls:
+            self.calls[body.about] = replace(self.calls[body.about], asked=entry.seq)
+
+    def _notice(self, entry: Entry, body: Notice) -> None:
+        name = outgoing_name(entry.seq, body)
+        self.speech[name] = Speech(entry.seq, name, body.text, None)
+        self.unreplied.pop(body.replies_to, None)
+        self.left_behind.pop(body.replies_to, None)
+        asked = self.questions.get(body.about)
+        if asked is None:
+            self.said_waiting = max(self.said_waiting, body.about)
+        elif not asked.closed:
+            self.questions[asked.seq] = replace(asked, closed="expiry", by=entry.seq)
+            if asked.question.question == "budget":
+                self._cut(entry.seq)

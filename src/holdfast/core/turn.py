@@ -1,0 +1,579 @@
+"""The table: what a transcript still owes (DESIGN.md section 4).
+
+`steps` looks at everything and does nothing. In each lane the first row that matches decides; the call rows are asked for each open call.
+
+    control  C1  claimed for the fourth time without a fact          set the turn aside, and ask      (nothing else is wanted)
+             C2  a command or choice without reply                   obey: its notice
+             C3  a question whose time is over                       write that down
+    speech   S1  the chat refused and has not written since          rest
+             S2  the account is closed, or a retry's time to come    wait
+             S3  the oldest part; not in doubt, or its key holds     deliver
+             S4  the oldest part; in doubt                           look in the history; else resend, drop, or ask
+             S5  a preview that no text can follow                   finish it
+    call     K1  cut                                                 close: declined, or unknown if it was started
+             K2  running; or started earlier and repeatable          call the tool
+             K3  started earlier                                     close: unknown, and ask
+             K4  denied, expired, overtaken                          close: declined
+             K5  needs approval                                      ask; rest
+             K6  none of these                                       call the tool
+    turn     (no open call, and an input up to the horizon unseen or results unread)
+             T1  an attachment not fetched yet                       rest
+             T2  an open question about this turn                    rest
+             T3  the budget is used up; refused                      ask; set aside
+             T4  its own failure's back-off is not over              wait
+             T5  no route is open                                    wait at the gate (said once)
+             T6  none of these                                       call the model
+    house-   H1  an attachment not fetched yet                       fetch, or wait
+    keeping  H2  the view is over 75 % of the window                 summarise
+
+A row that waits, rests or asks holds back only a start: the step it stands before is *held*, and goes on if it is in flight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, assert_never
+
+from holdfast.core import words
+from holdfast.core.entries import (
+    AssistantMessage,
+    Attachment,
+    Call,
+    Choice,
+    Command,
+    DeliveryFailed,
+    DeliveryStarted,
+    Failed,
+    Intention,
+    Notice,
+    Question,
+    SetAside,
+    Summary,
+    ToolResult,
+    ToolStarted,
+    answer_name,
+)
+from holdfast.core.text import Limit, cuts, part
+from holdfast.core.transcript import OpenCall, Part, Speech, Transcript
+
+ATTEMPTS_MAX: Final = 3
+SAID_AFTER_S: Final = 20.0
+WINDOW_SHARE_MAX: Final = 0.75
+
+# --- the world, frozen ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route that can serve this conversation, as the weather has it. `gate` is its name there."""
+
+    name: str
+    gate: str
+    open: bool = True
+    closed_since: float = 0.0
+    why: str = ""
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that this conversation speaks through, and what its platform can promise."""
+
+    gate: str = ""
+    open: bool = True
+    key_holds_s: float = 0.0
+    history: bool = False
+    unknown_send: Literal["resend", "ask", "drop"] = "resend"
+    limit: Limit = Limit()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a turn may use up since its last grant before a person is asked."""
+
+    steps: int = 100
+    repeats: int = 3
+    unknowns: int = 2
+    failures: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the owner decided. Tools are named as the model sees them."""
+
+    busy: Literal["steer", "queue", "interrupt"] = "steer"
+    repeatable: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
+    denies: frozenset[str] = frozenset()
+    budget: Budget = Budget()
+    approval_expires_s: float = 3600.0
+    question_expires_s: float = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6)."""
+
+    routes: tuple[Route, ...] = ()
+    account: Account = Account()
+    policy: Policy = Policy()
+    attempts: int = 1
+
+    def route(self) -> Route | None:
+        """The first open route of the chain."""
+        return next((route for route in self.routes if route.open), None)
+
+    def turn_gate(self) -> str:
+        return " ".join(sorted(route.gate for route in self.routes))
+
+
+# --- steps ----------------------------------------------------------------------------------------------------------------------------
+# A step is what it names: fields with `compare=False` say how it is to be done, and do not make it another step.
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Ask the model for the answer after the `n`-th."""
+
+    n: int
+    overtaken: int
+    seen: int = field(compare=False)
+    after_cut: int = field(compare=False, default=0)
+    route: str = field(compare=False, default="")
+    tools: bool = field(compare=False, default=True)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("model",)
+
+    @property
+    def name(self) -> str:
+        return answer_name(self.n + 1, self.after_cut)
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Make a call. Its intention freezes whether it may be made again."""
+
+    id: str
+    call: Call = field(compare=False)
+    repeatable: bool = field(compare=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("call", self.id)
+
+    @property
+    def first(self) -> tuple[Intention, ...]:
+        return (ToolStarted(call=self.id, repeatable=self.repeatable),)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send a part, or put its text into the message `edit`. With `id_only` its key may have carried a preview: the receipt is only its id."""
+
+    of: str
+    part: int
+    text: str = field(compare=False)
+    key: str = field(compare=False)
+    cuts: tuple[int, ...] = field(compare=False, default=())
+    edit: str = field(compare=False, default="")
+    id_only: bool = field(compare=False, default=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("part", self.of, str(self.part))
+
+    @property
+    def first(self) -> tuple[Intention, ...]:
+        return (DeliveryStarted(of=self.of, part=self.part, key=self.key, cuts=self.cuts),)
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Look in the chat's history whether a part in doubt arrived."""
+
+    of: str
+    part: int
+    text: str = field(compare=False)
+    key: str = field(compare=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("part", self.of, str(self.part))
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Put "stopped" into a preview that no text will follow."""
+
+    of: str
+    edit: str = field(compare=False)
+    key: str = field(compare=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("part", self.of, "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get an attachment's bytes."""
+
+    id: str
+    attachment: Attachment = field(compare=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("attachment", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Write the summary after the one at `after`, of everything up to the answer at `upto`."""
+
+    after: int
+    upto: int = field(compare=False)
+    route: str = field(compare=False, default="")
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("summary",)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Nothing but entries to append: a reply, a closed call, a question, a turn set aside."""
+
+    row: str
+    about: str
+    first: tuple[Intention, ...] = field(compare=False)
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        return ("call", self.about) if self.row.startswith("K") else ("write", self.row, self.about)
+
+
+Step = CallModel | CallTool | Deliver | LookUp | Finish | Fetch | Summarise | Write
+
+
+@dataclass(slots=True)
+class Decision:
+    """What should be in flight, what may stay in flight, and what is waited for."""
+
+    wanted: list[Step] = field(default_factory=list)
+    held: list[Step] = field(default_factory=list)
+    due: float | None = None
+    turn_gate: str = ""
+    speech_gate: str = ""
+
+    def wait_until(self, instant: float) -> None:
+        self.due = instant if self.due is None else min(self.due, instant)
+
+
+# --- the table ------------------------------------------------------------------------------------------------------------------------
+
+
+def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
+    """The steps that should be in flight for this transcript, in this epoch, in this world, now."""
+    d = Decision()
+    if world.attempts > ATTEMPTS_MAX:
+        d.wanted.append(_set_aside(t, world, now))  # C1
+        return d
+    _control(t, world, now, d)
+    turn = _turn_step(t, world)
+    _speech(t, epoch, world, now, d, turn)
+    for call in t.calls.values():
+        _call(t, call, epoch, world, now, d)
+    if turn is not None:
+        _turn(t, turn, world, now, d)
+    _housekeeping(t, world, now, d)
+    return d
+
+
+def horizon(t: Transcript, busy: str) -> int:
+    """The newest entry from outside that the turn may see: in *queue* its own message, else everything."""
+    if busy != "queue":
+        return t.last_outside
+    if t.turn_is_open and t.last_answer is not None:
+        return t.last_answer.seen
+    return t.inputs[0] if t.inputs else t.last_outside
+
+
+def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
+    for seq, entry in sorted(t.unreplied.items())[:1]:
+        assert isinstance(entry.body, Command | Choice)
+        d.wanted.append(Write("C2", str(seq), (Notice(text=words.reply(t, entry, world), replies_to=seq),)))
+    for asked in t.open_questions():
+        if now >= asked.question.expires:
+            d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
+        else:
+            d.wait_until(asked.question.expires)
+
+
+def _set_aside(t: Transcript, world: World, now: float) -> Write:
+    upto = horizon(t, world.policy.busy)
+    question = Question(
+        question="poison",
+        about=str(upto),
+        text=words.poison(),
+        options=("try again", "without tools", "discard"),
+        to=t.authors.get(t.turn_from, ""),
+        expires=now + world.policy.question_expires_s,
+    )
+    return Write("C1", str(upto), (SetAside(since=t.turn_from, upto=upto, why="crashed"), question))
+
+
+# speech
+
+
+def _speech(t: Transcript, epoch: int, world: World, now: float, d: Decision, turn: CallModel | None) -> None:
+    if t.blocked and t.last_outside < t.blocked:
+        return  # S1
+    running = next((key for key, part_now in t.parts.items() if part_now.started == epoch and key[0] in t.speech), None)
+    if running is not None:
+        speech = t.speech[running[0]]
+        d.wanted.append(_deliver(speech, running[1], t.part(*running), epoch, world))
+        return  # S3, in flight
+    for speech in t.speech.values():
+        for index in t.parts_of(speech):
+            if not t.is_owed(speech, index):
+                continue
+            if _part(t, speech, index, epoch, world, now, d):
+                return
+            break  # S4 asks about this part: the lane passes over the entry's others
+    _previews(t, world, now, d, turn)
+
+
+def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, now: float, d: Decision) -> bool:
+    """The row of the oldest part that is owed. False if the lane passes over its entry."""
+    part_now = t.part(speech.name, index)
+    account = world.account
+    step = _deliver(speech, index, part_now, epoch, world)
+    asked = next((a for a in t.questions.values() if a.question.question == "send" and a.question.about == f"{speech.name}/{index}"), None)
+    if asked is not None and not asked.closed:
+        return False
+    if not account.open or now < part_now.retry_at:  # S2
+        d.held.append(step)
+        if not account.open:
+            d.speech_gate = account.gate
+        else:
+            d.wait_until(part_now.retry_at)
+        return True
+    key_holds = account.key_holds_s > 0 and now - part_now.first_at <= account.key_holds_s
+    if not part_now.in_doubt(epoch) or (part_now.key and key_holds):
+        d.wanted.append(step)  # S3
+        return True
+    if account.history and part_now.started:
+        d.wanted.append(LookUp(speech.name, index, step.text, step.key))
+        return True
+    policy = account.unknown_send if asked is None else ("resend" if asked.option == "resend" else "drop")
+    match policy:
+        case "resend":
+            d.wanted.append(step)
+        case "drop":
+            gone = DeliveryFailed(of=speech.name, part=index, refusal="dropped", why="it could not be known whether it had arrived")
+            d.wanted.append(Write("S4", f"{speech.name}/{index}", (gone,)))
+        case "ask":
+            question = Question(
+                question="send",
+                about=f"{speech.name}/{index}",
+                text=words.unknown_send(step.text),
+                options=("resend", "drop"),
+                expires=now + world.policy.question_expires_s,
+            )
+            d.wanted.append(Write("S4", f"{speech.name}/{index}", (question,)))
+        case _:
+            assert_never(policy)
+    return True
+
+
+def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: World) -> Deliver:
+    account = world.account
+    at = speech.cuts if speech.cuts is not None else cuts(speech.text, account.limit)
+    keyed = account.key_holds_s > 0
+    text = part(speech.text, at, index)
+    if not keyed and (part_now.doubted or part_now.in_doubt(epoch)):
+        text = words.sent_again(text)
+    return Deliver(
+        speech.name,
+        index,
+        text=text,
+        key=f"{speech.name}/{index}" if keyed else "",
+        cuts=at,
+        edit=part_now.id,
+        id_only=keyed and part_now.previewed and not part_now.id,
+    )
+
+
+def _previews(t: Transcript, world: World, now: float, d: Decision, turn: CallModel | None) -> None:
+    """S5. Without a key, a preview that has no receipt counts as never sent."""
+    for (name, _), part_now in t.parts.items():
+        dangling = part_now.previewed and not part_now.settled and name not in t.speech
+        if not dangling or (turn is not None and turn.name == name) or not (part_now.id or part_now.key):
+            continue
+        step = Finish(name, edit=part_now.id, key=part_now.key)
+        if world.account.open and now >= part_now.retry_at:
+            d.wanted.append(step)
+            continue
+        d.held.append(step)
+        if not world.account.open:
+            d.speech_gate = world.account.gate
+        else:
+            d.wait_until(part_now.retry_at)
+
+
+# calls
+
+
+def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d: Decision) -> None:
+    id_, tool, policy = call.call.id, call.call.tool, world.policy
+    run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
+    asked = t.questions.get(call.asked)
+    if t.is_cut(call.seen):
+        d.wanted.append(_close("K1", id_, "unknown" if call.started else "declined", words.closed_by_cut(bool(call.started))))
+    elif call.started == epoch or (call.started and call.repeatable):
+        d.wanted.append(run)  # K2
+    elif call.started:
+        d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, world.policy, now, words.interrupted_call())))
+    elif tool in policy.denies:
+        d.wanted.append(_close("K4", id_, "declined", words.denied_by_policy(tool)))
+    elif asked is not None and asked.closed and asked.option != "allow":
+        d.wanted.append(_close("K4", id_, "declined", words.not_allowed(asked.closed)))
+    elif tool in policy.asks and asked is None:
+        question = Question(
+            question="approval",
+            about=id_,
+            text=words.approval(call.call),
+            options=("allow", "deny"),
+            to=t.authors.get(t.turn_from, ""),
+            expires=now + policy.approval_expires_s,
+            overtakable=policy.busy != "queue",
+        )
+        d.wanted.append(Write("K5", id_, (question,)))
+    elif asked is not None and not asked.closed:
+        d.held.append(run)  # K5
+    else:
+        d.wanted.append(run)  # K6
+
+
+def _close(row: str, call: str, outcome: Literal["declined", "unknown"], text: str) -> Write:
+    return Write(row, call, (ToolResult(call=call, outcome=outcome, text=text),))
+
+
+def unknown_outcome(t: Transcript, call: Call, policy: Policy, now: float, why: str) -> tuple[ToolResult, Question]:
+    """K3: what is written when nobody can know whether a call happened: the model is told, and the user is offered what to do."""
+    question = Question(
+        question="unknown",
+        about=call.id,
+        text=words.unknown_call(call),
+        options=("check", "retry", "done", "skip"),
+        to=t.authors.get(t.turn_from, ""),
+        expires=now + policy.question_expires_s,
+    )
+    return ToolResult(call=call.id, outcome="unknown", text=why), question
+
+
+# the turn
+
+
+def _turn_step(t: Transcript, world: World) -> CallModel | None:
+    """The model call that the turn lane stands before, or None if it owes nothing."""
+    if t.calls:
+        return None
+    upto = horizon(t, world.policy.busy)
+    if not t.turn_is_open and not any(seq <= upto for seq in t.inputs):
+        return None
+    overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
+    route = world.route()
+    return CallModel(
+        t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools
+    )
+
+
+def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
+    failure = t.failures[-1].body if t.failures else None
+    if any(t.seen < seq <= step.seen for seq, _, _ in t.fetching.values()):
+        d.held.append(step)  # T1
+    elif any(asked.question.question == "budget" for asked in t.open_questions()):
+        d.held.append(step)  # T2
+    elif isinstance(failure, Failed) and failure.failure == "refused" and t.failures[-1].seq > max(t.inputs, default=t.grant):
+        aside = SetAside(since=t.turn_from, upto=step.seen, why="refused")
+        d.wanted.append(Write("T3", str(step.seen), (aside, Notice(text=words.refused(failure)))))
+    elif used_up := _used_up(t, world.policy.budget):
+        d.held.append(step)  # T3
+        question = Question(
+            question="budget",
+            about=str(t.turn_from),
+            text=used_up,
+            options=("go on", "stop"),
+            to=t.authors.get(t.turn_from, ""),
+            expires=now + world.policy.question_expires_s,
+            overtakable=True,
+        )
+        d.wanted.append(Write("T3", str(t.n), (question,)))
+    elif isinstance(failure, Failed) and now < failure.until:
+        d.held.append(step)  # T4
+        d.wait_until(failure.until)
+    elif world.route() is None:
+        d.held.append(step)  # T5
+        d.turn_gate = world.turn_gate()
+        _say_waiting(t, world, now, d)
+    else:
+        d.wanted.append(step)  # T6
+
+
+def _used_up(t: Transcript, budget: Budget) -> str:
+    """T3: what of the budget is used up since the last grant, in words; "" if nothing is."""
+    grant = t.grant
+    if sum(answer.seq > grant for answer in t.answers[-budget.steps :]) >= budget.steps:
+        return words.budget_of_steps(budget.steps)
+    if sum(seq > grant for seq in t.unknowns) >= budget.unknowns:
+        return words.budget_of_unknowns()
+    if sum(failure.seq > grant for failure in t.failures) >= budget.failures:
+        return words.budget_of_failures(t.failures[-1])
+    repeats = [call[1:] for call in t.closed_calls if call[0] > grant]
+    if repeats and repeats.count(repeats[-1]) >= budget.repeats:
+        return words.budget_of_repeats(repeats[-1][0])
+    return ""
+
+
+def _say_waiting(t: Transcript, world: World, now: float, d: Decision) -> None:
+    """Say once, after a while, that the turn waits for a route."""
+    if t.said_waiting >= t.turn_from or not world.routes:
+        return
+    route = world.routes[0]
+    instant = max(min(r.closed_since for r in world.routes), t.moved_at) + SAID_AFTER_S
+    if now >= instant:
+        d.wanted.append(Write("T5", str(t.turn_from), (Notice(text=words.waiting(route), about=t.turn_from),)))
+    else:
+        d.wait_until(instant)
+
+
+# housekeeping
+
+
+def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
+    for id_, (_, attachment, not_before) in t.fetching.items():
+        if now >= not_before:
+            d.wanted.append(Fetch(id_, attachment))  # H1
+        else:
+            d.held.append(Fetch(id_, attachment))
+            d.wait_until(not_before)
+    route = world.route()
+    last = t.answers[-1] if t.answers else None
+    if route is None or route.window is None or last is None or not isinstance(last.body, AssistantMessage):
+        return
+    used = last.body.usage.input_tokens + last.body.usage.output_tokens
+    after = t.summary.seq if t.summary else 0
+    upto = _summary_upto(t)
+    if used > WINDOW_SHARE_MAX * route.window and last.seq > after and upto:
+        d.wanted.append(Summarise(after, upto, route.name))  # H2
+
+
+def _summary_upto(t: Transcript) -> int:
+    """The answer in the middle of the view: a summary of more would lose what was just said, of less would soon be due again."""
+    done = t.summary.body.upto if t.summary and isinstance(t.summary.body, Summary) else 0
+    candidates = [a.seq for a in t.answers[:-1] if a.seq > done and isinstance(a.body, AssistantMessage) and a.body.seen > t.new]
+    return candidates[len(candidates) // 2] if candidates else 0
+

@@ -1,0 +1,225 @@
+"""Every word that Holdfast itself says about a conversation's state, rendered from committed entries and the world.
+
+Short, calm, and true: what happened, what is kept, what happens next. Nothing here is shown to the model except the results of calls that
+did not run or whose outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from holdfast.core.entries import Call, Choice, Command, Entry, Failed, Question
+
+if TYPE_CHECKING:
+    from holdfast.core.transcript import Transcript
+    from holdfast.core.turn import Route, World
+
+HELP = """/new starts afresh here (the history is kept, the agent no longer sees it)
+/stop stops what is being done and what is not answered yet
+/retry answers your last message again
+/status says what this conversation is doing
+/choose NUMBER OPTION answers a question that was asked
+/help shows this
+A message that begins with two slashes is sent with one."""
+
+
+# replies to commands and choices
+
+
+def reply(t: Transcript, entry: Entry, world: World) -> str:
+    """What C2 says to a command or a choice."""
+    body = entry.body
+    if isinstance(body, Choice):
+        return _reply_to_choice(t, entry.seq, body)
+    assert isinstance(body, Command)
+    match body.name:
+        case "stop":
+            return f"Stopped.{_left_behind(t, entry.seq)}"
+        case "new":
+            return f"A fresh start. What was said before is kept, and the agent no longer sees it.{_left_behind(t, entry.seq)}"
+        case "retry":
+            brought = any(spoken.entry.seq == entry.seq for spoken in t.spoken)
+            return "Trying again." if brought else "There is nothing to try again yet. Just write."
+        case "status":
+            return status(t, world)
+        case "help":
+            return HELP
+        case _:
+            return f"I don't know /{body.name}. /help lists what I know. To send a message that begins with a slash, begin it with two."
+
+
+def _left_behind(t: Transcript, seq: int) -> str:
+    count = t.left_behind.get(seq, 0)
+    if not count:
+        return ""
+    return " One message was not answered; /retry brings it back." if count == 1 else f" {count} messages were not answered."
+
+
+def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
+    asked = t.questions.get(body.question)
+    if asked is not None and asked.by == seq:
+        return f"Noted: {body.option}."
+    if asked is None or asked.closed:
+        return f"Question {body.question} is closed already; nothing has changed."
+    if asked.question.to not in {"", body.author}:
+        return f"Question {body.question} was put to somebody else; only they can answer it."
+    return f"Question {body.question} takes one of: {', '.join(asked.question.options)}."
+
+
+def status(t: Transcript, world: World) -> str:
+    """One conversation's state in a sentence or two."""
+    said = []
+    if t.calls:
+        said.append(f"A tool is at work: {', '.join(call.call.tool for call in t.calls.values())}.")
+    elif t.turn_is_open or t.inputs:
+        route = world.route()
+        said.append(f"Working on an answer, on {route.name}." if route else waiting(world.routes[0]) if world.routes else NO_ROUTE)
+    else:
+        said.append("Everything is answered.")
+    said += [f"Question {asked.seq} is open ({' or '.join(asked.question.options)})." for asked in t.open_questions()]
+    return " ".join(said)
+
+
+NO_ROUTE = "No model is configured. Your messages are saved and will be answered when one is."
+
+
+def waiting(route: Route) -> str:
+    """Said once to a turn that waits for its routes."""
+    why = f" ({route.why})" if route.why else ""
+    return f"The model can't be reached just now{why}. Your conversation is saved, and I'll go on by myself when it is back."
+
+
+def refused(failure: Failed) -> str:
+    return f"The model would not answer this ({failure.why}). I have set it aside; you can go on with something else."
+
+
+# questions
+
+
+def how_to_choose(question: Question, seq: int) -> str:
+    """How a question that was committed as entry `seq` is answered."""
+    return "\n".join(f"/choose {seq} {option}" for option in question.options)
+
+
+def approval(call: Call) -> str:
+    return f"May I run {call.tool}?\n{call.arguments}"
+
+
+def unknown_call(call: Call) -> str:
+    return (
+        f"I was interrupted while running {call.tool}, and can't know whether it happened.\n{call.arguments}\n"
+        "Shall I check, retry it, take it as done, or skip it?"
+    )
+
+
+def unknown_send(text: str) -> str:
+    return f"I can't know whether this reached you:\n{text[:200]}\nShall I send it again, or drop it?"
+
+
+def poison() -> str:
+    return "I crashed several times on this, and have set it aside. Nothing else is touched. Shall I try again, try without tools, or discard it?"
+
+
+def budget_of_steps(steps: int) -> str:
+    return f"I have taken {steps} steps on this and am not done. Shall I go on, or stop here?"
+
+
+def budget_of_unknowns() -> str:
+    return "Twice now I was interrupted while a tool was at work, and can't know what happened. Shall I go on, or stop here?"
+
+
+def budget_of_failures(failure: Entry) -> str:
+    why = f" ({failure.body.why})" if isinstance(failure.body, Failed) and failure.body.why else ""
+    return f"No model could take this conversation as it is{why}. Everything is kept. Shall I go on trying, or stop here?"
+
+
+def budget_of_repeats(tool: str) -> str:
+    return f"I keep calling {tool} with the same result. Shall I go on, or stop here?"
+
+
+def expired(question: Question) -> str:
+    match question.question:
+        case "approval":
+            return "Nobody answered, so it was not run."
+        case "budget":
+            return "Nobody answered, so I stopped here. Everything is kept; just write to go on."
+        case "unknown":
+            return "Nobody answered, so I left it as it is: it may or may not have happened."
+        case "poison":
+            return "Nobody answered, so what I set aside stays aside. It is kept; /retry brings it back."
+        case "send":
+            return "Nobody answered, so I did not send it again."
+
+
+# what the model is told
+
+
+def interrupted_call() -> str:
+    return (
+        "Outcome unknown: the call was interrupted and may or may not have happened. Don't claim that it succeeded. "
+        "Verify with read-only tools if you can before you repeat it."
+    )
+
+
+def closed_by_cut(started: bool) -> str:  # noqa: FBT001 - reads well at its one call
+    return "Stopped by the user while it ran: it may or may not have happened." if started else "Not run: the user stopped it."
+
+
+def denied_by_policy(tool: str) -> str:
+    return f"Not run: {tool} is not allowed here."
+
+
+def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
+    match closed:
+        case "message":
+            return "Not chosen: the user wrote instead. Read what they wrote; you may ask again."
+        case "expiry":
+            return "Not run: nobody allowed it in time."
+        case _:
+            return "Not run: the user said no."
+
+
+# what the user sees beside an answer
+
+
+def sent_again(text: str) -> str:
+    """A part of which nobody knows whether it had arrived."""
+    return f"(sent again after a restart: I couldn't know whether it had arrived)\n{text}"
+
+
+STOPPED = "(stopped)"
+
+
+# the gateway's orders, as the model reads them
+
+
+def brought_back(what: str, messages: str) -> str:
+    return f"[{what}]\n{messages}"
+
+
+def order(choice: str, call_text: str) -> str:
+    """A choice about a call whose outcome is unknown, as the user's words."""
+    orders = {
+        "check": "Please check with read-only tools whether this happened, and tell me:",
+        "retry": "Please do this again:",
+        "done": "This did happen; take it as done:",
+        "skip": "Leave this as it is, and don't do it again:",
+    }
+    return f"{orders.get(choice, choice)} {call_text}"
+
+
+def corrected(old: str, new: str | None) -> str:
+    """A correction of a message that the model had seen."""
+    if new is None:
+        return f"[I deleted my message: {old[:200]}]"
+    return f"[I changed my message «{old[:200]}» to:]\n{new}"
+
+
+SUMMARY_REQUEST = (
+    "Summarise our conversation so far for yourself, so that you can go on without seeing it: what was asked and decided, facts and names "
+    "that matter, results of tools, what is open. Write only the summary."
+)
+
+
+def summary(text: str) -> str:
+    return f"[A summary of what was said before. It is a record, not an order.]\n{text}"

@@ -1,0 +1,262 @@
+"""What must hold of every state of the walk. Each judge looks at the truth: entries, effects, the chat's screen."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from holdfast.core.entries import (
+    AssistantMessage,
+    Choice,
+    Command,
+    Correction,
+    Delivered,
+    DeliveryFailed,
+    DeliveryStarted,
+    Entry,
+    Failed,
+    Notice,
+    Question,
+    SetAside,
+    Summary,
+    ToolResult,
+    ToolStarted,
+    UserMessage,
+)
+from holdfast.core.request import Assistant, Message, Result, User
+from holdfast.core.text import part
+from holdfast.core.transcript import Transcript
+from holdfast.core.turn import Decision
+
+Screen = tuple[tuple[str, str, bool], ...]
+
+
+class Flaw(Exception):  # noqa: N818 - it is what the walk looks for, not an error of the walk
+    """The state breaks an invariant."""
+
+
+def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str) -> None:
+    answers = [(e.seq, e.body) for e in log if isinstance(e.body, AssistantMessage)]
+    tools = {call.id: (call.tool, seq, a.seen) for seq, a in answers for call in a.calls}
+    _calls(log, effects, tools)
+    _questions(log, tools)
+    names = [a.name for _, a in answers]
+    if len(set(names)) < len(names):
+        raise Flaw(f"the name {names[-1]} is used twice: a keyed platform would drop the new answer")
+    for e in log:
+        if isinstance(e.body, Summary):
+            seen = max((a.seen for seq, a in answers if seq <= e.body.upto), default=0)
+            if any(isinstance(m.body, UserMessage) and seen < m.seq <= 0 for m in log):
+                raise Flaw("a summary hides a message that no answer has seen")
+    asides = [e for e in log if isinstance(e.body, SetAside)]
+    for one, two in pairwise(asides):
+        if not any(isinstance(e.body, UserMessage | Choice | Command | AssistantMessage) for e in log[one.seq : two.seq - 1]):
+            raise Flaw("SetAside repeats: a hot loop")
+    refusals = [e for e in log if isinstance(e.body, Failed) and e.body.failure == "refused"]
+    for one, two in pairwise(refusals):
+        if not any(isinstance(e.body, UserMessage | Command) for e in log[one.seq : two.seq]):
+            raise Flaw("a refused answer is asked for again: a hot loop")
+    if busy == "queue":
+        _queue(log, answers)
+
+
+def _calls(log: tuple[Entry, ...], effects: tuple[str, ...], tools: dict[str, tuple[str, int, int]]) -> None:
+    started: dict[str, list[int]] = {}
+    for e in log:
+        if isinstance(e.body, ToolStarted):
+            started.setdefault(e.body.call, []).append(e.seq)
+    for call, (tool, _, seen) in tools.items():
+        if not tool.startswith("r") and (len(started.get(call, ())) > 1 or effects.count(call) > 1):
+            raise Flaw(f"{tool} must not run twice and was started twice")
+        for at in started.get(call, ()):
+            if any(_cuts(e, log) and seen < e.seq < at for e in log):
+                raise Flaw(f"{tool} was started after an accepted /stop or /new")
+        if effects.count(call) and not started.get(call):
+            raise Flaw(f"{tool} ran without a ToolStarted")
+    closed: set[str] = set()
+    for e in log:
+        if isinstance(e.body, ToolResult):
+            tool = tools[e.body.call][0]
+            before = [at for at in started.get(e.body.call, ()) if at < e.seq]
+            if e.body.outcome == "declined" and before:
+                raise Flaw(f"{tool} was started and is recorded as declined")
+            if e.body.outcome == "unknown" and not before:
+                raise Flaw(f"{tool} is recorded as unknown and was never started")
+            if e.body.call in closed:
+                raise Flaw(f"{tool} is closed twice")
+            closed.add(e.body.call)
+
+
+def _cuts(e: Entry, log: tuple[Entry, ...]) -> bool:
+    del log
+    return isinstance(e.body, Command) and e.body.name in {"stop", "new"}
+
+
+def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -> None:
+    asked = {e.seq: e.body for e in log if isinstance(e.body, Question)}
+    for seq, question in asked.items():
+        if any(s < seq and q.question == question.question == "approval" and q.about == question.about for s, q in asked.items()):
+            raise Flaw("asked twice")
+        closing = next(
+            (
+                e
+                for e in log[seq:]
+                if (isinstance(e.body, Choice) and e.body.question == seq)
+                or (isinstance(e.body, UserMessage) and question.overtakable and e.body.author == question.to)
+                or (isinstance(e.body, Notice) and e.body.about == seq)
+            ),
+            None,
+        )
+        if question.question == "approval" and closing is not None and isinstance(closing.body, Choice) and closing.body.option == "allow":
+            for e in log[closing.seq :]:
+                cut = any(_cuts(c, log) for c in log[tools[question.about][2] : e.seq - 1])
+                if isinstance(e.body, ToolResult) and e.body.call == question.about and e.body.outcome == "declined" and not cut:
+                    raise Flaw("approved in time, and then declined")
+        if question.question == "approval":
+            allowed = closing is not None and isinstance(closing.body, Choice) and closing.body.option == "allow"
+            for e in log:
+                if isinstance(e.body, ToolStarted) and e.body.call == question.about and not (allowed and closing and e.seq > closing.seq):
+                    raise Flaw("started without its approval")
+        if question.question == "budget":
+            earlier = [s for s, q in asked.items() if s < seq and q.question == "budget"]
+            if earlier and not any(isinstance(e.body, AssistantMessage | UserMessage | Choice | Command) for e in log[earlier[-1] : seq - 1]):
+                raise Flaw("the same budget question again, with nothing between")
+        if question.question == "unknown":
+            choices = [e.seq for e in log if isinstance(e.body, Choice) and e.body.question == seq]
+            turns = [e for e in log if isinstance(e.body, AssistantMessage) and choices and not e.body.calls and e.body.seen >= choices[0]]
+            others = [e for e in log[choices[0] :] if isinstance(e.body, UserMessage | Command)] if choices else []
+            if len(choices) > 1 and len(turns) > 1 and not others:
+                raise Flaw("one question, chosen twice, gave two turns")
+
+
+def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) -> None:
+    previous = 0
+    for seq, answer in answers:
+        cut = max((e.seq for e in log if _cuts(e, log) and e.seq <= answer.seen), default=0)
+        took = [e.seq for e in log if isinstance(e.body, UserMessage) and max(previous, cut) < e.seq <= answer.seen]
+        gone = {e.body.of for e in log[:seq] if isinstance(e.body, Correction) and e.body.text is None}
+        took = [at for at in took if log[at - 1].body.id not in gone]  # type: ignore[union-attr]  # they are messages
+        if len(took) > 1:
+            raise Flaw("queue: one turn took two messages")
+        previous = max(previous, answer.seen)
+
+
+def request(messages: tuple[Message, ...]) -> None:
+    """What the strictest provider wants."""
+    if not messages:
+        raise Flaw("the request is empty")
+    if not isinstance(messages[0], User):
+        raise Flaw(f"the request begins with {messages[0]}")
+    if isinstance(messages[-1], Assistant):
+        raise Flaw("the request ends with the assistant")
+    pending: list[str] = []
+    for before, message in pairwise((None, *messages)):
+        match message:
+            case Result():
+                if not pending or pending.pop(0) != message.call:
+                    raise Flaw("a result without its call, or out of order")
+            case _ if pending:
+                raise Flaw("a call without its result")
+            case Assistant():
+                pending = [call.id for call in message.calls]
+                if isinstance(before, Assistant):
+                    raise Flaw("two answers in a row")
+                if not message.text and not message.calls:
+                    raise Flaw("an empty answer")
+            case User() if isinstance(before, User):
+                raise Flaw("two user messages in a row")
+            case _:
+                pass
+    if pending:
+        raise Flaw("a call without its result at the end")
+
+
+def asked_for(t: Transcript, horizon: int, messages: tuple[Message, ...]) -> None:
+    """What the model is asked for: every message that is owed is there; and nothing that was set aside."""
+    words = "\n".join(message.text for message in messages if isinstance(message, User))
+    summary = t.summary.body if t.summary else None
+    upto = summary.upto if isinstance(summary, Summary) else 0
+    hidden = max([t.new, *(a.body.seen for a in t.answers if a.seq <= upto and isinstance(a.body, AssistantMessage))])
+    for said in t.spoken:
+        if isinstance(said.entry.body, UserMessage) and hidden < said.entry.seq <= horizon:
+            aside = any(a.since <= said.entry.seq <= a.upto for a in t.asides) and said.entry.seq not in t.inputs
+            text = t.text_of(said.entry)
+            if text is not None and text not in words and not aside:
+                raise Flaw(f"{text} is not hidden, and the model is not shown it")
+    if t.asides and t.last_outside <= t.asides[-1].upto:
+        raise Flaw("set aside, and yet the same input is owed and asked for")
+
+
+def seen(log: tuple[Entry, ...]) -> int:
+    """The newest entry from outside that an answer has seen."""
+    return max((e.body.seen for e in log if isinstance(e.body, AssistantMessage)), default=0)
+
+
+def screen(shown: Screen, *, keyed: bool) -> None:
+    """What people see: nothing twice (unless marked, where no key is taken), and in order."""
+    finals = [(part, text, marked) for part, text, marked in shown if not text.startswith("…") and text != "stopped"]
+    for i, (part, text, _) in enumerate(finals):
+        for other, other_text, marked in finals[i + 1 :]:
+            if part == other and text == other_text and (keyed or not marked):
+                raise Flaw(f"{part} is shown twice" + ("" if keyed else ", and not marked"))
+    order = [part for part, _, _ in dict.fromkeys((p, "", False) for p, _, _ in finals)]
+    for one, two in pairwise(order):
+        name, index = one.split("/")
+        other, other_index = two.split("/")
+        if name == other and int(index) > int(other_index):
+            raise Flaw("the tail of an answer is shown before its head")
+
+
+def delivered(log: tuple[Entry, ...], shown: Screen) -> None:
+    """What is recorded as delivered is on the screen, and what the chat refused is not sent again."""
+    answers = {e.body.name: e.body.text for e in log if isinstance(e.body, AssistantMessage) and e.body.text}
+    frozen = {e.body.of: e.body.cuts for e in reversed(log) if isinstance(e.body, DeliveryStarted) and not e.body.preview}
+    refused: set[tuple[str, int]] = set()
+    for e in log:
+        match e.body:
+            case Delivered(preview=False, of=of, part=index) if of in answers and of in frozen:
+                text = part(answers[of], frozen[of], index)
+                if not any(p == f"{of}/{index}" and old == text for p, old, _ in shown):
+                    raise Flaw(f"{of}/{index} is recorded as delivered and was never shown")
+            case DeliveryFailed(refusal="refused", of=of, part=index):
+                refused.add((of, index))
+            case DeliveryStarted(of=of, part=index) if (of, index) in refused:
+                raise Flaw(f"{of}/{index} was refused and is sent again")
+            case _:
+                pass
+
+
+def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> None:
+    """Nothing runs and nothing is wanted: then nothing is owed, or a named thing is waited for."""
+    waits = d.due is not None or d.turn_gate or d.speech_gate
+    blocked = t.blocked > t.last_outside
+    cut = max((e.seq for e in log if _cuts(e, log)), default=0)
+    newest = seen(log)
+    gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}
+    aside = max((e.body.upto for e in log if isinstance(e.body, SetAside)), default=0)
+    stopped = max((e.seq for e in log if isinstance(e.body, Choice) and e.body.option == "stop"), default=0)
+    unseen = [
+        e.seq
+        for e in log
+        if isinstance(e.body, UserMessage) and e.seq > max(newest, cut, aside, stopped) and e.body.id not in gone
+    ]
+    if d.due is None and not d.turn_gate:
+        if unseen and not any(True for q in log if isinstance(q.body, Notice) and q.body.about):
+            raise Flaw("idle with an unanswered message")
+        if any(not any(isinstance(r.body, ToolResult) and r.body.call == c.id for r in log) for e in log if isinstance(e.body, AssistantMessage) for c in e.body.calls):
+            raise Flaw("idle with an open call")
+    for e in log:
+        if isinstance(e.body, Command | Choice) and not any(isinstance(n.body, Notice) and n.body.replies_to == e.seq for n in log):
+            raise Flaw("idle with a command nobody replied to")
+    if not waits and not blocked:
+        if t.speech:
+            raise Flaw(f"idle with something unsaid: {list(t.speech)}")
+        receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview}
+        if any(text.startswith("…") and part.split("/")[0] in receipts for part, text, _ in shown):
+            raise Flaw("a preview is left dangling")
+    if d.due is None and any(isinstance(e.body, Choice) and e.body.option == "try again" for e in log) and aside:
+        again = next(e.seq for e in log if isinstance(e.body, Choice) and e.body.option == "try again")
+        question = log[again - 1].body.question  # type: ignore[union-attr]  # it is a choice
+        first = next(e for e in log[question:] if isinstance(e.body, Choice) and e.body.question == question)
+        valid = log[question - 1].body.question == "poison" and first.seq == again  # type: ignore[union-attr]
+        if valid and newest < again and max(cut, aside) < again and not d.turn_gate:
+            raise Flaw("'try again' was chosen and nothing happens")

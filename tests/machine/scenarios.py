@@ -1,0 +1,43 @@
+"""The slices of the world that are walked. Together they cover every row of the table; each is small enough to be walked whole or deep."""
+
+from __future__ import annotations
+
+from holdfast.core.text import LENGTH_MIN
+from holdfast.core.turn import Budget
+from walk import Scenario
+
+TWO_PARTS = "t{n}\n\n" + "x" * (LENGTH_MIN - 2) + "{n}"
+
+SCENARIOS = {
+    "a turn with tools": Scenario(answers=((), ("n",), ("r", "n")), alphabet=("message", "stop"), depth=14),
+    "retry, stop and new": Scenario(alphabet=("message", "stop", "new", "retry"), depth=14),
+    "approvals": Scenario(alphabet=("message", "choice", "stop"), answers=((), ("p", "n")), depth=14),
+    "approvals in a group": Scenario(alphabet=("message", "other's message", "choice"), answers=((), ("p",)), depth=14),
+    "unknown outcomes": Scenario(arrivals=3, alphabet=("message", "choice", "stop"), depth=14, answers_max=4),
+    "one unknown outcome": Scenario(arrivals=2, alphabet=("choice",), depth=18, answers_max=4),
+    "edits and deletions": Scenario(alphabet=("message", "edit", "delete"), depth=14),
+    "queue": Scenario(arrivals=2, alphabet=("message", "stop", "delete"), busy="queue", depth=14),
+    "queue with approvals": Scenario(alphabet=("message", "choice"), answers=((), ("p",)), busy="queue", depth=14),
+    "interrupt": Scenario(alphabet=("message", "stop", "edit"), busy="interrupt", depth=14),
+    "budget": Scenario(alphabet=("message", "choice", "other's message"), budget=Budget(steps=1), crashes=0, depth=16),
+    "refused": Scenario(arrivals=2, alphabet=("message", "retry"), refuses=True, depth=14),
+    "failures of its own": Scenario(arrivals=1, alphabet=("message", "choice"), own_failures=True, budget=Budget(failures=2), depth=14),
+    "poison": Scenario(arrivals=2, alphabet=("message", "choice", "new"), answers=((),), crashes=5, poisoned=True, depth=16),
+    "a route that closes": Scenario(route_flips=1, attachment=True, ticks=4, depth=14),
+    "speech with keys": Scenario(answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16),
+    "speech without keys": Scenario(
+        answers=((),), text=TWO_PARTS, keyed=False, previews=True, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
+    ),
+    "speech that asks": Scenario(
+        answers=((),), text=TWO_PARTS, keyed=False, unknown_send="ask", alphabet=("message", "choice"), depth=18
+    ),
+    "speech that drops": Scenario(answers=((),), text=TWO_PARTS, keyed=False, unknown_send="drop", crashes=2, depth=16),
+    "speech that looks": Scenario(answers=((),), text=TWO_PARTS, keyed=False, history=True, crashes=2, alphabet=("message",), depth=16),
+    "sends that fail": Scenario(
+        arrivals=1, answers=((),), text=TWO_PARTS, keyed=False, sends_fail=("retry", "unknown", "refused", "blocked"), crashes=1, depth=14
+    ),
+    "text beside calls, deleted in mid-preview": Scenario(
+        arrivals=2, answers=((), ("n",)), text_with_calls=True, previews=True, alphabet=("message", "delete"), crashes=0, depth=16
+    ),
+    "summaries": Scenario(arrivals=3, summaries=True, answers=((), ("n",)), alphabet=("message", "new"), crashes=1, answers_max=4, depth=18),
+}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.errors import Config, Temporary
-from holdfast.tools.mcp import Child, McpHost
+from holdfast.tools.mcp import McpHost, Owner
 from holdfast.tools.settings import ServerSettings
 
 RESTART_S = 0.05
@@ -41,7 +41,7 @@ def demo_server(journal: Path, *options: str, **settings: Any) -> ServerSettings
 @contextlib.asynccontextmanager
 async def supervised(host: McpHost) -> AsyncIterator[None]:
     """Run the host's children, and start each anew when it was lost, until left."""
-    children = [asyncio.create_task(_again_and_again(child)) for child in host.children().values()]
+    children = [asyncio.create_task(_again_and_again(own)) for own in host.children().values()]
     try:
         yield
     finally:
@@ -53,9 +53,9 @@ async def supervised(host: McpHost) -> AsyncIterator[None]:
         raise ExceptionGroup("tool servers", failures)
 
 
-async def _again_and_again(child: Child) -> None:
+async def _again_and_again(own: Owner) -> None:
     with contextlib.suppress(Config):
         while True:
             with contextlib.suppress(Temporary):
-                await child(lambda: None)
+                await own(lambda: None)
             await asyncio.sleep(RESTART_S)

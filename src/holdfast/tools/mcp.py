@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,7 +27,7 @@ PROBE_S: Final = 60.0
 """How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
 
 Keep = Callable[[ToolList], Awaitable[None]]
-Child = Callable[[Callable[[], None]], Awaitable[None]]
+Owner = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 
 
 class McpHost:
@@ -37,9 +37,10 @@ class McpHost:
         self._servers = {settings.name: _Server(settings, keep, kept.get(settings.name), clock, self._index) for settings in servers}
         self._entries: dict[str, Entry] = {}
         self._tools: tuple[Tool, ...] = ()
+        self._news = asyncio.Event()
         self._index()
 
-    def children(self) -> Mapping[str, Child]:
+    def children(self) -> Mapping[str, Owner]:
         """For each server by name: the coroutine that owns it.
 
         It starts the server, calls `ready` when its tools are known, and serves until it is cancelled or the server is lost. Raises
@@ -58,8 +59,8 @@ class McpHost:
         return tuple(server.state() for server in self._servers.values())
 
     async def call(self, call: Call) -> ToolOutcome:
-        if call.tool not in self._entries:
-            await self.ready()  # its server may be starting for the first time under this configuration
+        while call.tool not in self._entries and not all(server.settled.is_set() for server in self._servers.values()):
+            await self._news.wait()  # its server may be starting for the first time under this configuration
         entry = self._entries.get(call.tool)
         if entry is None:
             return ToolOutcome("error", f"there is no tool {call.tool!r}")
@@ -77,20 +78,22 @@ class McpHost:
     def _index(self) -> None:
         self._entries = catalogue((server.settings, server.offered) for server in self._servers.values())
         self._tools = tuple(entry.tool for entry in self._entries.values())
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 class _Server:
     """One tool server: what is known of it, and the task that owns it while it runs."""
 
-    def __init__(self, settings: ServerSettings, keep: Keep, kept: ToolList | None, clock: Clock, on_change: Callable[[], None]) -> None:
+    def __init__(self, settings: ServerSettings, keep: Keep, kept: ToolList | None, clock: Clock, on_news: Callable[[], None]) -> None:
         self.settings = settings
         self.offered: tuple[Offered, ...] = ()
         self.settled = asyncio.Event()
-        """Its tools are known, from itself or from the journal; or its first start failed."""
+        """Its tools are known, from itself or from the journal; or its first start failed or took too long."""
         self._keep = keep
         self._kept = kept if kept and kept.fingerprint == settings.fingerprint else None
         self._clock = clock
-        self._on_change = on_change
+        self._on_news = on_news
         self._session: Session | None = None
         self._places = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
         self._starts = 0
@@ -120,6 +123,7 @@ class _Server:
         """Own the server: start it, learn its tools, serve, end it."""
         self._starts += 1
         self._become("starting", self._why)
+        patience = asyncio.get_running_loop().call_later(self.settings.connect_timeout_s, self._settle)
         try:
             sdk = await asyncio.to_thread(importlib.import_module, "holdfast.tools.session")
             async with sdk.connect(self.settings) as session:
@@ -137,8 +141,9 @@ class _Server:
             self._become("down", str(failure))
             raise
         finally:
+            patience.cancel()
             self._session = None
-            self.settled.set()
+            self._settle()
             if self._state in {"starting", "ready"}:
                 self._become("down", "it was stopped")
 
@@ -168,8 +173,11 @@ class _Server:
             await self._keep(latest)
             self._kept = latest
             self.offered = offered
-            self._on_change()
+        self._settle()
+
+    def _settle(self) -> None:
         self.settled.set()
+        self._on_news()
 
     async def _live(self) -> Session | None:
         """The live session: if need be, after waiting for a server that is starting, or that was lost only just now."""

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.tools.catalogue import DESCRIPTION_CHARS_MAX, Offered, catalogue, decode, encode, repeatable, tool_name
+from holdfast.tools.settings import Replay, ServerSettings
+
+
+def test_a_plain_name_stays_as_it_is() -> None:
+    assert tool_name("clock", "get_current_time") == "clock__get_current_time"
+
+
+@pytest.mark.parametrize(
+    ("server", "tool"), [("my.files", "read"), ("a", "read file"), ("a", "x" * 80), ("a__b", "c"), ("a_", "b"), ("größe", "größe")]
+)
+def test_a_name_that_is_too_long_not_valid_or_ambiguous_gets_a_mark(server: str, tool: str) -> None:
+    name = tool_name(server, tool)
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name)
+    assert re.search(r"_[0-9a-f]{8}$", name)
+
+
+@given(st.lists(st.tuples(st.text("ab_.", min_size=1, max_size=40), st.text("ab_.", max_size=40)), unique=True))
+def test_different_tools_have_different_valid_names(tools: list[tuple[str, str]]) -> None:
+    names = [tool_name(*tool) for tool in tools]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names)
+
+
+READ_ONLY = Offered(name="t", schema={}, read_only_hint=True)
+IDEMPOTENT = Offered(name="t", schema={}, idempotent_hint=True)
+UNKNOWN = Offered(name="t", schema={})
+
+
+@pytest.mark.parametrize(
+    ("replay", "trusted", "offered", "expected"),
+    [
+        ("always", False, UNKNOWN, True),
+        ("never", True, READ_ONLY, False),
+        ("ask", True, IDEMPOTENT, False),
+        (None, True, READ_ONLY, True),
+        (None, True, IDEMPOTENT, True),
+        (None, True, UNKNOWN, False),
+        (None, False, READ_ONLY, False),
+    ],
+)
+def test_the_configuration_decides_what_is_repeatable_then_a_trusted_servers_word_else_nothing_is(
+    replay: Replay | None, trusted: bool, offered: Offered, expected: bool
+) -> None:
+    settings = ServerSettings("s", ("c",), trust_annotations=trusted, replay={"t": replay} if replay else {})
+    assert repeatable(settings, offered) is expected
+
+
+def test_tools_come_in_the_order_of_servers_and_lists_and_the_first_of_one_name_counts() -> None:
+    first = (
+        Offered(name="b", schema={}, description="first"),
+        Offered(name="a", schema={}),
+        Offered(name="b", schema={}, description="second"),
+    )
+    entries = catalogue([(ServerSettings("s", ("c",)), first), (ServerSettings("r", ("c",)), (Offered(name="b", schema={}),))])
+    assert list(entries) == ["s__b", "s__a", "r__b"]
+    assert entries["s__b"].tool.description == "first"
+    assert entries["s__b"].own_name == "b"
+
+
+def test_a_description_without_end_is_cut() -> None:
+    entries = catalogue([(ServerSettings("s", ("c",)), (Offered(name="b", schema={}, description="x" * 100_000),))])
+    assert len(entries["s__b"].tool.description) == DESCRIPTION_CHARS_MAX
+
+
+def test_a_list_survives_the_journal() -> None:
+    offered = (Offered(name="b", schema={"type": "object", "properties": {"ä": {}}}, description="d", read_only_hint=True), UNKNOWN)
+    assert decode(encode(offered)) == offered
+    with pytest.raises(ValueError, match="Expected"):
+        decode('{"tools": 1}')

@@ -1,0 +1,230 @@
+"""The one module over the model library (pydantic-ai's model layer), for the dialect openai-chat.
+
+The library owns what ages: the shape of messages for each family of models, reasoning fields, quirks of schemas and of calls. What no library
+does is done by us: the wire is ours (`wire`), its events are checked before the library sees them (`events`), calls are parsed before they are
+believed, and an empty answer is no answer (docs/decisions/005-model-library.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+from openai import AsyncOpenAI, NotGiven, Omit
+from pydantic_ai.messages import (
+    InstructionPart,
+    ModelMessage,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    ModelResponsePart,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.tools import ToolDefinition
+
+from holdfast.core.request import Assistant, Request, Result, Tool, User
+from holdfast.models import Endpoint
+from holdfast.models.events import Events
+from holdfast.models.visible import Shown
+from holdfast.models.wire import Broken, Exchange, message_of
+from holdfast.ports import Answer
+
+_NOT_IN_THE_BODY: Final = {"extra_body", "extra_headers", "timeout"}
+
+
+class Chat:
+    """An open route: its connections, and the library's model of what stands at the other end.
+
+    The library makes the body of the request and assembles the answer; between the two, where it would call the SDK, it calls `_exchange`.
+    (The SDK walks every message of a request, 37 ms at 350, loses bodies of errors, and takes the end of a stream for the end of the answer.)
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._host = urlsplit(endpoint.base_url).netloc.rpartition("@")[2]
+        self._url = endpoint.base_url.rstrip("/") + "/chat/completions"
+        self._headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        if endpoint.api_key:
+            self._headers["authorization"] = f"Bearer {endpoint.api_key}"
+        self._http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout_s),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            headers={"user-agent": "holdfast"},
+        )
+        client = AsyncOpenAI(base_url=endpoint.base_url, api_key="unused", max_retries=0, http_client=self._http)
+        setattr(client.chat.completions, "create", self._exchange)  # noqa: B010 -- on this client only, which typed code can't say
+        self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
+        self._asks_for_usage = True
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def call(self, request: Request, on_event: Callable[[str], None]) -> Answer:
+        """See `holdfast.ports.Model.call`."""
+        exchange = Exchange(self._endpoint.api_key, self._endpoint.first_event_timeout_s, self._endpoint.idle_timeout_s)
+        events = Events(exchange, shown := Shown(on_event))
+        token = _current.set((exchange, events))
+        try:
+            return _answer(await self._response(request, shown), events, shown)
+        except Broken as broken:
+            raise exchange.failure(self._host, broken) from None  # what caused it may quote the key
+        finally:
+            _current.reset(token)
+
+    async def _response(self, request: Request, shown: Shown) -> ModelResponse:
+        parameters = ModelRequestParameters(
+            function_tools=self._model.definitions(request.tools),
+            instruction_parts=[InstructionPart(request.instructions)] if request.instructions else None,
+        )
+        messages = self._model.prepare_messages(_messages(request, self._endpoint.name), parameters)
+        await asyncio.sleep(0)  # a long history takes milliseconds to convert, and as long again to send
+        async with self._model.request_stream(messages, None, parameters) as stream:
+            async for event in stream:
+                match event:
+                    case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                        shown.add(text)
+            return stream.get()
+
+    async def _exchange(self, **options: Any) -> Events:
+        """Send the request that the library made, and give it the events to read."""
+        body = {key: value for key, value in options.items() if key not in _NOT_IN_THE_BODY and not isinstance(value, (Omit, NotGiven))}
+        exchange, events = _current.get()
+        if not self._asks_for_usage:
+            body.pop("stream_options")
+        status = await exchange.send(self._http, self._url, self._headers, msgspec.json.encode(body))
+        if status == httpx2.codes.OK:
+            return events
+        said = exchange.body()
+        if status in {400, 422} and "stream_options" in said and self._asks_for_usage:
+            self._asks_for_usage = False  # only our question for the usage was refused: from now on it is not asked
+            return await self._exchange(**options)
+        raise Broken(f"answered with HTTP status {status}: {message_of(said) or 'no reason given'}")
+
+
+_current: Final[ContextVar[tuple[Exchange, Events]]] = ContextVar("exchange")
+"""The exchange of the call that this task makes: the library has no other way to hand it to what it calls."""
+
+
+class _Model(OpenAIChatModel):
+    """The library's model, which rewrites the schemas of all tools for every request: 10 ms for fifty. Here, once for each list of tools."""
+
+    _given: list[ToolDefinition]
+    _shaped: list[ToolDefinition]
+    _tools: tuple[Tool, ...] = ()
+    _definitions: list[ToolDefinition]
+
+    def definitions(self, tools: tuple[Tool, ...]) -> list[ToolDefinition]:
+        if tools != self._tools or not tools:
+            self._tools = tools
+            self._definitions = [
+                ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.schema)) for tool in tools
+            ]
+            self._given = []
+        return self._definitions
+
+    def customize_request_parameters(self, model_request_parameters: ModelRequestParameters) -> ModelRequestParameters:
+        given = model_request_parameters.function_tools
+        if not given:
+            return super().customize_request_parameters(model_request_parameters)
+        if given != self._given:
+            self._shaped = super().customize_request_parameters(model_request_parameters).function_tools
+            self._given = given
+        return replace(model_request_parameters, function_tools=self._shaped)
+
+
+# --- from our words to the library's, and back --------------------------------------------------------------------------------------
+
+
+class _Extra(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="dialect", tag="openai-chat/1"):
+    """What only the provider understands, as it stands in `provider_data`: thoughts by the field they came in, and what rides on calls."""
+
+    thoughts: tuple[tuple[str, str], ...] = ()
+    calls: dict[str, dict[str, Any]] = {}
+
+
+def _messages(request: Request, route: str) -> list[ModelMessage]:
+    """The request's messages as the library's. Results and the user's next words go into one message, as the library keeps them."""
+    messages: list[ModelMessage] = []
+    parts: list[ModelRequestPart] = []
+    for message in request.messages:
+        match message:
+            case User(text=text):
+                parts.append(UserPromptPart(text))
+            case Result(call=call, tool=tool, text=text):
+                parts.append(ToolReturnPart(tool, text, call))
+            case Assistant():
+                messages.append(ModelRequest(parts))
+                parts = []
+                messages.append(_response(message, route))
+    messages.append(ModelRequest(parts))
+    return messages
+
+
+def _response(message: Assistant, route: str) -> ModelResponse:
+    extra = _extra(message.provider_data) if message.provider_data and message.route == route else _Extra()
+    parts: list[ModelResponsePart] = [ThinkingPart(text, id=field, provider_name=route) for field, text in extra.thoughts]
+    if message.text:
+        parts.append(TextPart(message.text))
+    for number, call in enumerate(message.calls):
+        details = extra.calls.get(str(number))
+        parts.append(ToolCallPart(call.tool, call.arguments, call.id, provider_name=route if details else None, provider_details=details))
+    return ModelResponse(parts, provider_name=route, canonical_system=route)
+
+
+def _extra(provider_data: str) -> _Extra:
+    """What was kept; nothing, if the route spoke another dialect then."""
+    try:
+        return msgspec.json.decode(provider_data, type=_Extra)
+    except msgspec.DecodeError:
+        return _Extra()
+
+
+def _answer(response: ModelResponse, events: Events, shown: Shown) -> Answer:
+    """The answer, if it is one. Raises `Broken`."""
+    made = [part for part in response.parts if isinstance(part, ToolCallPart)]
+    if len(made) != events.calls:
+        raise Broken("sent a tool call without the tool's name")
+    calls = tuple((part.tool_name, _arguments(part, events.finish)) for part in made)
+    text = shown.flush()
+    if not text.strip():
+        text = ""
+    if not text and not calls:
+        raise Broken(f"sent an empty answer (finish reason {events.finish!r})")
+    extra = _Extra(
+        thoughts=tuple((part.id, part.content) for part in response.parts if isinstance(part, ThinkingPart) and part.id and part.content),
+        calls={str(number): part.provider_details for number, part in enumerate(made) if part.provider_details},
+    )
+    return Answer(
+        text=text,
+        calls=calls,
+        usage=events.usage,
+        provider_data=msgspec.json.encode(extra).decode() if extra.thoughts or extra.calls else "",
+    )
+
+
+def _arguments(part: ToolCallPart, finish: str) -> str:
+    """The text of a JSON object. Nothing at all means no arguments, unless the answer was cut by its limit of length."""
+    text = part.args if isinstance(part.args, str) else ""  # not args_as_json_str(): it wraps half an object so that it parses
+    if not text and finish != "length":
+        return "{}"
+    try:
+        msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise Broken(f"sent a call of the tool {part.tool_name!r} whose arguments are not a JSON object") from error
+    return text

@@ -1,0 +1,219 @@
+"""One request to a model server and what came back: sent once, read with patience that ends, and kept as it was for whoever has to find out
+what went wrong.
+
+A library that stands between would lose what matters: bodies of errors, whether a stream broke off or ended, the events it did not expect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final, Literal, cast
+
+import httpx2
+import msgspec
+
+from holdfast.ports import ModelFailed, RawFailure
+
+BODY_BYTES_MAX: Final = 64 * 1024
+_TAIL_BYTES_MAX: Final = 16 * 1024
+_HEAD_BYTES_MAX: Final = BODY_BYTES_MAX - _TAIL_BYTES_MAX
+_WHY_CHARS_MAX: Final = 300
+
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What a server may send for one answer: a quarter of a million events. Nobody reads more, and memory ends."""
+
+REST_S: Final = 2.0
+"""How long the rest of a stream (the usage) is waited for once the answer is complete."""
+
+DRAIN_S: Final = 0.1
+"""How long the end of the body is waited for after `[DONE]`, so that the connection can be used again."""
+
+Transport = Literal["", "reset", "eof-clean"]
+
+
+def now() -> float:
+    """The loop's own time: what its time-outs are counted in."""
+    return asyncio.get_running_loop().time()
+
+
+class Broken(Exception):
+    """There will be no complete answer. The text goes on after the name of the host."""
+
+    def __init__(self, why: str, transport: Transport = "") -> None:
+        super().__init__(why)
+        self.transport: Transport = transport
+
+
+class Exchange:
+    """One request, and of its answer: status, headers, and the first 48 kB and the last 16 kB of the body."""
+
+    def __init__(self, secret: str, first_event_timeout_s: float, idle_timeout_s: float) -> None:
+        self._secret = secret
+        self._first_event_timeout_s = first_event_timeout_s
+        self._idle_timeout_s = idle_timeout_s
+        self._deadline = now() + first_event_timeout_s
+        self._response: httpx2.Response | None = None
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._size = 0
+        self._begun = False
+        self.complete = False
+        """Set by the reader as soon as what came is a whole answer: from then on nothing that happens to the connection matters."""
+
+    async def send(self, client: httpx2.AsyncClient, url: str, headers: dict[str, str], body: bytes) -> int:
+        """Send the request. Returns the status when the headers of the answer are here. Raises `Broken`."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                request = client.build_request("POST", url, headers=headers, content=body)
+                self._response = await client.send(request, stream=True)
+                if self._response.status_code != httpx2.codes.OK:
+                    await self._read_error(self._response)
+        except TimeoutError as error:
+            raise Broken(f"sent nothing for {self._first_event_timeout_s:g} s") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+            raise Broken(f"can't be reached: {described(error)}") from error
+        return self._response.status_code
+
+    async def _read_error(self, response: httpx2.Response) -> None:
+        try:
+            async for piece in response.aiter_bytes():
+                self._keep(piece)
+                if self._size >= BODY_BYTES_MAX:
+                    break
+        except httpx2.HTTPError:
+            return  # the status is known, and says more than how its text broke off
+        finally:
+            await response.aclose()
+
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """The JSON of each server-sent event, until the stream ends as it should. Raises `Broken`."""
+        data: list[bytes] = []
+        kind = b""
+        async with aclosing(self._lines()) as lines:
+            while (line := await self._next(lines)) is not None:
+                if line.startswith(b"data:"):
+                    data.append(line[5:].strip())
+                elif line.startswith(b"event:"):
+                    kind = line[6:].strip()
+                elif not line and data:
+                    if data == [b"[DONE]"]:
+                        self._deadline = min(self._deadline, now() + DRAIN_S)
+                    else:
+                        yield self._decoded(kind, b"\n".join(data))
+                    data, kind = [], b""
+
+    def heard(self) -> None:
+        """An event came that belongs to an answer."""
+        self._begun = True
+        self._deadline = min(self._deadline, now() + REST_S) if self.complete else now() + self._idle_timeout_s
+
+    async def close(self) -> None:
+        if self._response is not None:
+            await self._response.aclose()
+
+    def _decoded(self, kind: bytes, data: bytes) -> dict[str, Any]:
+        try:
+            event = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Broken("sent an event that is not JSON") from error
+        if not isinstance(event, dict):
+            raise Broken("sent an event that is not a JSON object")
+        if kind == b"error" or event.get("error"):
+            raise Broken(f"reported an error instead of an answer: {message_of(data.decode())}")
+        return event
+
+    async def _next(self, lines: AsyncGenerator[bytes, None]) -> bytes | None:
+        """The next line; None where the stream may end."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await anext(lines)
+        except (StopAsyncIteration, TimeoutError, httpx2.HTTPError) as error:
+            if self.complete:
+                return None
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> Broken:
+        match error:
+            case TimeoutError() if self._begun:
+                return Broken(f"stopped in the middle of its answer for {self._idle_timeout_s:g} s")
+            case TimeoutError():
+                return Broken(f"sent nothing of an answer for {self._first_event_timeout_s:g} s")
+            case StopAsyncIteration() if self._begun:
+                return Broken("ended its answer in the middle", "eof-clean")
+            case StopAsyncIteration():
+                return Broken(f"sent no answer: {message_of(self.body()) or 'the body is empty'}")
+            case _:
+                return Broken(f"broke off its answer: {described(error)}", "reset")
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
+        """The lines of the body, without their ends; a last empty one closes an event that nothing closed."""
+        assert self._response is not None
+        rest = bytearray()
+        async with aclosing(cast("AsyncGenerator[bytes, None]", self._response.aiter_bytes())) as pieces:
+            async for piece in pieces:
+                self._keep(piece)
+                rest += piece
+                if b"\n" in piece:
+                    *lines, rest = rest.split(b"\n")
+                    for line in lines:
+                        yield bytes(line.rstrip(b"\r"))
+        yield bytes(rest.rstrip(b"\r"))
+        yield b""
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > ANSWER_BYTES_MAX:
+            raise Broken(f"sent more than {ANSWER_BYTES_MAX} bytes for one answer")
+        room = max(_HEAD_BYTES_MAX - len(self._head), 0)
+        self._head += piece[:room]
+        self._tail += piece[room:]
+        if len(self._tail) > 2 * _TAIL_BYTES_MAX:
+            del self._tail[:-_TAIL_BYTES_MAX]
+
+    def body(self) -> str:
+        """The text that came, at most 64 kB, without the secret."""
+        gap = b"\n" if self._size > BODY_BYTES_MAX else b""
+        return self._mask((bytes(self._head) + gap + bytes(self._tail[-_TAIL_BYTES_MAX:])).decode("utf-8", "replace"))
+
+    def failure(self, host: str, broken: Broken) -> ModelFailed:
+        """Everything that is known, as the runtime takes it."""
+        status: int | None = None
+        headers: tuple[tuple[str, str], ...] = ()
+        if self._response is not None:
+            status = self._response.status_code
+            headers = tuple((name, self._mask(value)) for name, value in self._response.headers.items())
+        cause = broken.__cause__
+        exception = self._mask(described(cause)) if cause is not None and not isinstance(cause, StopAsyncIteration) else ""
+        return ModelFailed(RawFailure(self._mask(f"{host} {broken}"), status, headers, self.body(), broken.transport, exception))
+
+    def _mask(self, text: str) -> str:
+        """The text without the secret: providers like to repeat a key that they refuse."""
+        return text.replace(self._secret, "***") if self._secret else text
+
+
+def described(error: BaseException) -> str:
+    """`Type: text`, with the text of what caused it in the end: `ConnectError: [Errno 111] Connection refused`."""
+    text, cause = str(error), error.__cause__ or error.__context__
+    while cause is not None:
+        text, cause = str(cause) or text, cause.__cause__ or cause.__context__
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def message_of(body: str) -> str:
+    """What an error body says, in one line for people. Nothing is decided by it."""
+    text = " ".join((_said(body) or body).split())
+    return text if len(text) <= _WHY_CHARS_MAX else text[: _WHY_CHARS_MAX - 1] + "…"
+
+
+def _said(body: str) -> str:
+    """The message in an error body of the usual shape: `{"error": {"message": ...}}`, `{"error": ...}`, `{"message": ...}`, `{"detail": ...}`."""
+    try:
+        told = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return ""
+    for key in ("error", "message", "detail"):
+        if isinstance(told, dict) and told.get(key):
+            told = told[key]
+    return told if isinstance(told, str) else ""

@@ -1,0 +1,313 @@
+"""A journal in memory, for simulations: the rules of `ports.Journal` in their plainest form, inline and without threads.
+
+The `MemoryDisk` outlives the journal as a disk outlives a process: `crash` the one, and open another on the same disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from holdfast import failpoints
+from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, decode, encode
+from holdfast.errors import Config, JournalFailed, LeaseLost, Request
+from holdfast.ports import (
+    Accepted,
+    Appended,
+    Arrival,
+    ConversationRow,
+    Cursor,
+    GateRow,
+    Lease,
+    Release,
+    Snapshot,
+    Timer,
+    ToolList,
+)
+
+R = TypeVar("R")
+
+
+@dataclass
+class Conversation:
+    """A row of the table `conversation`, with its entries."""
+
+    key: str
+    account: str
+    address: str
+    owner: str | None = None
+    epoch: int = 0
+    wakes: int = 0
+    due: float | None = None
+    turn_gate: str = ""
+    speech_gate: str = ""
+    since: float = 0.0
+    attempts: int = 0
+    floor: int = 0
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def row(self) -> ConversationRow:
+        last = self.entries[-1]
+        running = self.owner is not None
+        return ConversationRow(
+            self.key, self.account, last.seq, last.at, running, self.due, self.turn_gate, self.speech_gate, self.attempts
+        )
+
+    def add(self, body: object, at: float, epoch: int) -> Entry:
+        """Append what a disk would give back."""
+        entry = Entry(len(self.entries) + 1, at, epoch, decode(encode(body)))  # type: ignore[arg-type] # the caller's is one of the bodies
+        self.entries.append(entry)
+        return entry
+
+
+@dataclass
+class MemoryDisk:
+    """What survives a crash."""
+
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    arrivals: dict[str, tuple[str, int]] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    gates: dict[str, GateRow] = field(default_factory=dict)
+    tool_lists: dict[str, ToolList] = field(default_factory=dict)
+
+
+class MemoryJournal:
+    """`ports.Journal`. Between being called and doing it, and between that and returning, others may run: as with a disk."""
+
+    def __init__(self, disk: MemoryDisk | None = None) -> None:
+        self.disk = disk or MemoryDisk()
+        self._owners: set[str] = set()
+        self._failure: JournalFailed | None = None
+        self._failed = asyncio.Event()
+
+    # --- from outside ---------------------------------------------------------------------------------------------------------------
+
+    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+        await self._begin()
+        known = self.disk.cursors.get(cursor.account) if cursor else None
+        if cursor and known and known.identity != cursor.identity:
+            raise Config(
+                f"The account {cursor.account!r} is now {cursor.identity!r}, but its conversations are those of {known.identity!r}."
+            )
+        self._check_addresses(arrivals)
+        failpoints.failpoint("ingest.before_commit")
+        if cursor:
+            self.disk.cursors[cursor.account] = cursor
+        accepted = tuple(self._accept(arrival) for arrival in arrivals)
+        return await self._committed(accepted, "ingest.after_commit")
+
+    def _check_addresses(self, arrivals: Sequence[Arrival]) -> None:
+        taken = {(row.account, row.address): row.key for row in self.disk.conversations.values()}
+        for arrival in arrivals:
+            known = arrival.dedupe in self.disk.arrivals or arrival.conversation in self.disk.conversations
+            if not known and taken.setdefault((arrival.account, arrival.address), arrival.conversation) != arrival.conversation:
+                raise Request(f"The address {arrival.address!r} belongs to another conversation than {arrival.conversation!r}.")
+
+    def _accept(self, arrival: Arrival) -> Accepted:
+        if arrival.dedupe in self.disk.arrivals:
+            return Accepted(*self.disk.arrivals[arrival.dedupe], new=False)
+        begun = Conversation(arrival.conversation, arrival.account, arrival.address)
+        row = self.disk.conversations.setdefault(arrival.conversation, begun)
+        seq = row.add(arrival.body, arrival.at, epoch=0).seq
+        self.disk.arrivals[arrival.dedupe] = (row.key, seq)
+        row.wakes += 1
+        row.due = arrival.at if row.due is None else min(row.due, arrival.at)
+        return Accepted(row.key, seq, new=True)
+
+    async def cursor(self, account: str) -> Cursor | None:
+        await self._begin()
+        return self.disk.cursors.get(account)
+
+    # --- claims ---------------------------------------------------------------------------------------------------------------------
+
+    async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
+        await self._begin()
+        self._owners.add(owner)
+        places = dict(admits)
+        taken: dict[str, str] = {}
+        suspect_runs = self._suspect_runs()
+        for row, gates in [*self._due_ones(now), *self._those_at_gates()]:
+            through = next((gate for gate in gates if places.get(gate, 0) > 0), "")
+            refused = (row.attempts >= 2 and suspect_runs) or (gates and not through)
+            if len(taken) == most or row.account not in accounts or row.key in taken or refused:
+                continue
+            if through:
+                places[through] -= 1
+            taken[row.key] = through
+            suspect_runs = suspect_runs or row.attempts >= 2
+        leases = tuple(self._take(owner, self.disk.conversations[key], through) for key, through in taken.items())
+        return await self._committed(leases, *(["claim.after_commit"] if leases else []))
+
+    def _free(self) -> Iterator[Conversation]:
+        return (row for row in self.disk.conversations.values() if row.owner is None)
+
+    def _suspect_runs(self) -> bool:
+        return any(row.owner is not None and row.attempts >= 3 for row in self.disk.conversations.values())
+
+    def _due_ones(self, now: float) -> Iterator[tuple[Conversation, tuple[str, ...]]]:
+        due = sorted((row.due, row.key) for row in self._free() if row.due is not None and row.due <= now)
+        return ((self.disk.conversations[key], ()) for _, key in due)
+
+    def _those_at_gates(self) -> Iterator[tuple[Conversation, tuple[str, ...]]]:
+        for row in sorted(self._free(), key=lambda row: (row.since, row.key)):
+            for gates in sorted(gate.split(" ") for gate in (row.turn_gate, row.speech_gate) if gate):
+                yield row, tuple(gates)
+
+    def _take(self, owner: str, row: Conversation, through: str) -> Lease:
+        row.owner, row.epoch, row.attempts = owner, row.epoch + 1, row.attempts + 1
+        return Lease(row.key, row.account, row.address, owner, row.epoch, row.attempts, row.floor, through)
+
+    async def next_due(self, accounts: Sequence[str]) -> float | None:
+        await self._begin()
+        suspect_runs = self._suspect_runs()
+        rows = [row.due for row in self._free() if row.account in accounts and not (suspect_runs and row.attempts >= 2)]
+        return min((at for at in [*rows, *(timer.at for timer in self.disk.timers.values())] if at is not None), default=None)
+
+    async def waiting_gates(self) -> tuple[str, ...]:
+        await self._begin()
+        return tuple(sorted({gate for row in self._free() for gate in (row.turn_gate, row.speech_gate) if gate}))
+
+    async def disown(self, now: float, most: int) -> int:
+        await self._begin()
+        gone = [row for row in self.disk.conversations.values() if row.owner is not None and row.owner not in self._owners]
+        batch = sorted(gone, key=lambda row: (row.owner, row.key))[:most]
+        for row in batch:
+            row.owner = None
+            row.due = now if row.due is None else min(row.due, now)
+        return await self._committed(len(batch))
+
+    async def forgive(self, owner: str) -> None:
+        await self._begin()
+        for row in self.disk.conversations.values():
+            if row.owner == owner:
+                row.attempts = 0
+        await self._committed(None)
+
+    # --- what a worker does ---------------------------------------------------------------------------------------------------------
+
+    async def read(self, conversation: str, after: int) -> Snapshot:
+        await self._begin()
+        row = self.disk.conversations.get(conversation)
+        return Snapshot(tuple(row.entries[max(after, 0) :]), row.wakes) if row else Snapshot((), 0)
+
+    async def append(
+        self,
+        lease: Lease,
+        now: float,
+        wakes: int,
+        facts: Sequence[Fact] = (),
+        intentions: Sequence[Intention] = (),
+        release: Release | None = None,
+    ) -> Appended:
+        await self._begin()
+        row = self.disk.conversations.get(lease.conversation)
+        if row is None or (row.owner, row.epoch) != (lease.owner, lease.epoch):
+            raise LeaseLost(f"The worker of epoch {lease.epoch} has lost the conversation {lease.conversation!r}.")
+        failpoints.failpoint("append.before_commit")
+        fresh = row.wakes == wakes
+        entries = tuple(row.add(body, now, row.epoch) for body in ([*facts, *intentions] if fresh else facts))
+        if any(isinstance(entry.body, ENDS_AN_ATTEMPT) for entry in entries):
+            row.attempts = 1
+        released = fresh and release is not None
+        if fresh and release:
+            self._release(row, now, release)
+        appended = Appended(entries, row.wakes, intended=fresh, released=released)
+        return await self._committed(appended, "append.after_commit", *(["release.after_commit"] if released else []))
+
+    def _release(self, row: Conversation, now: float, release: Release) -> None:
+        row.owner, row.since, row.attempts = None, now, max(row.attempts - 1, 0)
+        row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
+
+    # --- timers ---------------------------------------------------------------------------------------------------------------------
+
+    async def put_timer(self, timer: Timer) -> None:
+        await self._begin()
+        self.disk.timers[timer.key] = replace(timer, arrival=replace(timer.arrival, dedupe="", at=timer.at))
+        await self._committed(None)
+
+    async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]:
+        await self._begin()
+        due = [timer for timer in self.disk.timers.values() if timer.at <= now]
+        return tuple(sorted(due, key=lambda timer: (timer.at, timer.key))[:most])
+
+    async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
+        await self._begin()
+        known = self.disk.timers.get(timer.key)
+        if known is None or known.at != timer.at:
+            return None
+        self._check_addresses([timer.occurrence])
+        failpoints.failpoint("ingest.before_commit")
+        del self.disk.timers[timer.key]
+        if next_at is not None:
+            self.disk.timers[timer.key] = replace(known, at=next_at, arrival=replace(known.arrival, at=next_at))
+        return await self._committed(self._accept(timer.occurrence), "ingest.after_commit")
+
+    # --- rows -----------------------------------------------------------------------------------------------------------------------
+
+    async def gates(self) -> tuple[GateRow, ...]:
+        await self._begin()
+        return tuple(self.disk.gates[name] for name in sorted(self.disk.gates))
+
+    async def put_gate(self, row: GateRow) -> None:
+        await self._begin()
+        self.disk.gates[row.name] = row
+        await self._committed(None)
+
+    async def tool_lists(self) -> tuple[ToolList, ...]:
+        await self._begin()
+        return tuple(self.disk.tool_lists[server] for server in sorted(self.disk.tool_lists))
+
+    async def put_tool_list(self, tool_list: ToolList) -> None:
+        await self._begin()
+        self.disk.tool_lists[tool_list.server] = tool_list
+        await self._committed(None)
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        await self._begin()
+        row = self.disk.conversations.get(key)
+        return row.row if row else None
+
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[ConversationRow, ...]:
+        await self._begin()
+        rows = sorted((conversation.row for conversation in self.disk.conversations.values()), key=_place, reverse=True)
+        return tuple([row for row in rows if before is None or _place(row) < _place(before)][:most])
+
+    # --- the end --------------------------------------------------------------------------------------------------------------------
+
+    def crash(self, why: str = "The process was killed.") -> None:
+        """From now on nothing reaches the disk, and every call fails."""
+        self._failure = JournalFailed(why)
+        self._failed.set()
+
+    async def wait_failed(self) -> JournalFailed:
+        await self._failed.wait()
+        assert self._failure is not None
+        return self._failure
+
+    async def close(self) -> None:
+        self._failure = self._failure or JournalFailed("The journal is closed, since Holdfast is ending.")
+
+    async def _begin(self) -> None:
+        """Others run between a call and its transaction."""
+        await asyncio.sleep(0)
+        self._check()
+
+    async def _committed(self, result: R, *points: str) -> R:
+        """Others run between a commit and its caller, who may not live to see it."""
+        for point in points:
+            failpoints.failpoint(point)
+        await asyncio.sleep(0)
+        self._check()
+        return result
+
+    def _check(self) -> None:
+        if self._failure:
+            raise JournalFailed(*self._failure.args)
+
+
+def _place(row: ConversationRow) -> tuple[float, str]:
+    return row.last_at, row.key

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from holdfast.core.entries import Call, Entry, Fact, Intention, Outside, Usage
+from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Question, Usage
 from holdfast.core.request import Request, Tool
 from holdfast.core.text import Limit
+from holdfast.core.weather import GateRow as GateRow  # noqa: PLC0414 - a type of this port
 from holdfast.errors import JournalFailed
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------
@@ -98,6 +99,8 @@ class Release:
     turn_gate: str = ""
     speech_gate: str = ""
     floor: int = 0
+    failed: bool = False
+    """The worker had a bug: the attempt counts, as it does when the process dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +111,6 @@ class Appended:
     wakes: int
     intended: bool
     released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GateRow:
-    """The weather of one route or account, as it survives a restart (DESIGN.md section 7)."""
-
-    name: str
-    fingerprint: str = ""
-    until: float = 0.0
-    streak: int = 0
-    since: float = 0.0
-    last_ok: float = 0.0
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +175,13 @@ class Journal(Protocol):
         """The entries with `seq > after`, in order."""
 
     async def append(
-        self, lease: Lease, now: float, wakes: int, facts: Sequence[Fact] = (), intentions: Sequence[Intention] = (), release: Release | None = None
+        self,
+        lease: Lease,
+        now: float,
+        wakes: int,
+        facts: Sequence[Fact | Question] = (),
+        intentions: Sequence[Intention] = (),
+        release: Release | None = None,
     ) -> Appended:
         """One transaction: the facts, always; the intentions and the release only if `wakes` is still what it was when the transcript was read.
 
@@ -222,6 +218,9 @@ class Journal(Protocol):
 
     async def disown(self, now: float, most: int) -> int:
         """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
+
+    async def hasten(self, now: float) -> None:
+        """At start, and when the clock was set: every conversation that waits for an instant becomes due now."""
 
     async def forgive(self, owner: str) -> None:
         """At an orderly stop: no attempt is counted against the conversations that `owner` still has."""
@@ -270,6 +269,9 @@ class Platform(Protocol):
 
     async def find(self, address: str, text: str, key: str) -> str | None:
         """Look in the chat's history for a part that may have been sent: its id, or None if it is not there."""
+
+    async def fetch(self, attachment: Attachment) -> str:
+        """Get an attachment's bytes into a file and return its sha256. Raises `Temporary`, or `Request` if it can't be had."""
 
     def show(self, conversation: str, name: str, text: str) -> None:
         """The answer `name` reads `text` so far. Decoration: never blocks, may be lost."""

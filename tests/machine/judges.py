@@ -100,7 +100,7 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
             (
                 e
                 for e in log[seq:]
-                if (isinstance(e.body, Choice) and e.body.question == seq)
+                if (isinstance(e.body, Choice) and e.body.question == seq and e.body.author == question.to)
                 or (isinstance(e.body, UserMessage) and question.overtakable and e.body.author == question.to)
                 or (isinstance(e.body, Notice) and e.body.about == seq)
             ),

@@ -1,0 +1,187 @@
+"""The hands of the workers: each step done against the world, and what happened put into facts. Nothing here decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from holdfast.core import request, turn, words
+from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Fetched, Summary, ToolResult, call_id
+from holdfast.core.transcript import Transcript
+from holdfast.core.turn import Account, CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Policy, Route, Step, Summarise, World, Write
+from holdfast.errors import Request, Temporary
+from holdfast.failpoints import failpoint
+from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, Receipt, ToolHost
+from holdfast.runtime.weather import GateClosed, Weather
+from holdfast.runtime.worker import Facts
+
+RETRY_S: Final = 5.0
+"""When a platform refuses for a while and does not say for how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """One route of the chain: the model behind it, its gate, and its window in tokens where that is known."""
+
+    name: str
+    gate: str
+    model: Model
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Who answers: the instructions, and the chain of routes in order of preference."""
+
+    instructions: str
+    chain: tuple[RouteSettings, ...]
+
+
+class Acts:
+    """Implements `worker.Hands`."""
+
+    def __init__(
+        self,
+        agent: AgentSettings,
+        weather: Weather,
+        platforms: Mapping[str, Platform],
+        tools: ToolHost,
+        clock: Clock,
+        appended: Callable[[str], None],
+    ) -> None:
+        self._agent, self._weather, self._platforms, self._tools, self._clock = agent, weather, platforms, tools, clock
+        self._routes = {route.name: route for route in agent.chain}
+        self._policy_of: tuple[tuple[request.Tool, ...], Policy] = ((), Policy())
+        self.appended = appended
+
+    # --- how the world stands --------------------------------------------------------------------------------------------------------
+
+    def world(self, lease: Lease, attempts: int) -> World:
+        traits = self._platforms[lease.account].traits
+        account = Account(f"account:{lease.account}", True, traits.key_holds_s, traits.history, limit=traits.limit)
+        return World(tuple(self._route(route, lease.conversation) for route in self._agent.chain), account, self._policy(), attempts)
+
+    def _route(self, route: RouteSettings, conversation: str) -> Route:
+        row = self._weather.row(route.gate)
+        return Route(route.name, route.gate, self._weather.is_open(route.gate, conversation), row.since, row.why, route.window)
+
+    def _policy(self) -> Policy:
+        tools = self._tools.tools()
+        if self._policy_of[0] is not tools:
+            self._policy_of = (tools, Policy(repeatable=frozenset(tool.name for tool in tools if tool.repeatable)))
+        return self._policy_of[1]
+
+    # --- steps -----------------------------------------------------------------------------------------------------------------------
+
+    async def perform(self, lease: Lease, transcript: Transcript, step: Step) -> Facts:
+        match step:
+            case CallModel():
+                return await self._call_model(lease, transcript, step)
+            case CallTool():
+                return await self._call_tool(transcript, step)
+            case Deliver():
+                return await self._deliver(lease, step)
+            case LookUp():
+                found = await self._platforms[lease.account].find(lease.address, step.text, _key(lease, step.key))
+                if found is not None:
+                    return (Delivered(of=step.of, part=step.part, id=found),)
+                return (DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="it is not in the chat's history"),)
+            case Finish():
+                platform = self._platforms[lease.account]
+                receipt = await platform.send(lease.address, words.STOPPED, _key(lease, step.key), step.edit)
+                return (self._outcome(step.of, 0, receipt, Delivered(of=step.of, part=0, id=receipt.id or step.edit)),)
+            case Fetch():
+                return await self._fetch(lease, step)
+            case Summarise():
+                ask = request.build_for_summary(transcript, step.upto, self._agent.instructions)
+                answer = await self._ask(lease, step.route, ask, lambda _: None)
+                return () if answer is None or not answer.text else (Summary(upto=step.upto, text=answer.text),)
+            case Write():
+                raise AssertionError(f"{step} is done by committing it")
+            case _:
+                assert_never(step)
+
+    async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel) -> Facts:
+        if step.tools:
+            await self._tools.ready()
+        ask = request.build(transcript, step.seen, self._agent.instructions, self._tools.tools() if step.tools else ())
+        platform = self._platforms[lease.account]
+        answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
+        if answer is None:
+            return ()
+        n = step.n + 1
+        return (
+            AssistantMessage(
+                n=n,
+                seen=step.seen,
+                text=answer.text,
+                calls=tuple(Call(id=call_id(n, i), tool=tool, arguments=arguments) for i, (tool, arguments) in enumerate(answer.calls)),
+                after_cut=step.after_cut,
+                route=step.route,
+                usage=answer.usage,
+                provider_data=answer.provider_data,
+            ),
+        )
+
+    async def _ask(self, lease: Lease, name: str, ask: request.Request, show: Callable[[str], None]) -> Answer | None:
+        """Call the model through its gate. None if there is no answer: then the gate has closed, and the table knows what to do."""
+        route, weather, first = self._routes[name], self._weather, True
+
+        def on_event(text: str) -> None:
+            nonlocal first
+            if first:
+                first = False
+                failpoint("model.first_event")
+                weather.opened(route.gate)
+            if text:
+                show(text)
+
+        try:
+            async with weather.place(route.gate, lease.conversation):
+                failpoint("model.before_request")
+                answer = await route.model.call(ask, on_event)
+                failpoint("model.complete")
+        except GateClosed:
+            return None
+        except ModelFailed as failed:
+            await weather.failed(route.gate, failed.failure.why)
+            return None
+        await weather.succeeded(route.gate)
+        return answer
+
+    async def _call_tool(self, transcript: Transcript, step: CallTool) -> Facts:
+        failpoint("tool.started")
+        outcome = await self._tools.call(step.call)
+        failpoint("tool.after_effect")
+        if outcome.outcome == "unknown":
+            return turn.unknown_outcome(transcript, step.call, self._policy(), self._clock.now(), outcome.text)
+        return (ToolResult(call=step.id, outcome=outcome.outcome, text=outcome.text),)
+
+    async def _deliver(self, lease: Lease, step: Deliver) -> Facts:
+        failpoint("deliver.before_send")
+        receipt = await self._platforms[lease.account].send(lease.address, step.text, _key(lease, step.key), step.edit)
+        failpoint("deliver.after_send")
+        return (self._outcome(step.of, step.part, receipt, Delivered(of=step.of, part=step.part, id=receipt.id, preview=step.id_only)),)
+
+    def _outcome(self, of: str, part: int, receipt: Receipt, delivered: Delivered) -> Delivered | DeliveryFailed:
+        if not receipt.refusal:
+            return delivered
+        waits = receipt.refusal in {"retry", "unknown"}
+        delay_s = RETRY_S if receipt.retry_after_s is None else receipt.retry_after_s
+        until = self._clock.now() + delay_s if waits else 0.0
+        return DeliveryFailed(of=of, part=part, refusal=receipt.refusal, why=receipt.why, until=until)
+
+    async def _fetch(self, lease: Lease, step: Fetch) -> Facts:
+        try:
+            sha256 = await self._platforms[lease.account].fetch(step.attachment)
+        except Temporary as failure:
+            return (Fetched(attachment=step.id, why=str(failure), until=self._clock.now() + (failure.retry_after_s or RETRY_S)),)
+        except Request as failure:
+            return (Fetched(attachment=step.id, why=str(failure)),)
+        return (Fetched(attachment=step.id, sha256=sha256),)
+
+
+def _key(lease: Lease, key: str) -> str:
+    """The key under which the platform sees a part: the conversation's name and the part's."""
+    return f"{lease.conversation}/{key}" if key else ""

@@ -1,0 +1,147 @@
+"""Dispatch: conversations that are due, or whose gate lets them through, get a worker. Fair: the oldest first, and nobody waits for another.
+
+A claimed conversation is a coroutine, bounded by memory alone; model calls are bounded by the places of their route's gate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.errors import JournalFailed, LeaseLost
+from holdfast.ports import Clock, Journal, Lease, Release
+from holdfast.runtime.weather import Weather
+from holdfast.runtime.worker import Hands, Worker
+
+CLAIMS_AT_ONCE_MAX: Final = 64
+CLOCKS_PART_S: Final = 5.0
+LOOK_S_MAX: Final = 60.0
+"""However far away the next due time: the clocks are compared this often."""
+
+ABANDON_S_MAX: Final = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Dispatch:
+    """Claims conversations and owns their workers."""
+
+    def __init__(
+        self, owner: str, accounts: tuple[str, ...], journal: Journal, clock: Clock, weather: Weather, hands: Hands, fire: Callable[[str], None]
+    ) -> None:
+        self._owner, self._accounts = owner, accounts
+        self._journal, self._clock, self._weather, self._hands, self._fired = journal, clock, weather, hands, fire
+        self._workers: dict[str, Worker] = {}
+        self._woken = asyncio.Event()
+        self._let_go = asyncio.Event()
+        self._stopping = False
+        self._offset = clock.now() - clock.monotonic()
+        weather.changed = self.weather_changed
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The conversations that have a worker."""
+        return tuple(self._workers)
+
+    def arrived(self, conversation: str) -> None:
+        """Something was committed for this conversation."""
+        worker = self._workers.get(conversation)
+        if worker is None:
+            self._woken.set()
+        else:
+            worker.wake()
+
+    def weather_changed(self) -> None:
+        """A gate may let somebody through who waits: in the journal, or in a worker that has something else to do."""
+        self._woken.set()
+        for worker in self._workers.values():
+            if worker.waits_at_gate:
+                worker.wake()
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `JournalFailed`."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._journal.hasten(self._clock.now())
+            while True:
+                self._woken.clear()
+                claimed = 0 if self._stopping else await self._claim(tasks)
+                if claimed < CLAIMS_AT_ONCE_MAX and not self._woken.is_set():
+                    await self._wait()
+
+    async def stop(self, within_s: float) -> None:
+        """Claim nothing more; let sends in flight finish, and every worker let go, for at most so long."""
+        self._stopping = True
+        await self._journal.forgive(self._owner)
+        for worker in self._workers.values():
+            worker.stop()
+        if self._workers:
+            self._let_go.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._let_go.wait()
+
+    async def _claim(self, tasks: asyncio.TaskGroup) -> int:
+        leases = await self._journal.claim(self._owner, self._clock.now(), self._accounts, self._weather.admits(), CLAIMS_AT_ONCE_MAX)
+        for lease in leases:
+            if lease.through:
+                self._weather.reserve(lease.through, lease.conversation)
+            worker = self._workers[lease.conversation] = Worker(lease, self._journal, self._clock, self._hands)
+            tasks.create_task(self._advance(worker))
+        return len(leases)
+
+    async def _advance(self, worker: Worker) -> None:
+        """Own one worker. A bug in it counts against its conversation as a crash would, and touches no other."""
+        lease = worker.lease
+        try:
+            await worker.run()
+        except* LeaseLost:
+            log.warning("%s was taken over by another worker", lease.conversation)
+        except* JournalFailed:
+            raise
+        except* Exception:  # the dispatcher is where a worker's bug is contained
+            log.exception("a bug while working on %s; it is tried again in a while, and set aside if that does not help", lease.conversation)
+            await self._abandon(lease)
+        finally:
+            del self._workers[lease.conversation]
+            self._weather.give_back(lease.conversation)
+            self._woken.set()
+            if not self._workers:
+                self._let_go.set()
+
+    async def _abandon(self, lease: Lease) -> None:
+        """Let go without taking the attempt back: what a crash leaves behind."""
+        due = self._clock.now() + min(2.0**lease.attempts, ABANDON_S_MAX)
+        released = False
+        while not released:
+            snapshot = await self._journal.read(lease.conversation, 2**62)
+            release = Release(due, floor=lease.floor, failed=True)
+            released = (await self._journal.append(lease, self._clock.now(), snapshot.wakes, release=release)).released
+
+    async def _wait(self) -> None:
+        """Until something arrives, a gate opens, or an instant comes; then fire the timers whose instant that is."""
+        instants = [await self._journal.next_due(self._accounts), self._weather.next_change()]
+        due = min((instant for instant in instants if instant is not None), default=None)
+        delay_s = LOOK_S_MAX if due is None else min(max(due - self._clock.now(), 0.0), LOOK_S_MAX)
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._woken.wait()
+        except TimeoutError:
+            await self._compare_clocks()
+            await self._fire_timers()
+            self.weather_changed()
+
+    async def _compare_clocks(self) -> None:
+        """Where wall and monotonic clock have parted, instants written down before may be hours away: look at each once."""
+        offset = self._clock.now() - self._clock.monotonic()
+        if abs(offset - self._offset) > CLOCKS_PART_S:
+            await self._journal.hasten(self._clock.now())
+        self._offset = offset
+
+    async def _fire_timers(self) -> None:
+        for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
+            accepted = await self._journal.fire(timer, None)
+            if accepted is not None:
+                self._fired(accepted.conversation)

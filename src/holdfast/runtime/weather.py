@@ -1,0 +1,184 @@
+"""The live weather: gate rows kept durable, and the places of each gate, which are in memory.
+
+Health is shared by all conversations. Whoever calls a model holds a place of its route's gate; a conversation that was let in through a gate that
+is on its way back holds a place from its claim on, uses it or gives it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from holdfast.core import weather
+from holdfast.core.weather import GateRow
+from holdfast.ports import Clock, Journal
+
+
+class GateClosed(Exception):  # noqa: N818 - a turn of events, not an error
+    """The gate closed while a place was waited for, or lets nobody else through yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """One gate as it is configured: under which fingerprint, and how many at once."""
+
+    name: str
+    fingerprint: str
+    places: int
+
+
+@dataclass(slots=True)
+class _Gate:
+    row: GateRow
+    places: int
+    allowance: int
+    taken: int = 0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+
+class Weather:
+    """All gates of the gateway. `changed` is called when somebody who waits may now be let in."""
+
+    def __init__(
+        self, journal: Journal, clock: Clock, draw: Callable[[], float], gates: Iterable[GateSettings], rows: Iterable[GateRow]
+    ) -> None:
+        self._journal, self._clock, self._draw = journal, clock, draw
+        self.changed: Callable[[], None] = lambda: None
+        known = {row.name: row for row in rows}
+        self._gates: dict[str, _Gate] = {}
+        for settings in gates:
+            row = known.get(settings.name)
+            if row is None or row.fingerprint != settings.fingerprint:
+                row = GateRow(settings.name, settings.fingerprint)
+            self._gates[settings.name] = _Gate(row, settings.places, 1 if row.streak else settings.places)
+        self._reserved: dict[str, str] = {}  # conversation -> gate
+
+    def row(self, name: str) -> GateRow:
+        return self._gates[name].row
+
+    def rows(self) -> Mapping[str, GateRow]:
+        return {name: gate.row for name, gate in self._gates.items()}
+
+    def is_open(self, name: str, conversation: str) -> bool:
+        """May this conversation go through now? A healthy gate is open even when its places are taken: one waits for a place, not for the weather."""
+        gate = self._gates[name]
+        if weather.is_closed(gate.row, self._clock.now()):
+            return False
+        return not self._on_its_way_back(gate) or gate.taken < gate.allowance or self._reserved.get(conversation) == name
+
+    def admits(self) -> dict[str, int]:
+        """For each gate how many more it lets through now."""
+        now = self._clock.now()
+        return {name: weather.admits(gate.row, now, gate.allowance, gate.taken) for name, gate in self._gates.items()}
+
+    def next_change(self) -> float | None:
+        """The earliest instant at which a closed gate's time has come."""
+        now = self._clock.now()
+        return min((gate.row.until for gate in self._gates.values() if gate.row.until > now), default=None)
+
+    def reserve(self, name: str, conversation: str) -> None:
+        """A conversation was claimed through this gate."""
+        gate = self._gates.get(name)
+        if gate is not None and conversation not in self._reserved:
+            gate.taken += 1
+            self._reserved[conversation] = name
+
+    def give_back(self, conversation: str) -> None:
+        """The conversation's worker let go; what it had not used is free."""
+        name = self._reserved.pop(conversation, None)
+        if name is not None:
+            self._free(self._gates[name])
+
+    @asynccontextmanager
+    async def place(self, name: str, conversation: str) -> AsyncIterator[None]:
+        """Hold a place of the gate, waiting in line for one if it is healthy. Raises `GateClosed`."""
+        gate = self._gates[name]
+        if self._reserved.get(conversation) == name:
+            del self._reserved[conversation]
+        else:
+            if not self.is_open(name, conversation):
+                raise GateClosed
+            if gate.taken >= gate.allowance or gate.waiting:
+                await self._wait_in_line(gate)
+            else:
+                gate.taken += 1
+        try:
+            yield
+        finally:
+            self._free(gate)
+
+    async def _wait_in_line(self, gate: _Gate) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gate.waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._free(gate)  # the place came with the cancellation
+            raise
+        finally:
+            if turn in gate.waiting:
+                gate.waiting.remove(turn)
+
+    def _free(self, gate: _Gate) -> None:
+        gate.taken -= 1
+        while gate.waiting and gate.taken < gate.allowance:
+            turn = gate.waiting.popleft()
+            if not turn.done():
+                gate.taken += 1
+                turn.set_result(None)
+        if self._on_its_way_back(gate):
+            self.changed()
+
+    @staticmethod
+    def _on_its_way_back(gate: _Gate) -> bool:
+        return gate.allowance < gate.places or gate.row.streak > 0
+
+    def opened(self, name: str) -> None:
+        """A call through this gate got its first valid event: let more through than before."""
+        gate = self._gates[name]
+        if gate.allowance < gate.places:
+            gate.allowance = weather.allowance_after_success(gate.allowance, gate.places)
+            self.changed()
+
+    async def succeeded(self, name: str) -> None:
+        """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
+        gate = self._gates[name]
+        news = gate.row.streak > 0 or not gate.row.last_ok
+        gate.row = weather.succeeded(gate.row, self._clock.now())
+        if news:
+            await self._journal.put_gate(gate.row)
+            self.changed()
+
+    async def failed(self, name: str, why: str, retry_after_s: float | None = None) -> None:
+        """A call through this gate failed: close it, durably, and send away whoever waits in line.
+
+        Calls that were under way together fail together: the first closes the gate, the others add nothing.
+        """
+        gate = self._gates[name]
+        if weather.is_closed(gate.row, self._clock.now()):
+            return
+        bound = weather.back_off_s(gate.row.streak + 1)
+        delay_s = retry_after_s if retry_after_s is not None else bound * self._draw()
+        gate.row = weather.failed(gate.row, self._clock.now(), delay_s, why)
+        gate.allowance = 1
+        for turn in gate.waiting:
+            if not turn.done():
+                turn.set_exception(GateClosed())
+        gate.waiting.clear()
+        await self._journal.put_gate(gate.row)
+        self.changed()
+
+    async def retry(self, name: str) -> bool:
+        """Let one through now. False if there is no such gate."""
+        gate = self._gates.get(name)
+        if gate is None:
+            return False
+        if gate.row.streak:
+            gate.row = GateRow(name, gate.row.fingerprint, streak=1, since=gate.row.since, last_ok=gate.row.last_ok, why=gate.row.why)
+            await self._journal.put_gate(gate.row)
+        self.changed()
+        return True

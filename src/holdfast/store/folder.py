@@ -21,6 +21,7 @@ class DataFolder:
         """Take the folder, making it if there is none. Raises `AlreadyRunning`, or `Config` if it can't be used."""
         self.path = path
         self.journal = path / "journal.db"
+        self._journal_inode = 0
         self._ballast = path / "ballast"
         try:
             self._make()
@@ -58,6 +59,15 @@ class DataFolder:
     def drop_ballast(self) -> None:
         """Make room to end, and to write at the next start."""
         self._ballast.unlink(missing_ok=True)
+
+    def journal_is_gone(self) -> bool:
+        """Is the file that was here at the first question no longer here?"""
+        try:
+            now = self.journal.stat()
+        except FileNotFoundError:
+            return True
+        self._journal_inode = self._journal_inode or now.st_ino
+        return now.st_ino != self._journal_inode
 
     def close(self) -> None:
         """Give the folder to the next process."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, decode
+from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, Question, decode
 from holdfast.errors import Config, LeaseLost, Request
 from holdfast.ports import (
     Accepted,
@@ -180,13 +180,19 @@ def disown(db: apsw.Connection, ours: frozenset[str], now: float, most: int) -> 
     return done
 
 
+def hasten(db: apsw.Connection, now: float, most: int) -> int:
+    """Some of those that wait for an instant become due. How many: none, when all are."""
+    db.execute(SQL["hasten"], (now, most))
+    return db.changes()
+
+
 def forgive(db: apsw.Connection, owner: str) -> None:
     db.execute(SQL["forgive"], (owner,))
 
 
 # --- what a worker does -------------------------------------------------------------------------------------------------------------
 
-Encoded = Sequence[tuple[Fact | Intention, str]]
+Encoded = Sequence[tuple[Fact | Intention | Question, str]]
 """Bodies with their JSON, encoded where a body that can't be encoded harms its author alone."""
 
 
@@ -218,7 +224,8 @@ def append(db: apsw.Connection, asked: Append) -> Appended:
         ends_an_attempt = any(isinstance(body, ENDS_AN_ATTEMPT) for body, _ in bodies)
         db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ends_an_attempt else attempts))
     if fresh and release:
-        db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor))
+        counted = 0 if release.failed else 1
+        db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor, counted))
     entries = tuple(Entry(seq + offset, now, epoch, body) for offset, (body, _) in enumerate(bodies))
     return Appended(entries, wakes, intended=fresh, released=fresh and release is not None)
 

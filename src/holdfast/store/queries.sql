@@ -70,7 +70,7 @@ UPDATE conversation SET next_seq = ?2, last_at = ?3, attempts = ?4 WHERE key = ?
 
 -- release --
 -- Let a conversation go, to wait at an instant, at gates, or for an arrival.
-UPDATE conversation SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - 1, 0)
+UPDATE conversation SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - ?7, 0)
 WHERE key = ?1;
 
 -- read --
@@ -86,6 +86,11 @@ SELECT owner FROM conversation WHERE owner IS NOT NULL AND owner > ?1 ORDER BY o
 -- Conversations whose owner is gone become due.
 UPDATE conversation SET owner = NULL, due = min(ifnull(due, ?2), ?2)
 WHERE key IN (SELECT key FROM conversation WHERE owner = ?1 ORDER BY key LIMIT ?3);
+
+-- hasten --
+-- Conversations that wait for an instant become due now.
+UPDATE conversation SET due = ?1
+WHERE key IN (SELECT key FROM conversation INDEXED BY conversation_due WHERE owner IS NULL AND due > ?1 LIMIT ?2);
 
 -- forgive --
 -- No attempt is counted against what this owner still has.

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
-from holdfast.core.entries import Fact, Intention, encode
+from holdfast.core.entries import Fact, Intention, Question, encode
 from holdfast.errors import HoldfastError, JournalFailed, JournalFull
 from holdfast.ports import (
     Accepted,
@@ -30,11 +30,14 @@ from holdfast.store import operations
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import migrate
-from holdfast.store.writer import Breakage, JobThread, anew, commit_together, read_each
+from holdfast.store.writer import Breakage, Job, JobThread, anew, commit_together, read_each
 
 CHECKPOINT_PAGES: Final = 2000
 """The write-ahead log goes into the database when it has so many pages (8 MB). Fewer: commits wait for it more often. More: a start after a
 kill, which reads the log, takes longer."""
+
+HASTENED_TOGETHER: Final = 500
+"""So few that nobody else's commit waits for long."""
 
 PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -53,7 +56,7 @@ class SqliteJournal:
         self._breakage = Breakage(self._explain)
         self._log_pages = 0
         writer.set_wal_hook(self._logged)
-        self._writer = JobThread("journal-writer", writer, commit_together, self._breakage, self._checkpoint)
+        self._writer = JobThread("journal-writer", writer, self._commit, self._breakage, self._checkpoint)
         self._reader = JobThread("journal-reader", reader, read_each, self._breakage)
         self._owners: frozenset[str] = frozenset()
         self._open = True
@@ -101,6 +104,10 @@ class SqliteJournal:
         ours = self._owners
         return await self._writer.do(lambda db: operations.disown(db, ours, now, most))
 
+    async def hasten(self, now: float) -> None:
+        while await self._writer.do(lambda db: operations.hasten(db, now, HASTENED_TOGETHER)):
+            pass
+
     async def forgive(self, owner: str) -> None:
         await self._writer.do(lambda db: operations.forgive(db, owner))
 
@@ -114,7 +121,7 @@ class SqliteJournal:
         lease: Lease,
         now: float,
         wakes: int,
-        facts: Sequence[Fact] = (),
+        facts: Sequence[Fact | Question] = (),
         intentions: Sequence[Intention] = (),
         release: Release | None = None,
     ) -> Appended:
@@ -170,6 +177,11 @@ class SqliteJournal:
         await self._reader.close()
         await self._writer.close()  # the last connection: it empties the log into the database
         self._folder.close()
+
+    def _commit(self, db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
+        if self._folder.journal_is_gone():  # SQLite would go on writing to a file without a name
+            raise apsw.CantOpenError("the file was deleted or replaced while it was in use")
+        commit_together(db, jobs)
 
     def _explain(self, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
         failure = failed(self._folder.journal, db, error)

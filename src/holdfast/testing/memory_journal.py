@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from holdfast import failpoints
-from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, decode, encode
+from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Question, decode, encode
 from holdfast.errors import Config, JournalFailed, LeaseLost, Request
 from holdfast.ports import (
     Accepted,
@@ -180,6 +180,13 @@ class MemoryJournal:
             row.due = now if row.due is None else min(row.due, now)
         return await self._committed(len(batch))
 
+    async def hasten(self, now: float) -> None:
+        await self._begin()
+        for row in self._free():
+            if row.due is not None and row.due > now:
+                row.due = now
+        await self._committed(None)
+
     async def forgive(self, owner: str) -> None:
         await self._begin()
         for row in self.disk.conversations.values():
@@ -199,7 +206,7 @@ class MemoryJournal:
         lease: Lease,
         now: float,
         wakes: int,
-        facts: Sequence[Fact] = (),
+        facts: Sequence[Fact | Question] = (),
         intentions: Sequence[Intention] = (),
         release: Release | None = None,
     ) -> Appended:
@@ -219,7 +226,9 @@ class MemoryJournal:
         return await self._committed(appended, "append.after_commit", *(["release.after_commit"] if released else []))
 
     def _release(self, row: Conversation, now: float, release: Release) -> None:
-        row.owner, row.since, row.attempts = None, now, max(row.attempts - 1, 0)
+        row.owner, row.since = None, now
+        if not release.failed:
+            row.attempts = max(row.attempts - 1, 0)
         row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
 
     # --- timers ---------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.core.entries import Notice, SetAside, UserMessage
+from holdfast.core.entries import Notice, Question, SetAside, UserMessage
 from holdfast.errors import Config, LeaseLost, Request
 from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, GateRow, Journal, Lease, Release, Snapshot, Timer, ToolList
 from holdfast.testing.contracts.journal_claims import JournalClaimsContract
@@ -124,6 +124,12 @@ class JournalAppendContract:
         assert (done.intended, done.released) == (False, False)
         again = await journal.append(lease, 12.0, done.wakes, intentions=[sending()])
         assert [entry.seq for entry in again.entries] == [4]
+
+    async def test_a_question_that_belongs_to_a_fact_is_kept_with_it(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        question = Question(question="unknown", about="c1", text="Did it happen?", options=("yes", "no"))
+        done = await journal.append(lease, 11.0, 77, facts=[result(), question])
+        assert [entry.body for entry in done.entries] == [result(), question]
 
     async def test_a_release_on_a_stale_reading_is_refused(self, journal: Journal) -> None:
         lease = await claim_one(journal)
@@ -248,6 +254,11 @@ class JournalAttemptsContract:
         lease = await self.die(rig, times=2)
         await rig.journal.append(lease, 21.0, 1, facts=[answer()], release=Release())
         assert await self.attempts(rig.journal) == 0
+
+    async def test_a_release_of_a_worker_that_failed_leaves_the_attempt(self, rig: Rig) -> None:
+        lease = await self.die(rig, times=1)
+        await let_go(rig.journal, lease, due=60.0, failed=True)
+        assert await self.attempts(rig.journal) == 2
 
     async def test_an_orderly_stop_counts_nothing_against_what_it_interrupts(self, rig: Rig) -> None:
         await ingest(rig.journal, "a")

@@ -114,6 +114,14 @@ class JournalClaimsContract:
         await wait_at(journal, ("b", "main"))
         assert keys(await claim(journal, main=1)) == ["b"]
 
+    async def test_when_the_clock_was_set_whoever_waits_for_an_instant_is_due_now(self, journal: Journal) -> None:
+        for key in "abcd":
+            lease = await claim_one(journal, key)
+            await let_go(journal, lease, **{"due": 1e9} if key < "c" else {"turn_gate": "main"})
+        await ingest(journal, "d", message="2", at=30.0)
+        await journal.hasten(50.0)
+        assert keys(await claim(journal, now=50.0)) == ["d", "a", "b"]
+
     # --- a process that is gone -----------------------------------------------------------------------------------------------------
 
     async def test_what_a_dead_process_had_is_claimed_by_nobody_until_it_is_disowned(self, rig: Rig) -> None:

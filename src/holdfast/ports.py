@@ -367,15 +367,6 @@ class ToolHost(Protocol):
 # --- what page and command line may ask -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something to show of one conversation: a committed entry, or (without one) the text so far of the answer `name`."""
-
-    entry: Entry | None = None
-    name: str = ""
-    text: str = ""
-
-
 class Gateway(Protocol):
     """The running gateway, as its doors see it."""
 
@@ -384,8 +375,8 @@ class Gateway(Protocol):
 
     async def read(self, conversation: str, after: int = 0) -> Snapshot: ...
 
-    def follow(self, conversation: str, after: int) -> AsyncIterator[Event]:
-        """The conversation's entries after `after`, in order and without a gap, and what is being written, until the reader leaves."""
+    def follow(self, conversation: str, after: int) -> AsyncIterator[Entry]:
+        """The conversation's entries after `after`, in order and without a gap, until the reader leaves."""
 
     async def conversations(self, most: int) -> tuple[ConversationRow, ...]: ...
 

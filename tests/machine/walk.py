@@ -213,6 +213,7 @@ class Walker:
                 self.judge_running(s)
             busy = {step.subject for step in running}
             startable = [step for step in d.wanted if step not in running and step.subject not in busy]
+            startable = [step for step in startable if isinstance(step, Write)][:1] or startable
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
         for flight in s.flight:

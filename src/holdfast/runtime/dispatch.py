@@ -139,7 +139,6 @@ class Dispatch:
         if abs(offset - self._offset) > CLOCKS_PART_S:
             await self._journal.hasten(self._clock.now())
         self._offset = offset
-
     async def _fire_timers(self) -> None:
         for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
             accepted = await self._journal.fire(timer, None)

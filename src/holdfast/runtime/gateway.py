@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from holdfast.core.entries import Entry
+from holdfast.core.weather import GateRow
 from holdfast.ports import Accepted, Arrival, Clock, ConversationRow, Cursor, Journal, Snapshot, ToolHost
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.supervisor import Supervisor
@@ -17,7 +19,7 @@ class LocalGateway:
 
     def __init__(
         self,
-        version: str,
+        version: Callable[[], str],
         journal: Journal,
         followers: Followers,
         arrived: Callable[[str], None],
@@ -47,17 +49,20 @@ class LocalGateway:
         return await self._journal.conversations(most)
 
     async def status(self) -> Mapping[str, Any]:
+        """Lists of what has a name and a state, beside the version and when it started."""
         now = self._clock.now()
-        routes = {
-            name: {"open": now >= row.until, "until": row.until, "since": row.since, "why": row.why, "last_ok": row.last_ok}
-            for name, row in self._weather.rows().items()
+        return {
+            "version": self._version(),
+            "started": self._started,
+            "gates": [_gate(row, now) for row in self._weather.rows().values()],
+            "tool servers": [asdict(state) for state in self._tools.servers()],
+            "parts": [{"name": name, **asdict(state)} for name, state in self._supervisor.states().items()],
         }
-        children = {name: {"state": s.state, "since": s.since, "why": s.why, "restarts": s.restarts} for name, s in self._supervisor.states().items()}
-        tools = [
-            {"name": s.name, "state": s.state, "since": s.since, "why": s.why, "restarts": s.restarts, "pid": s.pid, "tools": s.tools}
-            for s in self._tools.servers()
-        ]
-        return {"version": self._version, "started": self._started, "routes": routes, "tools": tools, "children": children}
 
     async def retry(self, gate: str) -> bool:
         return await self._weather.retry(gate)
+
+
+def _gate(row: GateRow, now: float) -> dict[str, Any]:
+    state = "open" if not row.streak else "closed" if now < row.until else "to be tried"
+    return {"state": state, **asdict(row)}

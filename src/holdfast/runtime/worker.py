@@ -135,9 +135,14 @@ class Worker:
             self._running[step].task.cancel()
 
     def _startable(self, decision: Decision) -> list[Step]:
-        """What is wanted and does not run, but for what touches the same thing as a step that has not ended yet."""
+        """What is wanted and does not run, but for what touches the same thing as a step that has not ended yet.
+
+        What is only written may change everything (an expiry cuts): so it goes alone, and the table is asked again.
+        """
         busy = {step.subject for step in self._running}
-        return [step for step in decision.wanted if step.subject not in busy]
+        starts = [step for step in decision.wanted if step.subject not in busy]
+        writes: list[Step] = [step for step in starts if isinstance(step, Write)]
+        return writes[:1] or starts
 
     async def _append(self, now: float, facts: Facts, intentions: list[Intention], release: Release | None) -> Appended:
         if any(isinstance(body, ENDS_AN_ATTEMPT) for body in facts):

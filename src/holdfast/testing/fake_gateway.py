@@ -28,7 +28,7 @@ from holdfast.core.entries import (
     ToolStarted,
     UserMessage,
 )
-from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, Event, Snapshot
+from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, Snapshot
 from holdfast.web.platform import WebPlatform
 
 
@@ -104,11 +104,11 @@ class FakeGateway:
     async def read(self, conversation: str, after: int = 0) -> Snapshot:
         return Snapshot(tuple(self.transcripts.get(conversation, [])[after:]), wakes=0)
 
-    async def follow(self, conversation: str, after: int) -> AsyncIterator[Event]:
+    async def follow(self, conversation: str, after: int) -> AsyncIterator[Entry]:
         while True:
             changed = self._changed
             for entry in (await self.read(conversation, after)).entries:
-                yield Event(entry)
+                yield entry
                 after = entry.seq
             await changed.wait()
 
@@ -153,7 +153,9 @@ class Agent:
                 case Command() as command if entry.seq not in replied:
                     self._gateway.append(conversation, Notice(text=f"You gave /{command.name}.", replies_to=entry.seq))
                 case Choice() as choice if entry.seq not in replied:
-                    self._gateway.append(conversation, Notice(text=f"You chose {choice.option}.", replies_to=entry.seq))
+                    self._gateway.append(conversation, Notice(text="So be it.", replies_to=entry.seq))
+                    if answers and answers[-1].calls:
+                        await self._write(conversation, len(answers) + 1, entry.seq, f"You chose {choice.option}.")
                 case UserMessage() as message if entry.seq > max((answer.seen for answer in answers), default=0):
                     await self._answer(conversation, len(answers) + 1, entry.seq, message.text)
                     return await self._advance(conversation, list(self._gateway.transcripts[conversation]))

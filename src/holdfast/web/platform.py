@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from holdfast.core.entries import Attachment
+from holdfast.errors import Request
 from holdfast.ports import Receipt, Traits
 from holdfast.web.wire import ACCOUNT
 
@@ -46,6 +48,9 @@ class WebPlatform:
 
     async def find(self, address: str, text: str, key: str) -> str | None:  # noqa: ARG002 what is committed is there, under its key
         return key or None
+
+    async def fetch(self, attachment: Attachment) -> str:
+        raise Request(f"{attachment.name} can't be had: the web takes no files.")
 
     def show(self, conversation: str, name: str, text: str) -> None:
         for listener in self._listeners.get(conversation, ()):

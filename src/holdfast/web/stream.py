@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from holdfast.core.entries import AssistantMessage, Entry
 from holdfast.errors import HoldfastError
-from holdfast.ports import Event, Gateway
+from holdfast.ports import Gateway
 from holdfast.web.platform import Listener, WebPlatform
 from holdfast.web.wire import KEEP_ALIVE_S, Writing
 
@@ -75,7 +75,7 @@ class EventStream:
                     await events.aclose()
         await _write(send, b"", more=False)
 
-    async def _relay(self, events: AsyncIterator[Event], listener: Listener, ends: set[asyncio.Task[bool]], send: Send) -> None:
+    async def _relay(self, events: AsyncIterator[Entry], listener: Listener, ends: set[asyncio.Task[bool]], send: Send) -> None:
         following = asyncio.create_task(_next(events))
         writing = asyncio.create_task(listener.changed.wait())
         try:
@@ -86,10 +86,10 @@ class EventStream:
                     return
                 chunks = [] if done else [b": still here\n\n"]
                 if following in done:
-                    event = following.result()
-                    if event is None:
+                    entry = following.result()
+                    if entry is None:
                         return
-                    chunks.append(self._event(event))
+                    chunks.append(self._entry(entry))
                     following = asyncio.create_task(_next(events))
                 if writing in done:
                     chunks.append(self._writing(*listener.take()))
@@ -98,11 +98,9 @@ class EventStream:
         finally:
             await _cancel({following, writing})
 
-    def _event(self, event: Event) -> bytes:
-        if event.entry is None:
-            return self._writing(event.name, event.text)
-        self._sent.entry(event.entry)
-        return b"event: entry\nid: %d\ndata: %s\n\n" % (event.entry.seq, msgspec.json.encode(event.entry))
+    def _entry(self, entry: Entry) -> bytes:
+        self._sent.entry(entry)
+        return b"event: entry\nid: %d\ndata: %s\n\n" % (entry.seq, msgspec.json.encode(entry))
 
     def _writing(self, name: str, text: str) -> bytes:
         writing = self._sent.writing(name, text)
@@ -114,7 +112,7 @@ async def _write(send: Send, chunk: bytes, more: bool = True) -> None:
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
-async def _next(events: AsyncIterator[Event]) -> Event | None:
+async def _next(events: AsyncIterator[Entry]) -> Entry | None:
     return await anext(events, None)
 
 

@@ -1,0 +1,212 @@
+"""The composition root: configuration -> adapters -> supervisor tree. The only file that imports adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from holdfast import config
+from holdfast.errors import HoldfastError
+from holdfast.failpoints import failpoint
+from holdfast.models import Endpoint, open_model
+from holdfast.ports import Journal, Model
+from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
+from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.dispatch import Dispatch
+from holdfast.runtime.follow import Followers
+from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.supervisor import Run, Supervisor
+from holdfast.runtime.weather import GateSettings, Weather
+from holdfast.secrets import mask
+from holdfast.store.sqlite import SqliteJournal
+from holdfast.tools.mcp import McpHost
+from holdfast.tools.settings import ServerSettings
+from holdfast.web.door import door, page_only
+from holdfast.web.platform import WebPlatform
+from holdfast.web.server import serve_door, serve_page
+from holdfast.web.wire import door_path
+
+STOP_S_MAX: Final = 5.0
+"""How long sends in flight may take when the gateway stops."""
+
+PRACTICE_PLACES: Final = 64
+DISOWN_BATCH: Final = 200
+
+log = logging.getLogger("holdfast")
+
+
+def run(config_path: Path | None) -> int:
+    """Run the gateway until it is told to stop. Returns the exit code; raises `HoldfastError` for what a person has to mend."""
+    settings = config.load(config_path, os.environ).start(os.environ)
+    _log_to_stderr(settings.known_secrets)
+    for warning in settings.warnings:
+        log.warning(warning)
+    journal = SqliteJournal.open(settings.data_dir)
+    try:
+        asyncio.run(_serve(settings, journal))
+    except* HoldfastError as failures:
+        raise _first(failures) from None
+    return 0
+
+
+def _first(group: BaseExceptionGroup[HoldfastError]) -> HoldfastError:
+    """What went wrong, out of the groups in which the tasks passed it up."""
+    failure: BaseException = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    assert isinstance(failure, HoldfastError)
+    return failure
+
+
+async def _serve(settings: config.Config, journal: SqliteJournal) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    gateway = await _Gateway.build(settings, journal)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_raise_when_failed(journal))
+            door_open = asyncio.Event()
+            opening = tasks.create_task(gateway.serve_door(door_open.set))
+            await door_open.wait()
+            failpoint("start.before_ready")
+            _say_ready(settings)
+            working = tasks.create_task(gateway.work())
+            await stopping.wait()
+            failpoint("stop")
+            log.info("stopping")
+            await gateway.dispatch.stop(STOP_S_MAX)
+            for task in (working, opening, watching):
+                task.cancel()
+    finally:
+        await gateway.close()
+        await journal.close()
+
+
+async def _raise_when_failed(journal: SqliteJournal) -> None:
+    raise await journal.wait_failed()
+
+
+class _Gateway:
+    """All parts, wired."""
+
+    def __init__(self, settings: config.Config, journal: Journal, weather: Weather, models: Mapping[str, Model], tools: McpHost) -> None:
+        clock = SystemClock()
+        self._settings, self._journal, self._models, self._tools, self._clock = settings, journal, models, tools, clock
+        self._platform = WebPlatform()
+        self._supervisor = Supervisor(clock, random.random)
+        followers = Followers(journal)
+        chain = tuple(
+            RouteSettings(name, f"route:{name}", models[name], settings.routes[name].context_tokens) for name in settings.agent.chain
+        )
+        agent = AgentSettings(settings.agent.instructions, chain)
+        acts = Acts(agent, weather, {self._platform.account: self._platform}, tools, clock, followers.grown)
+        owner = uuid.uuid4().hex
+        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.grown)
+        self._gateway = LocalGateway(_version, journal, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock)
+
+    @classmethod
+    async def build(cls, settings: config.Config, journal: SqliteJournal) -> _Gateway:
+        clock = SystemClock()
+        gates = [GateSettings(f"route:{name}", route.fingerprint, _places(route)) for name, route in settings.routes.items()]
+        weather = Weather(journal, clock, random.random, gates, await journal.gates())
+        models = {name: open_model(route.dialect, _endpoint(name, route)) for name, route in settings.routes.items()}
+        servers = [_server(name, server) for name, server in settings.tools.items() if server.command]
+        kept = {tool_list.server: tool_list for tool_list in await journal.tool_lists()} if servers else {}
+        return cls(settings, journal, weather, models, McpHost(servers, journal.put_tool_list, kept, clock))
+
+    async def serve_door(self, opened: Callable[[], None]) -> None:
+        path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
+        await serve_door(door(self._gateway, self._platform, self._clock), path, opened)
+
+    async def work(self) -> None:
+        """Everything that nobody waits for at the start, side by side."""
+        page = self._settings.web
+        children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
+        children["web"] = lambda ready: serve_page(page_only(self._gateway, self._clock), page.host, page.port, lambda _: ready())
+        async with asyncio.TaskGroup() as tasks:
+            for name in self._settings.agent.chain:
+                tasks.create_task(self._models[name].warm())
+            tasks.create_task(self._disown())
+            tasks.create_task(self.dispatch.run())
+            tasks.create_task(self._supervisor.run(children))
+
+    async def _disown(self) -> None:
+        """What a process that is gone had claimed is due again, in batches, beside the first messages."""
+        while await self._journal.disown(self._clock.now(), DISOWN_BATCH):
+            self.dispatch.weather_changed()
+
+    async def close(self) -> None:
+        for model in self._models.values():
+            await model.close()
+
+
+def _places(route: config.Route) -> int:
+    return PRACTICE_PLACES if route.dialect == "practice" else route.calls_at_once_max
+
+
+def _endpoint(name: str, route: config.Route) -> Endpoint:
+    return Endpoint(
+        name=name,
+        base_url=route.base_url,
+        model=route.model,
+        api_key=route.api_key.value if route.api_key else "",
+        connect_timeout_s=route.connect_timeout_s,
+        first_event_timeout_s=route.first_event_timeout_s,
+        idle_timeout_s=route.idle_timeout_s,
+    )
+
+
+def _server(name: str, server: config.ToolServer) -> ServerSettings:
+    return ServerSettings(
+        name=name,
+        command=server.command or (),
+        env=server.env,
+        trust_annotations=server.trust_annotations,
+        replay=server.replay,
+        fingerprint=server.fingerprint,
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - costs more than the rest of the start
+
+    return version("holdfast")
+
+
+def _say_ready(settings: config.Config) -> None:
+    routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
+    page = f"http://{settings.web.host}:{settings.web.port}/"
+    sys.stdout.write(f'Holdfast is ready. Model: {routes}.\nTalk to it: holdfast chat -q "Hello"   Look at it: {page}\n')
+    sys.stdout.flush()
+
+
+class _Masking(logging.Filter):
+    """No secret leaves through the log."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = mask(record.getMessage(), self._secrets), ()
+        return True
+
+
+def _log_to_stderr(secrets: tuple[str, ...]) -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(_Masking(secrets))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+

@@ -244,18 +244,17 @@ _FLAG_LETTERS: Final = ("\U0001f1e6", "\U0001f1ff")
 
 
 def _joined(text: str, offset: int, start: int) -> bool:
-    """Is this offset inside what a reader sees as one character? `start` is one where no character is cut."""
+    """Is this offset inside what a reader sees as one character? `start` is one where no character is cut.
+
+    A line break of two characters needs no rule: no cut is asked about inside white space.
+    """
     if not 0 < offset < len(text):
         return False
     before, after = text[offset - 1], text[offset]
-    if before == "\r":
-        return after == "\n"
     if before < " ":
         return False
     if before == "\u200d" or _EXTENDING.match(after) or unicodedata.category(after).startswith("M"):
         return True
-    if "\ud800" <= before <= "\udbff":
-        return "\udc00" <= after <= "\udfff"
     return _is_flag_letter(after) and _flag_letters_before(text, offset, start) % 2 == 1
 
 

@@ -1,0 +1,45 @@
+"""What all tests share: what a test may need, and that nothing is skipped where everything is required."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+DEBIAN: Final = (Path(__file__).parent.parent / "requirements/debian.txt").read_text().split()
+ALL: Final = os.environ.get("HOLDFAST_TEST_ALL") == "1"
+"""Is every test required, so that a skipped one has failed? `.ci/run` says so."""
+
+
+def _absent(item: pytest.Item) -> list[str]:
+    """The programs that this test needs and this machine does not have."""
+    return [program for marker in item.iter_markers("needs") for program in marker.args if shutil.which(program) is None]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    absent = _absent(item)
+    if absent:
+        pytest.skip(f"{', '.join(absent)} not installed. On Debian: apt-get install {' '.join(DEBIAN)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _required((yield))
+
+
+def _required(report: Any) -> Any:
+    """The report; of a skipped test or module a failure, where all are required."""
+    if ALL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped, and HOLDFAST_TEST_ALL=1 requires every test. {reason}"
+    return report

@@ -24,7 +24,7 @@ SELECT identity, value FROM cursor WHERE account = ?1;
 INSERT INTO cursor (account, identity, value) VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE SET value = excluded.value;
 
 -- suspects_running --
--- Is a conversation running that was claimed with two or more attempts?
+-- Whether a conversation is running that was claimed with two or more attempts.
 SELECT EXISTS (SELECT 1 FROM conversation WHERE owner IS NOT NULL AND attempts >= 3);
 
 -- due --

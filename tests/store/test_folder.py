@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import AlreadyRunning, Config
+from holdfast.store import folder
+from holdfast.store.folder import DataFolder
+
+
+def test_a_new_folder_is_private(tmp_path: Path) -> None:
+    DataFolder(tmp_path / "new" / "data").close()
+    assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
+def test_only_one_holds_it_and_a_kill_gives_it_free(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from holdfast.store.folder import DataFolder; DataFolder(Path(sys.argv[1])); print(); input()"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        with pytest.raises(AlreadyRunning, match="stop it, or set data_dir"):
+            DataFolder(tmp_path)
+        holder.kill()
+    DataFolder(tmp_path).close()
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    code = """
+import os, sys
+from pathlib import Path
+from holdfast.errors import Config
+from holdfast.store.folder import DataFolder
+if os.getuid() == 0:
+    os.chdir(sys.argv[1])
+    os.setuid(65534)
+try:
+    DataFolder(Path("data") if os.getuid() == 65534 else Path(sys.argv[1], "data"))
+except Config as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    tmp_path.chmod(0o700)
+    assert "can't be used: Permission denied" in said
+    assert "set data_dir to another one" in said
+
+
+def test_a_file_in_its_place_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    with pytest.raises(Config, match="can't be used"):
+        DataFolder(tmp_path / "data")
+
+
+def test_the_ballast_takes_room_until_it_is_dropped(tmp_path: Path) -> None:
+    held = DataFolder(tmp_path)
+    assert (tmp_path / "ballast").stat().st_blocks * 512 >= folder.BALLAST_BYTES
+    held.drop_ballast()
+    held.drop_ballast()
+    assert not (tmp_path / "ballast").exists()
+    held.close()
+
+
+def test_on_a_disk_that_is_nearly_full_there_is_no_ballast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "BALLAST_NEEDS_FREE_BYTES", 1 << 62)
+    DataFolder(tmp_path).close()
+    assert not (tmp_path / "ballast").exists()
+
+
+def test_a_ballast_that_finds_no_room_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    DataFolder(tmp_path).close()
+    assert not (tmp_path / "ballast").exists()

@@ -22,6 +22,8 @@ TOOLS: list[str] = [
     "environment",
     "flood",
     "leave",
+    "orphan",
+    "busy",
     "empty",
 ]
 PICTURE = {"type": "image", "mimeType": "image/png", "data": "A" * 16384}
@@ -74,6 +76,12 @@ def call(name: str, request: int) -> dict[str, Any] | None:
         case "leave":
             child = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL)
             return text(str(child.pid))
+        case "orphan":
+            subprocess.Popen(["sleep", "60"])  # it holds our stdout open
+            os._exit(1)
+        case "busy":
+            time.sleep(1)  # and nothing is read meanwhile
+            return text("done")
         case "empty":
             return {"content": []}
     return None
@@ -100,9 +108,9 @@ def answer(message: dict[str, Any]) -> None:
             tools = [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]
             say({"id": message["id"], "result": {"tools": tools, "ttlMs": 0, "cacheScope": "public", "resultType": "complete"}})
         case "tools/call":
-            result = call(message["params"]["name"], message["id"])
-            if result is not None:
-                say({"id": message["id"], "result": {"resultType": "complete", **result}})
+            called = call(message["params"]["name"], message["id"])
+            if called is not None:
+                say({"id": message["id"], "result": {"resultType": "complete", **called}})
 
 
 if oddity == "garbage":

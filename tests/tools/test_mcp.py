@@ -237,6 +237,21 @@ async def test_an_idle_server_that_answers_no_more_is_replaced(tmp_path: Path, m
         assert gone(pid)
 
 
+async def test_a_busy_server_is_not_taken_for_a_dead_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "PROBE_S", 0.05)
+    async with supervised(host := a_host(odd(connect_timeout_s=0.5))):
+        assert (await ask(host, "busy")).outcome == "ok"
+        assert host.servers()[0].restarts == 0
+
+
+async def test_a_server_whose_own_child_holds_its_output_open_is_lost_all_the_same() -> None:
+    async with supervised(host := a_host(odd())):
+        outcome = await ask(host, "orphan")
+        assert outcome.outcome == "unknown"
+        assert "exit status is 1" in outcome.text
+        assert (await ask(host, "empty")).outcome == "ok"
+
+
 async def test_errors_of_tools_and_of_those_who_call_them_never_start_a_server_anew(tmp_path: Path) -> None:
     journal = tmp_path / "effects"
     host = a_host(demo_server(journal))

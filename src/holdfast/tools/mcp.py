@@ -158,7 +158,7 @@ class _Server:
             return await session.call(tool, arguments)
 
     async def _attend(self, session: Session) -> None:
-        """Until it is lost: when it says that its tools changed, and from time to time, ask for them. Not while it works: it may be busy."""
+        """Until it is lost: ask for its tools when it says that they changed, and from time to time. Not while it works: it may be too busy."""
         while not session.child.lost:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROBE_S):

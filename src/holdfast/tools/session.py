@@ -63,6 +63,8 @@ class Session:
         self.child = child
         self.calls = 0
         """In flight."""
+        self.changed = False
+        """It said that its tools changed, and was not asked for them since."""
         self.sdk = ClientSession(_Reader(child), _Writer(child), message_handler=self._on_message, client_info=_client_info)
 
     async def shake_hands(self) -> None:
@@ -79,6 +81,7 @@ class Session:
         """All it offers. Raises `Temporary` if it does not answer in time."""
         offered: list[Offered] = []
         cursor: str | None = None
+        self.changed = False
         async with self._answer_expected():
             for _ in range(PAGES_MAX):
                 page = await self.sdk.list_tools(params=types.PaginatedRequestParams(cursor=cursor) if cursor else None)
@@ -113,10 +116,16 @@ class Session:
             return ToolOutcome("error", cut(failure.message))
         finally:
             self.calls -= 1
+            self._stir()
         return ToolOutcome("error" if result.is_error else "ok", cut(_text(result)))
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, types.ToolListChangedNotification):
+            self.changed = True
+            self._stir()
+
+    def _stir(self) -> None:
+        if self.changed and not self.calls:
             self.child.stirred.set()
 
     @contextlib.asynccontextmanager

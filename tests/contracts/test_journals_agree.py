@@ -1,0 +1,142 @@
+"""The journal on SQLite answers any sequence of calls as the one in memory does, which is simple enough to be read."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.entries import SetAside
+from holdfast.errors import HoldfastError
+from holdfast.ports import Cursor, GateRow, Journal, Lease, Release, Timer
+from holdfast.store.sqlite import SqliteJournal
+from holdfast.testing.contracts.journal_kit import answer, arrival, result, sending, started
+from holdfast.testing.memory_journal import MemoryJournal
+
+Call = Callable[[Journal], Awaitable[Any]]
+
+ACCOUNTS = ("web", "chat")
+GATES = ("", "", "main", "spare", "main spare", "web")
+CONVERSATIONS = "abcdef"
+
+
+@dataclass
+class Caller:
+    """Makes up calls, of which many are about the same few things."""
+
+    rng: random.Random
+    now: float = 10.0
+    leases: list[Lease] = field(default_factory=list)
+
+    def next_call(self) -> Call:
+        self.now += self.rng.choice((0.0, 1.0, 5.0))
+        return self.rng.choice(
+            (self.ingest, self.ingest, self.claim, self.claim, self.append, self.append, self.append, self.timer, self.other)
+        )()
+
+    def arrival(self) -> Any:
+        key = self.rng.choice(CONVERSATIONS)
+        account = ACCOUNTS[key in "ef"]
+        changed = {"address": "to-a"} if self.rng.random() < 0.03 else {}
+        return arrival(key, str(self.rng.randint(1, 15)), self.now, account=account, **changed)
+
+    def ingest(self) -> Call:
+        arrivals = [self.arrival() for _ in range(self.rng.randint(0, 3))]
+        identity = "bot" if self.rng.random() < 0.95 else "another bot"
+        cursor = self.rng.choice((None, Cursor("web", identity, str(self.now))))
+        return lambda journal: journal.ingest(arrivals, cursor)
+
+    def claim(self) -> Call:
+        accounts = self.rng.choice((ACCOUNTS, ACCOUNTS, ("web",), ()))
+        admits = {gate: self.rng.randint(0, 2) for gate in ("main", "spare", "web")}
+        now, most = self.now, self.rng.randint(0, 4)
+        return lambda journal: journal.claim("us", now, accounts, admits, most)
+
+    def append(self) -> Call:
+        if not self.leases:
+            return self.claim()
+        lease, now, stale = self.rng.choice(self.leases[-6:]), self.now, self.rng.random() < 0.3
+        facts = self.rng.choices((answer(), result()), k=self.rng.randint(0, 2))
+        intentions = self.rng.choices(
+            (started(), sending(), result("c2"), SetAside(since=1, upto=1, why="crashed")), k=self.rng.randint(0, 2)
+        )
+        released = Release(
+            due=self.rng.choice((None, None, now + 3)),
+            turn_gate=self.rng.choice(GATES),
+            speech_gate=self.rng.choice(GATES),
+            floor=self.rng.randint(0, 3),
+            failed=self.rng.random() < 0.3,
+        )
+        release = self.rng.choice((released, None))
+
+        async def append(journal: Journal) -> Any:
+            fresh = (await journal.read(lease.conversation, 0)).wakes
+            return await journal.append(lease, now, fresh - stale, facts, intentions, release)
+
+        return append
+
+    def timer(self) -> Call:
+        timer = Timer(self.rng.choice("xy"), float(self.rng.randint(10, 60)), self.arrival())
+        next_at = self.rng.choice((None, timer.at + 10))
+        if self.rng.random() < 0.5:
+            return lambda journal: journal.put_timer(timer)
+        now = self.now
+
+        async def fire(journal: Journal) -> Any:
+            return [(due, await journal.fire(due, next_at)) for due in await journal.due_timers(now, 2)]
+
+        return fire
+
+    def other(self) -> Call:
+        now, row = self.now, GateRow(self.rng.choice(("main", "spare")), until=self.now)
+        calls: tuple[Call, ...] = (
+            lambda journal: journal.disown(now, 2),
+            lambda journal: journal.forgive("us"),
+            lambda journal: journal.hasten(now),
+            lambda journal: journal.put_gate(row),
+        )
+        return self.rng.choice(calls)
+
+
+async def outcome(call: Call, journal: Journal) -> Any:
+    try:
+        return await call(journal)
+    except HoldfastError as error:
+        return type(error)
+
+
+async def everything(journal: Journal) -> list[Any]:
+    """What can be seen of a journal."""
+    rows = await journal.conversations(4)
+    return [
+        rows,
+        await journal.conversations(4, before=rows[-1] if rows else None),
+        [await journal.read(key, 1) for key in CONVERSATIONS],
+        await journal.next_due(("web",)),
+        await journal.next_due(ACCOUNTS),
+        await journal.waiting_gates(),
+        await journal.gates(),
+        await journal.cursor("web"),
+        await journal.due_timers(1e9, 5),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_both_journals_answer_any_sequence_of_calls_alike(tmp_path: Path, seed: int) -> None:
+    caller = Caller(random.Random(seed))
+    memory, real = MemoryJournal(), SqliteJournal.open(tmp_path)
+    for _ in range(120):
+        if caller.rng.random() < 0.05:
+            await real.close()
+            memory, real = MemoryJournal(memory.disk), SqliteJournal.open(tmp_path)
+        call = caller.next_call()
+        expected = await outcome(call, memory)
+        assert await outcome(call, real) == expected
+        assert await everything(real) == await everything(memory)
+        if isinstance(expected, tuple):
+            caller.leases += [lease for lease in expected if isinstance(lease, Lease)]
+    await real.close()

@@ -72,6 +72,8 @@ class Events:
 
     def _choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         finish = choice.get("finish_reason") or ""
+        if not isinstance(finish, str):
+            raise TypeError(finish)
         self.finish = finish or self.finish
         delta = {key: value for key, value in (choice.get("delta") or {}).items() if key not in _NOT_OURS}
         visible = self._think.feed(_text(delta.get("content")))

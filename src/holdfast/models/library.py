@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -57,7 +56,7 @@ class Chat:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._host = urlsplit(endpoint.base_url).netloc.rpartition("@")[2]
+        self._host = endpoint.base_url.partition("//")[2].partition("/")[0].rpartition("@")[2] or endpoint.name
         self._url = endpoint.base_url.rstrip("/") + "/chat/completions"
         self._headers = {"content-type": "application/json", "accept": "text/event-stream"}
         if endpoint.api_key:
@@ -67,7 +66,7 @@ class Chat:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             headers={"user-agent": "holdfast"},
         )
-        client = AsyncOpenAI(base_url=endpoint.base_url, api_key="unused", max_retries=0, http_client=self._http)
+        client = AsyncOpenAI(base_url="http://unused.invalid", api_key="unused", max_retries=0, http_client=self._http)
         setattr(client.chat.completions, "create", self._exchange)  # noqa: B010 -- on this client only, which typed code can't say
         self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
         self._asks_for_usage = True
@@ -133,7 +132,9 @@ class _Model(OpenAIChatModel):
         if tools != self._tools or not tools:
             self._tools = tools
             self._definitions = [
-                ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.schema)) for tool in tools
+                # Not strict: what a tool server says of its tool stands, and many servers of this dialect know no strict mode.
+                ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.schema), strict=False)
+                for tool in tools
             ]
             self._given = []
         return self._definitions

@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from holdfast.core.entries import Usage
 from holdfast.core.request import Request, Result, Tool, User
-from holdfast.models.practice_words import CONNECT, INTRODUCTION, LONG_STORY_PARTS, NO_CLOCK, TOPICS
+from holdfast.models.practice_words import CONNECT, INTRODUCTION, LONG_STORY, NO_CLOCK, TOPICS
 from holdfast.ports import Answer
 
 PAUSE_S: Final = 0.02
 """Between two words, by default: a quick model."""
 
 _USE: Final = re.compile(r"\buse\s+([\w.-]+)\s*", re.IGNORECASE)
-_NEXT: Final = re.compile(r"\s*(?:,|;|and(?:\s+then)?|then)?\s*([\w.-]+)\s*(?=\{)", re.IGNORECASE)
-_TIME: Final = re.compile(r"\bwhat(?:'s| is)? (?:the )?time\b|\bwhat time\b|\btell me the time\b", re.IGNORECASE)
+_NEXT: Final = re.compile(r"\s*(?:,|;|and(?:\s+then)?|then)\s*(?!use\b)([\w.-]+)\s*(?=\{)", re.IGNORECASE)
+_TIME: Final = re.compile(r"\bwhat time is it\b|\bwhat(?:'s| is) the time\b|\btell me the time\b", re.IGNORECASE)
 _LONG: Final = re.compile(r"\blong (?:story|answer|text)\b", re.IGNORECASE)
 _CLOCKS: Final = ("current_time", "clock", "now", "time")
 _RESULT_CHARS_MAX: Final = 1000
@@ -69,13 +69,13 @@ def _decide(request: Request) -> tuple[str, Calls]:
         results = list(takewhile(lambda message: isinstance(message, Result), reversed(request.messages)))
         return "\n".join(_told(result) for result in reversed(results) if isinstance(result, Result)), ()
     asked = last.text if isinstance(last, User) else ""
-    if wanted := _wanted(asked):
+    if wanted := _wanted(asked, request.tools):
         return _use(wanted, request.tools)
     if _TIME.search(asked):
         clock = _clock(request.tools)
         return ("", (clock,)) if clock else (NO_CLOCK, ())
     if _LONG.search(asked):
-        return "\n\n".join(LONG_STORY_PARTS), ()
+        return LONG_STORY, ()
     for words, answer in TOPICS:
         if words.search(asked):
             return answer, ()
@@ -91,20 +91,19 @@ def _told(result: Result) -> str:
     return f"The tool {result.tool} says: {text}"
 
 
-def _wanted(asked: str) -> list[tuple[str, str | None]]:
-    """What `use NAME {json} and NAME {json}` asks for: names, and arguments that are a JSON object. None stands for what is not one."""
+def _wanted(asked: str, tools: Sequence[Tool]) -> list[tuple[str, str | None]]:
+    """What `use NAME {json} and NAME {json}` asks for: names with the text of a JSON object, or None for what should be one and is not.
+
+    Without an object it counts only for the name of a tool: people also say “use” for other things.
+    """
     wanted: list[tuple[str, str | None]] = []
-    at = 0
-    while (found := _USE.search(asked, at) or None) is not None:
-        at = found.end()
-        name = found.group(1)
-        while True:
+    found = _USE.search(asked)
+    while found is not None:
+        name, at = found.group(1), found.end()
+        if asked.startswith("{", at) or _tool(name, tools) is not None:
             arguments, at = _arguments(asked, at)
             wanted.append((name, arguments))
-            following = _NEXT.match(asked, at)
-            if following is None or following.group(1).lower() == "use":
-                break
-            name, at = following.group(1), following.end()
+        found = (_NEXT.match(asked, at) if wanted else None) or _USE.search(asked, at)
     return wanted
 
 

@@ -102,17 +102,27 @@ _WATCHES: Final = (
     "the wind tore a shutter off and carried it to the island, where a child kept it as a sail",
 )
 
-LONG_STORY_PARTS: Final = (
+_BEGINNING: Final = (
     "There was once a lighthouse on a rock that the charts called the Holdfast, and in it a keeper who wrote everything down. Before she lit the "
-    "lamp she wrote that she would light it. When it burned she wrote that it burned. People on the shore smiled about that, but they slept well.",
-    *(
-        f"In the {ordinal} night {watch}. When it was over she took the book, wrote one line about it, waited until the ink was dry, and only then "
-        f"put out her hand for the next thing. The kelp around the rock rose and fell, {number} fathoms of it, and let go of nothing."
-        for number, (ordinal, watch) in enumerate(
-            zip(("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"), _WATCHES, strict=True), start=3
-        )
-    ),
+    "lamp she wrote that she would light it. When it burned she wrote that it burned. People on the shore smiled about that, but they slept well."
+)
+
+_END: Final = (
     "In the ninth night the storm took her in the middle of a word. The new keeper came with the morning tide, opened the book, read to the "
     "last line, and finished the word. Then she lit the lamp. On the shore nobody had noticed anything; it had only seemed to them that the light "
-    "had blinked.",
+    "had blinked."
+)
+
+_NIGHTS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+LONG_STORY: Final = "\n\n".join(
+    (
+        _BEGINNING,
+        *(
+            f"In the {ordinal} night {watch}. When it was over she took the book, wrote one line about it, waited until the ink was dry, and only "
+            f"then put out her hand for the next thing. The kelp around the rock rose and fell, {fathoms} fathoms of it, and let go of nothing."
+            for fathoms, (ordinal, watch) in enumerate(zip(_NIGHTS, _WATCHES, strict=True), start=3)
+        ),
+        _END,
+    )
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import httpx2
 import msgspec
@@ -151,7 +151,7 @@ class Exchange:
         """The lines of the body, without their ends; a last empty one closes an event that nothing closed."""
         assert self._response is not None
         rest = bytearray()
-        async with aclosing(cast("AsyncGenerator[bytes, None]", self._response.aiter_bytes())) as pieces:
+        async with aclosing(self._response.aiter_bytes()) as pieces:
             async for piece in pieces:
                 self._keep(piece)
                 rest += piece

@@ -133,7 +133,7 @@ Script = Reply | Iterable[Reply] | Callable[[Hit], Reply]
 class StubProvider:
     """A server on the loopback that answers by its script: always the same, one after the other (the last one stays), or what a function says.
 
-    `hits` are the requests so far; `left` counts the connections that clients closed while they were being answered.
+    `hits` are the requests so far, `connections` counts those they came on, `left` those that clients closed while they were being answered.
     """
 
     def __init__(self, script: Script, port: int = 0) -> None:
@@ -143,6 +143,7 @@ class StubProvider:
         self._writers: set[asyncio.StreamWriter] = set()
         self._changed = asyncio.Condition()
         self.hits: list[Hit] = []
+        self.connections = 0
         self.left = 0
 
     @property
@@ -180,6 +181,7 @@ class StubProvider:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.connections += 1
         try:
             while (hit := await _read(reader)) is not None:
                 self.hits.append(hit)

@@ -71,6 +71,14 @@ def test_a_description_without_end_is_cut() -> None:
     assert len(entries["s__b"].tool.description) == DESCRIPTION_CHARS_MAX
 
 
+def test_every_schema_is_that_of_an_object_with_properties() -> None:
+    entries = catalogue(
+        [(ServerSettings("s", ("c",)), (Offered(name="a", schema={}), Offered(name="b", schema={"properties": {"x": {}}})))]
+    )
+    assert entries["s__a"].tool.schema == {"type": "object", "properties": {}}
+    assert entries["s__b"].tool.schema == {"type": "object", "properties": {"x": {}}}
+
+
 def test_a_list_survives_the_journal() -> None:
     offered = (Offered(name="b", schema={"type": "object", "properties": {"ä": {}}}, description="d", read_only_hint=True), UNKNOWN)
     assert decode(encode(offered)) == offered

@@ -82,6 +82,7 @@ def catalogue(servers: Iterable[tuple[ServerSettings, tuple[Offered, ...]]]) -> 
         for one in offered:
             name = tool_name(settings.name, one.name)
             description = one.description[:DESCRIPTION_CHARS_MAX]
-            tool = Tool(name, description, one.schema, server=settings.name, repeatable=repeatable(settings, one))
+            schema = {"properties": {}, **one.schema, "type": "object"}  # without these the strictest providers refuse the whole request
+            tool = Tool(name, description, schema, server=settings.name, repeatable=repeatable(settings, one))
             entries.setdefault(name, Entry(tool, one.name))
     return entries

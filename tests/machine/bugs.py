@@ -153,19 +153,6 @@ def _set_aside_again(t: Transcript, entry: Entry) -> None:
         t.cut, t.inputs = 0, [t.turn_from]
 
 
-def _poisoned_beside(m: pytest.MonkeyPatch) -> None:
-    """The set-aside is wanted beside the steps that kill the process."""
-    original = turn.steps
-
-    def patched(t: Transcript, epoch: int, world: turn.World, now: float) -> Decision:
-        d = original(t, epoch, replace(world, attempts=1), now)
-        if world.attempts > turn.ATTEMPTS_MAX:
-            d.wanted.append(turn._set_aside(t, world, now))
-        return d
-
-    m.setattr(turn, "steps", patched)
-
-
 def _delete_keeps_input(t: Transcript, entry: Entry, body: Any) -> None:
     seq = t._messages.get(body.of, 0)
     if body.text is None and seq > t.seen and seq not in t.inputs and seq > t.cut:
@@ -241,7 +228,7 @@ BUGS: dict[str, Bug] = {
         "speech with keys", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
     ),
     "an answer after a cut takes the stopped one's name": Bug(
-        "speech with keys", _instead(Transcript, "after_cut", lambda _: property(lambda _self: 0))
+        "a stopped preview", _instead(Transcript, "after_cut", lambda _: property(lambda _self: 0))
     ),
     "an answer after a finished preview takes its name": Bug(
         "text beside calls, deleted in mid-preview", _instead(Transcript, "after_cut", lambda _: property(lambda t: t._since_last_answer(t.cut)))
@@ -254,7 +241,6 @@ BUGS: dict[str, Bug] = {
     "an approval is declined late": Bug("approvals in a group", _late_allow),
     "a stop by choice is no cut": Bug("budget", _after("_choice", _stop_is_not_a_cut)),
     "a refusal is asked for again": Bug("refused", _after("_apply", _forget_refused)),
-    "a poisoned turn starts beside its set-aside": Bug("poison", _poisoned_beside),
     "what is set aside is owed all the same": Bug("poison", _after("_apply", _set_aside_again)),
     "an answer from before /new is shown": Bug("retry, stop and new", _hide_nothing_before_new),
     "a correction does not overturn": Bug("edits and deletions", _after("_correction", lambda t, _e, _b: setattr(t, "corrected", 0))),

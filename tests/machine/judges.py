@@ -118,6 +118,9 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
                     raise Flaw("started without its approval")
         if question.question == "budget":
             earlier = [s for s, q in asked.items() if s < seq and q.question == "budget"]
+            answered = [e.body.option for e in log[: seq - 1] if isinstance(e.body, Choice) and earlier and e.body.question == earlier[-1]]
+            if answered[:1] == ["stop"] and not any(isinstance(e.body, UserMessage | Command) for e in log[earlier[-1] : seq - 1]):
+                raise Flaw("the user chose to stop, and is asked again")
             if earlier and not any(isinstance(e.body, AssistantMessage | UserMessage | Choice | Command) for e in log[earlier[-1] : seq - 1]):
                 raise Flaw("the same budget question again, with nothing between")
         if question.question == "unknown":
@@ -182,6 +185,12 @@ def asked_for(t: Transcript, horizon: int, messages: tuple[Message, ...]) -> Non
             text = t.text_of(said.entry)
             if text is not None and text not in words and not aside:
                 raise Flaw(f"{text} is not hidden, and the model is not shown it")
+        if isinstance(said.entry.body, Choice) and said.entry.seq in t.inputs:
+            asked = t.questions[said.entry.body.question]
+            if asked.by != said.entry.seq:
+                raise Flaw("a question that was answered is answered again: what it ordered would be done twice")
+    if any(asked.option == "stop" and asked.by == t.last_outside for asked in t.questions.values()):
+        raise Flaw("the user chose to stop, and the model is asked again")
     if t.asides and t.last_outside <= t.asides[-1].upto:
         raise Flaw("set aside, and yet the same input is owed and asked for")
 
@@ -244,6 +253,9 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
             raise Flaw("idle with an unanswered message")
         if any(not any(isinstance(r.body, ToolResult) and r.body.call == c.id for r in log) for e in log if isinstance(e.body, AssistantMessage) for c in e.body.calls):
             raise Flaw("idle with an open call")
+    for call in t.calls.values():
+        if not call.started and not call.call.tool.startswith("p"):
+            raise Flaw("a call that needs no approval waits for one that does")
     for e in log:
         if isinstance(e.body, Command | Choice) and not any(isinstance(n.body, Notice) and n.body.replies_to == e.seq for n in log):
             raise Flaw("idle with a command nobody replied to")

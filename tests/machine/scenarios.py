@@ -25,6 +25,7 @@ SCENARIOS = {
     "poison": Scenario(arrivals=2, alphabet=("message", "choice", "new"), answers=((),), crashes=5, poisoned=True, depth=16),
     "a route that closes": Scenario(route_flips=1, attachment=True, ticks=4, depth=14),
     "speech with keys": Scenario(answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16),
+    "a stopped preview": Scenario(answers=((),), previews=True, crashes=0, depth=18),
     "speech without keys": Scenario(
         answers=((),), text=TWO_PARTS, keyed=False, previews=True, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
     ),

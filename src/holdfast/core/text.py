@@ -132,7 +132,7 @@ _PIECES: Final = tuple(
 _SPACE: Final = re.compile(r"\s*")
 
 _BEYOND: Final = 80
-"""How far behind the longest piece that could fit its end is looked for: white space at the end counts for nothing."""
+"""How far behind the place where it matters the end of a piece is looked for: white space at the end counts for nothing."""
 
 
 def _cut(text: str, fences: Sequence[_Fence], limit: Limit, start: int) -> int:
@@ -167,7 +167,7 @@ def _between(text: str, fences: Sequence[_Fence], offset: int) -> tuple[int, int
 
 def _begin_of_piece(text: str, fence: _Fence | None, ends: re.Pattern[str], begin: int, offset: int) -> int:
     """The last boundary from `begin` up to `offset`; else `begin`."""
-    found = [m.end() for m in ends.finditer(text, begin, offset + INDENT_MAX)]
+    found = [m.end() for m in ends.finditer(text, begin, offset + _BEYOND)]
     return next((at for at in reversed(found) if at <= offset and _may_cut(text, fence, at)), begin)
 
 
@@ -177,12 +177,13 @@ def _end_of_piece(text: str, fence: _Fence | None, ends: re.Pattern[str], offset
 
 
 def _hard(text: str, fence: _Fence | None, first: int, reach: int) -> int:
-    """The last offset up to `reach` that splits no cluster, nor the first or last line of a fence."""
-    nearest = max(first, reach - CLUSTER_MAX)
-    if fence is not None:
-        reach = min(reach, fence.close - 1)
-        nearest = max(first, fence.body, reach - CLUSTER_MAX)
-    return next((at for at in range(reach, nearest, -1) if not _joined(text, at, first)), reach)
+    """The last offset up to `reach` that splits no cluster, nor parts the last line of a fence from all that it closes.
+
+    `LENGTH_MIN` puts it behind the first line of the fence.
+    """
+    if fence is not None and reach >= fence.close:
+        reach = first + len(text[first : fence.close].rstrip()) - 1
+    return next((at for at in range(reach, max(first, reach - CLUSTER_MAX), -1) if not _joined(text, at, first)), reach)
 
 
 def _may_cut(text: str, fence: _Fence | None, offset: int) -> bool:

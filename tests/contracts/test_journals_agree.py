@@ -30,6 +30,7 @@ class Caller:
 
     rng: random.Random
     now: float = 10.0
+    life: int = 0
     leases: list[Lease] = field(default_factory=list)
 
     def next_call(self) -> Call:
@@ -53,8 +54,8 @@ class Caller:
     def claim(self) -> Call:
         accounts = self.rng.choice((ACCOUNTS, ACCOUNTS, ("web",), ()))
         admits = {gate: self.rng.randint(0, 2) for gate in ("main", "spare", "web")}
-        now, most = self.now, self.rng.randint(0, 4)
-        return lambda journal: journal.claim("us", now, accounts, admits, most)
+        owner, now, most = f"life {self.life}", self.now, self.rng.randint(0, 4)
+        return lambda journal: journal.claim(owner, now, accounts, admits, most)
 
     def append(self) -> Call:
         if not self.leases:
@@ -92,10 +93,11 @@ class Caller:
         return fire
 
     def other(self) -> Call:
-        now, row = self.now, GateRow(self.rng.choice(("main", "spare")), until=self.now)
+        now, owner, row = self.now, f"life {self.life}", GateRow(self.rng.choice(("main", "spare")), until=self.now)
         calls: tuple[Call, ...] = (
             lambda journal: journal.disown(now, 2),
-            lambda journal: journal.forgive("us"),
+            lambda journal: journal.disown(now, 9),
+            lambda journal: journal.forgive(owner),
             lambda journal: journal.hasten(now),
             lambda journal: journal.put_gate(row),
         )
@@ -129,14 +131,16 @@ async def everything(journal: Journal) -> list[Any]:
 async def test_both_journals_answer_any_sequence_of_calls_alike(tmp_path: Path, seed: int) -> None:
     caller = Caller(random.Random(seed))
     memory, real = MemoryJournal(), SqliteJournal.open(tmp_path)
-    for _ in range(120):
-        if caller.rng.random() < 0.05:
+    for n in range(100):
+        if caller.rng.random() < 0.1:
+            caller.life += 1
             await real.close()
             memory, real = MemoryJournal(memory.disk), SqliteJournal.open(tmp_path)
         call = caller.next_call()
         expected = await outcome(call, memory)
         assert await outcome(call, real) == expected
-        assert await everything(real) == await everything(memory)
+        if n % 4 == 0:
+            assert await everything(real) == await everything(memory)
         if isinstance(expected, tuple):
             caller.leases += [lease for lease in expected if isinstance(lease, Lease)]
     await real.close()

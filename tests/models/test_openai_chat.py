@@ -133,6 +133,18 @@ async def test_a_refused_connection_is_a_failure() -> None:
     assert "can't be reached" in failure.why
 
 
+async def test_a_host_that_does_not_answer_at_all_is_given_up_after_the_connect_time_out() -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for client in (first, second):  # they fill the queue of a server that accepts nobody
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        base_url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        failure = await failure_of(Endpoint(name="main", base_url=base_url, model="m", connect_timeout_s=0.05))
+    assert failure.exception.startswith("ConnectTimeout")
+
+
 async def test_a_name_that_does_not_resolve_is_a_failure() -> None:
     failure = await failure_of(Endpoint(name="main", base_url="http://nowhere.invalid/v1", model="m"))
     assert failure.exception.startswith("ConnectError: ")

@@ -7,7 +7,7 @@ A library that stands between would lose what matters: bodies of errors, whether
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
@@ -89,20 +89,19 @@ class Exchange:
 
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """The JSON of each server-sent event, until the stream ends as it should. Raises `Broken`."""
-        data: list[bytes] = []
-        kind = b""
-        async with aclosing(self._lines()) as lines:
-            while (line := await self._next(lines)) is not None:
-                if line.startswith(b"data:"):
-                    data.append(line[5:].strip())
-                elif line.startswith(b"event:"):
-                    kind = line[6:].strip()
-                elif not line and data:
-                    if data == [b"[DONE]"]:
+        assert self._response is not None
+        parser = _Parser()
+        async with aclosing(self._response.aiter_bytes()) as pieces:
+            ended = False
+            while not ended:
+                piece, ended = await self._piece(pieces)
+                for kind, data in parser.feed(piece):
+                    if data == b"[DONE]":
                         self._deadline = min(self._deadline, now() + DRAIN_S)
                     else:
-                        yield self._decoded(kind, b"\n".join(data))
-                    data, kind = [], b""
+                        yield self._decoded(kind, data)
+        if not self.complete:
+            raise self._broken(None)
 
     def heard(self) -> None:
         """An event came that belongs to an answer."""
@@ -124,43 +123,33 @@ class Exchange:
             raise Broken(f"reported an error instead of an answer: {message_of(data.decode())}")
         return event
 
-    async def _next(self, lines: AsyncGenerator[bytes, None]) -> bytes | None:
-        """The next line; None where the stream may end."""
+    async def _piece(self, pieces: AsyncGenerator[bytes, None]) -> tuple[bytes, bool]:
+        """The next piece of the body, and whether it is the last."""
         try:
             async with asyncio.timeout_at(self._deadline):
-                return await anext(lines)
-        except (StopAsyncIteration, TimeoutError, httpx2.HTTPError) as error:
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return b"\n\n", True  # closes an event that nothing closed
+        except (TimeoutError, httpx2.HTTPError) as error:
             if self.complete:
-                return None
+                return b"", True
             raise self._broken(error) from error
+        self._keep(piece)
+        return piece, False
 
-    def _broken(self, error: Exception) -> Broken:
+    def _broken(self, error: Exception | None) -> Broken:
+        """Why there is nothing more. Without an error, the stream ended cleanly."""
         match error:
             case TimeoutError() if self._begun:
                 return Broken(f"stopped in the middle of its answer for {self._idle_timeout_s:g} s")
             case TimeoutError():
                 return Broken(f"sent nothing of an answer for {self._first_event_timeout_s:g} s")
-            case StopAsyncIteration() if self._begun:
+            case None if self._begun:
                 return Broken("ended its answer in the middle", "eof-clean")
-            case StopAsyncIteration():
+            case None:
                 return Broken(f"sent no answer: {message_of(self.body()) or 'the body is empty'}")
             case _:
                 return Broken(f"broke off its answer: {described(error)}", "reset")
-
-    async def _lines(self) -> AsyncGenerator[bytes, None]:
-        """The lines of the body, without their ends; a last empty one closes an event that nothing closed."""
-        assert self._response is not None
-        rest = bytearray()
-        async with aclosing(self._response.aiter_bytes()) as pieces:
-            async for piece in pieces:
-                self._keep(piece)
-                rest += piece
-                if b"\n" in piece:
-                    *lines, rest = rest.split(b"\n")
-                    for line in lines:
-                        yield bytes(line.rstrip(b"\r"))
-        yield bytes(rest.rstrip(b"\r"))
-        yield b""
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -185,12 +174,38 @@ class Exchange:
             status = self._response.status_code
             headers = tuple((name, self._mask(value)) for name, value in self._response.headers.items())
         cause = broken.__cause__
-        exception = self._mask(described(cause)) if cause is not None and not isinstance(cause, StopAsyncIteration) else ""
+        exception = self._mask(described(cause)) if cause is not None else ""
         return ModelFailed(RawFailure(self._mask(f"{host} {broken}"), status, headers, self.body(), broken.transport, exception))
 
     def _mask(self, text: str) -> str:
         """The text without the secret: providers like to repeat a key that they refuse."""
         return text.replace(self._secret, "***") if self._secret else text
+
+
+class _Parser:
+    """Server-sent events out of the pieces of a body."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._kind = b""
+        self._data: list[bytes] = []
+
+    def feed(self, piece: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Kind and data of each event that this piece completes."""
+        self._rest += piece
+        if b"\n" not in piece:
+            return
+        *lines, self._rest = self._rest.split(b"\n")
+        for line in lines:
+            name, _, value = bytes(line.rstrip(b"\r")).partition(b":")
+            if name == b"data":
+                self._data.append(value.strip())
+            elif name == b"event":
+                self._kind = value.strip()
+            elif not name and not value:
+                if self._data:
+                    yield self._kind, b"\n".join(self._data)
+                self._kind, self._data = b"", []
 
 
 def described(error: BaseException) -> str:

@@ -6,13 +6,15 @@ import os
 import shutil
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import pytest
 
 DEBIAN: Final = (Path(__file__).parent.parent / "requirements/debian.txt").read_text().split()
 ALL: Final = os.environ.get("HOLDFAST_TEST_ALL") == "1"
 """Is every test required, so that a skipped one has failed? `.ci/run` says so."""
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def _absent(item: pytest.Item) -> list[str]:
@@ -36,7 +38,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
     return _required((yield))
 
 
-def _required(report: Any) -> Any:
+def _required(report: Report) -> Report:
     """The report; of a skipped test or module a failure, where all are required."""
     if ALL and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

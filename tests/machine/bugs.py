@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from holdfast.core import request, turn, words
+
+from holdfast.core import request, steps, turn, words, world
 from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage
-from holdfast.core.transcript import Part, Transcript
-from holdfast.core.turn import Decision
+from holdfast.core.steps import Decision
+from holdfast.core.transcript import Part, Spoken, Transcript
 
 Patch = Callable[[pytest.MonkeyPatch], dict[str, Any] | None]
 
@@ -24,7 +25,7 @@ class Bug:
     patch: Patch
 
 
-def _after(method: str, then: Callable[[Transcript, Any], None]) -> Patch:
+def _after(method: str, then: Callable[..., None]) -> Patch:
     """Do something after a method of the fold."""
     original = getattr(Transcript, method)
 
@@ -43,8 +44,8 @@ def _decide(change: Callable[[Transcript, Decision], None]) -> Patch:
     """Change every decision."""
     original = turn.steps
 
-    def patched(t: Transcript, epoch: int, world: turn.World, now: float) -> Decision:
-        d = original(t, epoch, world, now)
+    def patched(t: Transcript, epoch: int, world_now: world.World, now: float) -> Decision:
+        d = original(t, epoch, world_now, now)
         change(t, d)
         return d
 
@@ -55,7 +56,9 @@ def _without(kind: type, row: str = "") -> Patch:
     """A row is missing from the table."""
 
     def change(_: Transcript, d: Decision) -> None:
-        d.wanted = [step for step in d.wanted if not (isinstance(step, kind) and (not row or (isinstance(step, turn.Write) and step.row == row)))]
+        d.wanted = [
+            step for step in d.wanted if not (isinstance(step, kind) and (not row or (isinstance(step, steps.Write) and step.row == row)))
+        ]
 
     return _decide(change)
 
@@ -78,8 +81,8 @@ def _cut_as_mode(m: pytest.MonkeyPatch) -> None:
 
 def _first_row_for_all_calls(t: Transcript, d: Decision) -> None:
     """The first call's row speaks for the whole lane."""
-    if any(isinstance(step, turn.CallTool) for step in d.held):
-        d.wanted = [step for step in d.wanted if not isinstance(step, turn.CallTool)]
+    if any(isinstance(step, steps.CallTool) for step in d.held):
+        d.wanted = [step for step in d.wanted if not isinstance(step, steps.CallTool)]
 
 
 def _no_doubt(m: pytest.MonkeyPatch) -> None:
@@ -90,10 +93,11 @@ def _request_in_order_of_seq(m: pytest.MonkeyPatch) -> None:
     """Entries become messages in the order in which they were written."""
 
     def view(t: Transcript, horizon: int) -> list[request.Message]:
-        pieces: list[tuple[int, list[request.Message]]] = []
-        for spoken in t.spoken:
-            if isinstance(spoken.entry.body, UserMessage) and spoken.entry.seq <= horizon:
-                pieces.append((spoken.entry.seq, [request.User(spoken.entry.body.text)]))
+        pieces: list[tuple[int, list[request.Message]]] = [
+            (spoken.entry.seq, [request.User(spoken.entry.body.text)])
+            for spoken in t.spoken
+            if isinstance(spoken.entry.body, UserMessage) and spoken.entry.seq <= horizon
+        ]
         for e in t.answers:
             assert isinstance(e.body, AssistantMessage)
             results: list[request.Message] = [request.Result(c.id, c.tool, t.results[c.id].text) for c in e.body.calls]
@@ -107,14 +111,14 @@ def _reopen(t: Transcript, entry: Entry, body: Choice) -> None:
     """Every choice counts, not only the first."""
     asked = t.questions.get(body.question)
     if asked is not None and asked.question.question == "unknown" and asked.by != entry.seq:
-        t._input(request.Spoken(entry), body.author)
+        t._input(Spoken(entry), body.author)
 
 
 def _expiry_by_clock(m: pytest.MonkeyPatch) -> None:
     """A question is closed when the clock says so, and nothing is written down: a choice that was committed in time may come too late."""
     original = turn.steps
 
-    def patched(t: Transcript, epoch: int, world: turn.World, now: float) -> Decision:
+    def patched(t: Transcript, epoch: int, world_now: world.World, now: float) -> Decision:
         changed = t.extended(())
         for asked in list(changed.open_questions()):
             if now >= asked.question.expires:
@@ -122,7 +126,7 @@ def _expiry_by_clock(m: pytest.MonkeyPatch) -> None:
         for seq, asked in changed.questions.items():
             if asked.closed == "choice" and now >= asked.question.expires:
                 changed.questions[seq] = replace(asked, closed="expiry", option="")
-        return original(changed, epoch, world, now)
+        return original(changed, epoch, world_now, now)
 
     m.setattr(turn, "steps", patched)
 
@@ -134,7 +138,9 @@ def _hide_nothing_before_new(m: pytest.MonkeyPatch) -> None:
     def pieces(t: Transcript, horizon: int, last: int) -> Any:
         late = t.extended(())
         late.answers = [
-            Entry(e.seq, e.at, e.epoch, e.body.__class__(**{**_fields(e.body), "seen": max(e.body.seen, late.new)})) if e.seq > late.new else e
+            Entry(e.seq, e.at, e.epoch, e.body.__class__(**{**_fields(e.body), "seen": max(e.body.seen, late.new)}))
+            if e.seq > late.new
+            else e
             for e in late.answers
             if isinstance(e.body, AssistantMessage)
         ]
@@ -177,7 +183,7 @@ def _late_allow(m: pytest.MonkeyPatch) -> None:
 def _summary_by_seq(original: Any) -> Any:
     """The summary stands for everything older than the answer it ends with, instead of for what that answer had seen."""
 
-    def words_of(t: Transcript, said: request.Spoken) -> Any:
+    def words_of(t: Transcript, said: Spoken) -> Any:
         summary = t.summary.body if t.summary else None
         return () if isinstance(summary, Summary) and said.entry.seq <= summary.upto else original(t, said)
 
@@ -216,12 +222,14 @@ BUGS: dict[str, Bug] = {
     "intention appended on a stale read": Bug("a turn with tools", lambda _: {"worker_checks_wakes": False}),
     "cut treated as a mode": Bug("a turn with tools", _cut_as_mode),
     "held steps are cancelled": Bug("a route that closes", lambda _: {"worker_holds": False}),
-    "questions never expire": Bug("approvals", _without(turn.Write, "C3")),
+    "questions never expire": Bug("approvals", _without(steps.Write, "C3")),
     "the first call's row speaks for all": Bug("approvals", _decide(_first_row_for_all_calls)),
-    "commands get no reply": Bug("a turn with tools", _without(turn.Write, "C2")),
+    "commands get no reply": Bug("a turn with tools", _without(steps.Write, "C2")),
     "a refused part is tried for ever": Bug("sends that fail", _after("_delivery_ended", _unseal)),
     "a message does not overtake an approval": Bug("approvals", _after("_message", _no_overtaking)),
-    "a cut does not overturn a model call": Bug("a turn with tools", _instead(Transcript, "overtaken", lambda _: property(lambda _self: 0))),
+    "a cut does not overturn a model call": Bug(
+        "a turn with tools", _instead(Transcript, "overtaken", lambda _: property(lambda _self: 0))
+    ),
     "a doubtful send is taken for a fresh one": Bug("speech without keys", _no_doubt),
     "a resent part is not marked": Bug("speech without keys", _instead(words, "sent_again", lambda _: lambda text: text)),
     "a key that carried a preview counts as the text": Bug(
@@ -231,9 +239,10 @@ BUGS: dict[str, Bug] = {
         "a stopped preview", _instead(Transcript, "after_cut", lambda _: property(lambda _self: 0))
     ),
     "an answer after a finished preview takes its name": Bug(
-        "text beside calls, deleted in mid-preview", _instead(Transcript, "after_cut", lambda _: property(lambda t: t._since_last_answer(t.cut)))
+        "text beside calls, deleted in mid-preview",
+        _instead(Transcript, "after_cut", lambda _: property(lambda t: t._since_last_answer(t.cut))),
     ),
-    "previews are not finished": Bug("speech with keys", _without(turn.Finish)),
+    "previews are not finished": Bug("speech with keys", _without(steps.Finish)),
     "the request follows seq": Bug("a turn with tools", _request_in_order_of_seq),
     "expiry is read off the clock": Bug("approvals", _expiry_by_clock),
     "every choice counts": Bug("one unknown outcome", _after("_choice", _reopen)),

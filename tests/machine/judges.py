@@ -23,14 +23,14 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.core.request import Assistant, Message, Result, User
-from holdfast.core.text import part
+from holdfast.core.steps import Decision
+from holdfast.core.text import part as part_of
 from holdfast.core.transcript import Transcript
-from holdfast.core.turn import Decision
 
 Screen = tuple[tuple[str, str, bool], ...]
 
 
-class Flaw(Exception):  # noqa: N818 - it is what the walk looks for, not an error of the walk
+class Flaw(Exception):
     """The state breaks an invariant."""
 
 
@@ -121,7 +121,9 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
             answered = [e.body.option for e in log[: seq - 1] if isinstance(e.body, Choice) and earlier and e.body.question == earlier[-1]]
             if answered[:1] == ["stop"] and not any(isinstance(e.body, UserMessage | Command) for e in log[earlier[-1] : seq - 1]):
                 raise Flaw("the user chose to stop, and is asked again")
-            if earlier and not any(isinstance(e.body, AssistantMessage | UserMessage | Choice | Command) for e in log[earlier[-1] : seq - 1]):
+            if earlier and not any(
+                isinstance(e.body, AssistantMessage | UserMessage | Choice | Command) for e in log[earlier[-1] : seq - 1]
+            ):
                 raise Flaw("the same budget question again, with nothing between")
         if question.question == "unknown":
             choices = [e.seq for e in log if isinstance(e.body, Choice) and e.body.question == seq]
@@ -223,7 +225,7 @@ def delivered(log: tuple[Entry, ...], shown: Screen) -> None:
     for e in log:
         match e.body:
             case Delivered(preview=False, of=of, part=index) if of in answers and of in frozen:
-                text = part(answers[of], frozen[of], index)
+                text = part_of(answers[of], frozen[of], index)
                 if not any(p == f"{of}/{index}" and old == text for p, old, _ in shown):
                     raise Flaw(f"{of}/{index} is recorded as delivered and was never shown")
             case DeliveryFailed(refusal="refused", of=of, part=index):
@@ -243,15 +245,16 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
     gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}
     aside = max((e.body.upto for e in log if isinstance(e.body, SetAside)), default=0)
     stopped = max((e.seq for e in log if isinstance(e.body, Choice) and e.body.option == "stop"), default=0)
-    unseen = [
-        e.seq
-        for e in log
-        if isinstance(e.body, UserMessage) and e.seq > max(newest, cut, aside, stopped) and e.body.id not in gone
-    ]
+    unseen = [e.seq for e in log if isinstance(e.body, UserMessage) and e.seq > max(newest, cut, aside, stopped) and e.body.id not in gone]
     if d.due is None and not d.turn_gate:
         if unseen and not any(True for q in log if isinstance(q.body, Notice) and q.body.about):
             raise Flaw("idle with an unanswered message")
-        if any(not any(isinstance(r.body, ToolResult) and r.body.call == c.id for r in log) for e in log if isinstance(e.body, AssistantMessage) for c in e.body.calls):
+        if any(
+            not any(isinstance(r.body, ToolResult) and r.body.call == c.id for r in log)
+            for e in log
+            if isinstance(e.body, AssistantMessage)
+            for c in e.body.calls
+        ):
             raise Flaw("idle with an open call")
     for call in t.calls.values():
         if not call.started and not call.call.tool.startswith("p"):
@@ -265,10 +268,20 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
         receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview}
         if any(text.startswith("…") and part.split("/")[0] in receipts for part, text, _ in shown):
             raise Flaw("a preview is left dangling")
-    if d.due is None and any(isinstance(e.body, Choice) and e.body.option == "try again" for e in log) and aside:
-        again = next(e.seq for e in log if isinstance(e.body, Choice) and e.body.option == "try again")
-        question = log[again - 1].body.question  # type: ignore[union-attr]  # it is a choice
-        first = next(e for e in log[question:] if isinstance(e.body, Choice) and e.body.question == question)
-        valid = log[question - 1].body.question == "poison" and first.seq == again  # type: ignore[union-attr]
-        if valid and newest < again and max(cut, aside) < again and not d.turn_gate:
+    if d.due is None and not d.turn_gate:
+        _tried_again(log, max(newest, cut))
+
+
+def _tried_again(log: tuple[Entry, ...], done: int) -> None:
+    """The first choice to try again what was set aside leads to something."""
+    for question in (e.seq for e in log if isinstance(e.body, Question) and e.body.question == "poison"):
+        first = next((e for e in log[question:] if isinstance(e.body, Choice) and e.body.question == question), None)
+        aside_since = any(isinstance(e.body, SetAside) for e in log[question:])
+        if (
+            first is not None
+            and isinstance(first.body, Choice)
+            and first.body.option == "try again"
+            and done < first.seq
+            and not aside_since
+        ):
             raise Flaw("'try again' was chosen and nothing happens")

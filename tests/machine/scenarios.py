@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.core.text import LENGTH_MIN
-from holdfast.core.turn import Budget
 from walk import Scenario
+
+from holdfast.core.text import LENGTH_MIN
+from holdfast.core.world import Budget
 
 TWO_PARTS = "t{n}\n\n" + "x" * (LENGTH_MIN - 2) + "{n}"
 
@@ -24,14 +25,14 @@ SCENARIOS = {
     "failures of its own": Scenario(arrivals=1, alphabet=("message", "choice"), own_failures=True, budget=Budget(failures=2), depth=14),
     "poison": Scenario(arrivals=2, alphabet=("message", "choice", "new"), answers=((),), crashes=5, poisoned=True, depth=16),
     "a route that closes": Scenario(route_flips=1, attachment=True, ticks=4, depth=14),
-    "speech with keys": Scenario(answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16),
+    "speech with keys": Scenario(
+        answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16
+    ),
     "a stopped preview": Scenario(answers=((),), previews=True, crashes=0, depth=18),
     "speech without keys": Scenario(
         answers=((),), text=TWO_PARTS, keyed=False, previews=True, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
     ),
-    "speech that asks": Scenario(
-        answers=((),), text=TWO_PARTS, keyed=False, unknown_send="ask", alphabet=("message", "choice"), depth=18
-    ),
+    "speech that asks": Scenario(answers=((),), text=TWO_PARTS, keyed=False, unknown_send="ask", alphabet=("message", "choice"), depth=18),
     "speech that drops": Scenario(answers=((),), text=TWO_PARTS, keyed=False, unknown_send="drop", crashes=2, depth=16),
     "speech that looks": Scenario(answers=((),), text=TWO_PARTS, keyed=False, history=True, crashes=2, alphabet=("message",), depth=16),
     "sends that fail": Scenario(
@@ -40,5 +41,7 @@ SCENARIOS = {
     "text beside calls, deleted in mid-preview": Scenario(
         arrivals=2, answers=((), ("n",)), text_with_calls=True, previews=True, alphabet=("message", "delete"), crashes=0, depth=16
     ),
-    "summaries": Scenario(arrivals=3, summaries=True, answers=((), ("n",)), alphabet=("message", "new"), crashes=1, answers_max=4, depth=18),
+    "summaries": Scenario(
+        arrivals=3, summaries=True, answers=((), ("n",)), alphabet=("message", "new"), crashes=1, answers_max=4, depth=18
+    ),
 }

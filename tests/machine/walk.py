@@ -11,9 +11,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import judges
+
 from holdfast.core import request, turn
 from holdfast.core.entries import (
     ENDS_AN_ATTEMPT,
@@ -39,9 +40,10 @@ from holdfast.core.entries import (
     UserMessage,
     call_id,
 )
+from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, Limit
 from holdfast.core.transcript import Transcript
-from holdfast.core.turn import Account, Budget, CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Policy, Route, Step, Summarise, World, Write
+from holdfast.core.world import Account, Budget, Policy, Route, World
 
 TICK = 10.0
 
@@ -61,16 +63,16 @@ class Scenario:
     ticks: int = 3
     keyed: bool = True
     history: bool = False
-    unknown_send: str = "resend"
+    unknown_send: Literal["resend", "ask", "drop"] = "resend"
     previews: bool = False
-    busy: str = "steer"
+    busy: Literal["steer", "queue", "interrupt"] = "steer"
     sends_fail: tuple[str, ...] = ()
     refuses: bool = False
     own_failures: bool = False
     attachment: bool = False
     summaries: bool = False
     poisoned: bool = False
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     answers_max: int = 3
     depth: int = 12
     states_max: int = 60_000
@@ -79,7 +81,7 @@ class Scenario:
         asks = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("p"))
         repeatable = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("r"))
         return Policy(
-            busy=self.busy,  # type: ignore[arg-type]  # scenarios name it
+            busy=self.busy,
             repeatable=repeatable,
             asks=asks,
             budget=self.budget,
@@ -145,7 +147,12 @@ class Walker:
         route = Route("main", "route:main", s.route_open, 0.0, "refused", window)
         key_holds = float("inf") if self.scenario.keyed else 0.0
         account = Account(
-            "account:x", s.account_open, key_holds, self.scenario.history, self.scenario.unknown_send, Limit(LENGTH_MIN)  # type: ignore[arg-type]
+            "account:x",
+            s.account_open,
+            key_holds,
+            self.scenario.history,
+            self.scenario.unknown_send,
+            Limit(LENGTH_MIN),
         )
         return World((route,), account, self.scenario.policy(), s.attempts)
 
@@ -156,7 +163,7 @@ class Walker:
             self.transcripts[entries] = found
         return found
 
-    def decide(self, s: State, t: Transcript) -> turn.Decision:
+    def decide(self, s: State, t: Transcript) -> Decision:
         return turn.steps(t, s.epoch, self.world(s), s.now)
 
     # --- the walk --------------------------------------------------------------------------------------------------------------------
@@ -213,7 +220,8 @@ class Walker:
                 self.judge_running(s)
             busy = {step.subject for step in running}
             startable = [step for step in d.wanted if step not in running and step.subject not in busy]
-            startable = [step for step in startable if isinstance(step, Write)][:1] or startable
+            writes: list[Step] = [step for step in startable if isinstance(step, Write)]
+            startable = writes[:1] or startable
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
         for flight in s.flight:
@@ -277,7 +285,9 @@ class Walker:
                     ),
                 )
             case Finish():
-                screen = tuple((p, "stopped", m) if p == f"{step.of}/0" and text.startswith("…") else (p, text, m) for p, text, m in s.screen)
+                screen = tuple(
+                    (p, "stopped", m) if p == f"{step.of}/0" and text.startswith("…") else (p, text, m) for p, text, m in s.screen
+                )
                 yield f"finished {name}", replace(self.append(rest, Delivered(of=step.of, part=0, id="i")), screen=screen)
             case Fetch():
                 yield f"fetched {name}", self.append(rest, Fetched(attachment=step.id, sha256="0"))
@@ -289,8 +299,10 @@ class Walker:
     def model_ends(self, s: State, rest: State, on: State, flight: Flight, step: CallModel) -> Iterator[tuple[str, State]]:
         sc = self.scenario
         if sc.previews and s.account_open:
-            if flight.stage == 0 and s.read == len(s.entries) and not any(
-                isinstance(e.body, DeliveryStarted) and e.body.of == step.name for e in s.entries
+            if (
+                flight.stage == 0
+                and s.read == len(s.entries)
+                and not any(isinstance(e.body, DeliveryStarted) and e.body.of == step.name for e in s.entries)
             ):
                 started = DeliveryStarted(of=step.name, part=0, key=f"{step.name}/0" if sc.keyed else "", preview=True)
                 yield "preview starts", self.append(on, started)
@@ -300,8 +312,9 @@ class Walker:
                 yield "preview on the wire", wire
             if flight.stage == 2:
                 three = replace(flight, stage=3)
-                yield "preview receipt", self.append(
-                    replace(rest, flight=rest.flight | {three}), Delivered(of=step.name, part=0, id="i", preview=True)
+                yield (
+                    "preview receipt",
+                    self.append(replace(rest, flight=rest.flight | {three}), Delivered(of=step.name, part=0, id="i", preview=True)),
                 )
         if step.n < sc.answers_max and flight.stage in {0, 3}:
             for tools in sc.answers:
@@ -332,15 +345,16 @@ class Walker:
 
     # --- what comes from outside ---------------------------------------------------------------------------------------------------------
 
-    def outside(self, s: State, d: turn.Decision) -> Iterator[tuple[str, State]]:
+    def outside(self, s: State, d: Decision) -> Iterator[tuple[str, State]]:
         idle = not s.flight and not d.wanted and s.read == len(s.entries)
         claim: dict[str, Any] = {"epoch": s.epoch + 1, "attempts": max(s.attempts - 1, 0) + 1} if idle else {}
         if s.arrivals:
             for name, body in self.arrival(s):
                 yield f"arrives {name}", replace(self.append(s, body, outside=True), arrivals=s.arrivals - 1, **claim)
         if s.crashes and (s.flight or d.wanted):
-            yield "CRASH", replace(
-                s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1, attempts=s.attempts + 1, crashes=s.crashes - 1
+            yield (
+                "CRASH",
+                replace(s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1, attempts=s.attempts + 1, crashes=s.crashes - 1),
             )
         if not s.route_open:
             yield "route opens", replace(s, route_open=True, **claim)
@@ -405,8 +419,8 @@ class Walker:
 
     def judge_cancel(self, s: State, t: Transcript, flight: Flight) -> None:
         since = [e.body for e in s.entries[flight.read : s.read]]
-        cut = any(isinstance(b, Command) and b.name in {"stop", "new"} or isinstance(b, SetAside) for b in since)
-        cut = cut or any(isinstance(b, Choice) and b.option == "stop" or isinstance(b, Notice) and b.about for b in since)
+        cut = any((isinstance(b, Command) and b.name in {"stop", "new"}) or isinstance(b, SetAside) for b in since)
+        cut = cut or any((isinstance(b, Choice) and b.option == "stop") or (isinstance(b, Notice) and b.about) for b in since)
         corrected = any(isinstance(b, Correction) for b in since)
         interrupted = self.scenario.busy == "interrupt" and any(isinstance(b, UserMessage) for b in since)
         match flight.step:
@@ -419,7 +433,7 @@ class Walker:
             case _:
                 pass
 
-    def judge_rest(self, s: State, t: Transcript, d: turn.Decision) -> None:
+    def judge_rest(self, s: State, t: Transcript, d: Decision) -> None:
         judges.rest(s.entries, t, d, s.screen)
         floor = t.floor()
         again = Transcript(s.entries[floor - 1 :])

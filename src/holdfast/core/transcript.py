@@ -253,7 +253,7 @@ class Transcript:
 
     # --- the fold --------------------------------------------------------------------------------------------------------------------
 
-    def _apply(self, entry: Entry) -> None:
+    def _apply(self, entry: Entry) -> None:  # noqa: C901, PLR0912 - one arm for each kind of entry
         self.last_seq, self.last_at = entry.seq, entry.at
         body = entry.body
         if isinstance(body, OUTSIDE):
@@ -369,7 +369,9 @@ class Transcript:
         return tuple(
             s.entry.seq
             for s in self.spoken
-            if s.entry.seq >= max(self.brought, self.new + 1) and isinstance(s.entry.body, UserMessage) and self.text_of(s.entry) is not None
+            if s.entry.seq >= max(self.brought, self.new + 1)
+            and isinstance(s.entry.body, UserMessage)
+            and self.text_of(s.entry) is not None
         )
 
     def text_of(self, entry: Entry) -> str | None:

@@ -31,245 +31,30 @@ A row that waits, rests or asks holds back only a start: the step it stands befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
 from holdfast.core import words
 from holdfast.core.entries import (
     AssistantMessage,
-    Attachment,
     Call,
     Choice,
     Command,
     DeliveryFailed,
-    DeliveryStarted,
     Failed,
-    Intention,
     Notice,
     Question,
     SetAside,
     Summary,
     ToolResult,
-    ToolStarted,
-    answer_name,
 )
-from holdfast.core.text import Limit, cuts, part
+from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
+from holdfast.core.text import cuts, part
 from holdfast.core.transcript import OpenCall, Part, Speech, Transcript
+from holdfast.core.world import Budget, Policy, World
 
 ATTEMPTS_MAX: Final = 3
 SAID_AFTER_S: Final = 20.0
 WINDOW_SHARE_MAX: Final = 0.75
-
-# --- the world, frozen ----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One route that can serve this conversation, as the weather has it. `gate` is its name there."""
-
-    name: str
-    gate: str
-    open: bool = True
-    closed_since: float = 0.0
-    why: str = ""
-    window: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account that this conversation speaks through, and what its platform can promise."""
-
-    gate: str = ""
-    open: bool = True
-    key_holds_s: float = 0.0
-    history: bool = False
-    unknown_send: Literal["resend", "ask", "drop"] = "resend"
-    limit: Limit = Limit()
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a turn may use up since its last grant before a person is asked."""
-
-    steps: int = 100
-    repeats: int = 3
-    unknowns: int = 2
-    failures: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the owner decided. Tools are named as the model sees them."""
-
-    busy: Literal["steer", "queue", "interrupt"] = "steer"
-    repeatable: frozenset[str] = frozenset()
-    asks: frozenset[str] = frozenset()
-    denies: frozenset[str] = frozenset()
-    budget: Budget = Budget()
-    approval_expires_s: float = 3600.0
-    question_expires_s: float = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6)."""
-
-    routes: tuple[Route, ...] = ()
-    account: Account = Account()
-    policy: Policy = Policy()
-    attempts: int = 1
-
-    def route(self) -> Route | None:
-        """The first open route of the chain."""
-        return next((route for route in self.routes if route.open), None)
-
-    def turn_gate(self) -> str:
-        return " ".join(sorted(route.gate for route in self.routes))
-
-
-# --- steps ----------------------------------------------------------------------------------------------------------------------------
-# A step is what it names: fields with `compare=False` say how it is to be done, and do not make it another step.
-
-
-@dataclass(frozen=True, slots=True)
-class CallModel:
-    """Ask the model for the answer after the `n`-th."""
-
-    n: int
-    overtaken: int
-    seen: int = field(compare=False)
-    after_cut: int = field(compare=False, default=0)
-    route: str = field(compare=False, default="")
-    tools: bool = field(compare=False, default=True)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("model",)
-
-    @property
-    def name(self) -> str:
-        return answer_name(self.n + 1, self.after_cut)
-
-
-@dataclass(frozen=True, slots=True)
-class CallTool:
-    """Make a call. Its intention freezes whether it may be made again."""
-
-    id: str
-    call: Call = field(compare=False)
-    repeatable: bool = field(compare=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("call", self.id)
-
-    @property
-    def first(self) -> tuple[Intention, ...]:
-        return (ToolStarted(call=self.id, repeatable=self.repeatable),)
-
-
-@dataclass(frozen=True, slots=True)
-class Deliver:
-    """Send a part, or put its text into the message `edit`. With `id_only` its key may have carried a preview: the receipt is only its id."""
-
-    of: str
-    part: int
-    text: str = field(compare=False)
-    key: str = field(compare=False)
-    cuts: tuple[int, ...] = field(compare=False, default=())
-    edit: str = field(compare=False, default="")
-    id_only: bool = field(compare=False, default=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("part", self.of, str(self.part))
-
-    @property
-    def first(self) -> tuple[Intention, ...]:
-        return (DeliveryStarted(of=self.of, part=self.part, key=self.key, cuts=self.cuts),)
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Look in the chat's history whether a part in doubt arrived."""
-
-    of: str
-    part: int
-    text: str = field(compare=False)
-    key: str = field(compare=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("part", self.of, str(self.part))
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Put "stopped" into a preview that no text will follow."""
-
-    of: str
-    edit: str = field(compare=False)
-    key: str = field(compare=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("part", self.of, "0")
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Get an attachment's bytes."""
-
-    id: str
-    attachment: Attachment = field(compare=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("attachment", self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Summarise:
-    """Write the summary after the one at `after`, of everything up to the answer at `upto`."""
-
-    after: int
-    upto: int = field(compare=False)
-    route: str = field(compare=False, default="")
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("summary",)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Nothing but entries to append: a reply, a closed call, a question, a turn set aside."""
-
-    row: str
-    about: str
-    first: tuple[Intention, ...] = field(compare=False)
-
-    @property
-    def subject(self) -> tuple[str, ...]:
-        return ("call", self.about) if self.row.startswith("K") else ("write", self.row, self.about)
-
-
-Step = CallModel | CallTool | Deliver | LookUp | Finish | Fetch | Summarise | Write
-
-
-@dataclass(slots=True)
-class Decision:
-    """What should be in flight, what may stay in flight, and what is waited for."""
-
-    wanted: list[Step] = field(default_factory=list)
-    held: list[Step] = field(default_factory=list)
-    due: float | None = None
-    turn_gate: str = ""
-    speech_gate: str = ""
-
-    def wait_until(self, instant: float) -> None:
-        self.due = instant if self.due is None else min(self.due, instant)
-
 
 # --- the table ------------------------------------------------------------------------------------------------------------------------
 
@@ -486,9 +271,7 @@ def _turn_step(t: Transcript, world: World) -> CallModel | None:
         return None
     overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
     route = world.route()
-    return CallModel(
-        t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools
-    )
+    return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools)
 
 
 def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
@@ -576,4 +359,3 @@ def _summary_upto(t: Transcript) -> int:
     done = t.summary.body.upto if t.summary and isinstance(t.summary.body, Summary) else 0
     candidates = [a.seq for a in t.answers[:-1] if a.seq > done and isinstance(a.body, AssistantMessage) and a.body.seen > t.new]
     return candidates[len(candidates) // 2] if candidates else 0
-

@@ -12,7 +12,7 @@ from holdfast.core.entries import Call, Choice, Command, Entry, Failed, Question
 
 if TYPE_CHECKING:
     from holdfast.core.transcript import Transcript
-    from holdfast.core.turn import Route, World
+    from holdfast.core.world import Route, World
 
 HELP = """/new starts afresh here (the history is kept, the agent no longer sees it)
 /stop stops what is being done and what is not answered yet
@@ -161,7 +161,7 @@ def interrupted_call() -> str:
     )
 
 
-def closed_by_cut(started: bool) -> str:  # noqa: FBT001 - reads well at its one call
+def closed_by_cut(started: bool) -> str:
     return "Stopped by the user while it ran: it may or may not have happened." if started else "Not run: the user stopped it."
 
 

@@ -8,8 +8,9 @@ from typing import Final, assert_never
 
 from holdfast.core import request, turn, words
 from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Fetched, Summary, ToolResult, call_id
+from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.transcript import Transcript
-from holdfast.core.turn import Account, CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Policy, Route, Step, Summarise, World, Write
+from holdfast.core.world import Account, Policy, Route, World
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, Receipt, ToolHost

@@ -30,7 +30,14 @@ class Dispatch:
     """Claims conversations and owns their workers."""
 
     def __init__(
-        self, owner: str, accounts: tuple[str, ...], journal: Journal, clock: Clock, weather: Weather, hands: Hands, fire: Callable[[str], None]
+        self,
+        owner: str,
+        accounts: tuple[str, ...],
+        journal: Journal,
+        clock: Clock,
+        weather: Weather,
+        hands: Hands,
+        fire: Callable[[str], None],
     ) -> None:
         self._owner, self._accounts = owner, accounts
         self._journal, self._clock, self._weather, self._hands, self._fired = journal, clock, weather, hands, fire
@@ -102,7 +109,9 @@ class Dispatch:
         except* JournalFailed:
             raise
         except* Exception:  # the dispatcher is where a worker's bug is contained
-            log.exception("a bug while working on %s; it is tried again in a while, and set aside if that does not help", lease.conversation)
+            log.exception(
+                "a bug while working on %s; it is tried again in a while, and set aside if that does not help", lease.conversation
+            )
             await self._abandon(lease)
         finally:
             del self._workers[lease.conversation]
@@ -139,6 +148,7 @@ class Dispatch:
         if abs(offset - self._offset) > CLOCKS_PART_S:
             await self._journal.hasten(self._clock.now())
         self._offset = offset
+
     async def _fire_timers(self) -> None:
         for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
             accepted = await self._journal.fire(timer, None)

@@ -17,7 +17,7 @@ from holdfast.runtime.weather import Weather
 class LocalGateway:
     """Implements `ports.Gateway` for this process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts it shows
         self,
         version: Callable[[], str],
         journal: Journal,

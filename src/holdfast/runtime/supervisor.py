@@ -84,7 +84,9 @@ class Supervisor:
             bound = BACK_OFF_S_MAX if too_often else min(BACK_OFF_S_MIN * 2.0 ** min(streak - 1, 16), BACK_OFF_S_MAX)
             await self._clock.sleep(bound * (0.5 + 0.5 * self._draw()) if delay_s is None else delay_s)
 
-    def _become(self, name: str, state: Literal["starting", "ready", "waiting", "stopped"], why: str = "", restarts: int | None = None) -> None:
+    def _become(
+        self, name: str, state: Literal["starting", "ready", "waiting", "stopped"], why: str = "", restarts: int | None = None
+    ) -> None:
         before = self._states.get(name, ChildState("starting", 0.0))
         if (state, why) != (before.state, before.why) and why:
             log.warning("%s: %s", name, why)

@@ -17,7 +17,7 @@ from holdfast.core.weather import GateRow
 from holdfast.ports import Clock, Journal
 
 
-class GateClosed(Exception):  # noqa: N818 - a turn of events, not an error
+class GateClosed(Exception):
     """The gate closed while a place was waited for, or lets nobody else through yet."""
 
 

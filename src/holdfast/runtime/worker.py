@@ -19,8 +19,9 @@ from typing import Final, Protocol
 
 from holdfast.core import turn
 from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Question
+from holdfast.core.steps import Decision, Deliver, Finish, LookUp, Step, Write
 from holdfast.core.transcript import Transcript
-from holdfast.core.turn import CallModel, Decision, Deliver, Finish, LookUp, Step, World, Write
+from holdfast.core.world import World
 from holdfast.ports import Appended, Clock, Journal, Lease, Release
 
 Facts = tuple[Fact | Question, ...]
@@ -90,7 +91,7 @@ class Worker:
         decision = self._decide(decided_on, now)
         self._cancel(decision)
         starts = self._startable(decision)
-        intentions = [body for step in starts for body in _first(step)]
+        intentions = [body for step in starts for body in step.first]
         release = None if self._running or starts else self._release(decision, decided_on, now)
         if facts or intentions or release is not None:
             appended = await self._append(now, facts, intentions, release)
@@ -175,8 +176,3 @@ class Worker:
                 await self._woken.wait()
         except TimeoutError:
             pass
-
-
-def _first(step: Step) -> tuple[Intention, ...]:
-    """The entries to commit before a step starts; of some steps it is all there is."""
-    return () if isinstance(step, CallModel | LookUp | Finish | turn.Fetch | turn.Summarise) else step.first

@@ -11,11 +11,32 @@ import pytest
 from holdfast.errors import AlreadyRunning, Config
 from holdfast.store import folder
 from holdfast.store.folder import DataFolder
+from holdfast.store.sqlite import SqliteJournal
+from holdfast.testing.contracts.journal_kit import ingest
 
 
 def test_a_new_folder_is_private(tmp_path: Path) -> None:
     DataFolder(tmp_path / "new" / "data").close()
     assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
+def rights(folder: Path) -> set[int]:
+    """Of the journal's files."""
+    return {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("journal.db*")}
+
+
+@pytest.fixture
+def open_folder(tmp_path: Path) -> Path:
+    """One that others may look into."""
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+async def test_nobody_else_may_read_the_journal_even_in_a_folder_that_was_there(open_folder: Path) -> None:
+    journal = SqliteJournal.open(open_folder)
+    await ingest(journal, "a")
+    assert rights(open_folder) == {0o600}
+    await journal.close()
 
 
 def test_only_one_holds_it_and_a_kill_gives_it_free(tmp_path: Path) -> None:

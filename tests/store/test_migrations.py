@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,7 @@ async def test_an_older_journal_is_brought_up_to_date_after_a_copy_of_it(file: P
     assert versions(file) == [1, 2]
     copy = file.with_name("journal-before-0002.db")
     assert versions(copy) == [1]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert open_with(copy, *MIGRATIONS) == [("a", 1)]
 
 

@@ -1,4 +1,4 @@
-"""The process is killed for real; what it had acknowledged on its standard output must be there at the next start."""
+"""The process is killed for real; what it had acknowledged on its standard output must be there at the next start (LEDGER H-05, H-29)."""
 
 from __future__ import annotations
 

@@ -98,7 +98,6 @@ def checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_power_cut_loses_what_was_acknowledged(tmp_path: Path) -> None:
     losses = [lost for seed in SEEDS for lost in await run_through_power_cuts(tmp_path, seed)]
-    print(len(losses))
     assert len(losses) > 300
     assert sum(losses) == 0
 

@@ -24,7 +24,7 @@ class Counted:
         db = apsw.Connection(str(file))
         db.execute("CREATE TABLE number (n INTEGER PRIMARY KEY)")
         self.breakage = Breakage(lambda _db, error: JournalFailed(f"broken: {error}"))
-        self.thread = JobThread("test", db, self._commit, self.breakage)
+        self.thread = JobThread("test", db, self._commit, self.breakage, together_max=256)
 
     def _commit(self, db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
         self.may_commit.wait()
@@ -60,6 +60,11 @@ async def test_jobs_that_wait_share_a_commit(counted: Counted) -> None:
     assert sum(counted.commits) == 100
     assert len(counted.commits) <= 2
     assert await counted.numbers() == list(range(100))
+
+
+async def test_a_commit_takes_no_more_than_its_share(counted: Counted) -> None:
+    await all_at_once(counted, *(counted.add(n) for n in range(600)))
+    assert max(counted.commits) == 256
 
 
 async def test_a_lone_job_waits_for_no_company(counted: Counted) -> None:

@@ -25,7 +25,7 @@ class DataFolder:
         self._ballast = path / "ballast"
         try:
             self._make()
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = make_private(path / "lock")
         except OSError as error:
             raise Config(
                 f"The data folder {path} can't be used: {error.strerror}. Make it a folder that this user may write to, or set data_dir to another one."
@@ -37,6 +37,9 @@ class DataFolder:
             raise AlreadyRunning(
                 f"Another Holdfast is running on the data folder {path}. Use that one, stop it, or set data_dir to another folder."
             ) from error
+        if not self.journal.exists():
+            os.close(make_private(self.journal))
+            sync_folder(path)
         self._load_ballast()
 
     def _make(self) -> None:
@@ -72,6 +75,11 @@ class DataFolder:
     def close(self) -> None:
         """Give the folder to the next process."""
         os.close(self._lock)
+
+
+def make_private(path: Path) -> int:
+    """Open a file, making it one that only this user may read if there is none. (SQLite gives its log the same rights.)"""
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def sync_folder(path: Path) -> None:

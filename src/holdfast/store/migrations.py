@@ -14,7 +14,7 @@ import apsw
 
 from holdfast.errors import Config
 from holdfast.failpoints import failpoint
-from holdfast.store.folder import sync_folder
+from holdfast.store.folder import make_private, sync_folder
 from holdfast.store.queries import text_of
 
 
@@ -84,6 +84,7 @@ def _copy(db: apsw.Connection, target: Path) -> None:
     """A copy under `target`, whole and durable, or none. What an attempt that was interrupted left is written anew."""
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
+    os.close(make_private(partial))
     db.execute("VACUUM INTO ?", (str(partial),))
     with partial.open("rb") as copy:
         os.fsync(copy.fileno())

@@ -30,7 +30,7 @@ from holdfast.store import operations
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import migrate
-from holdfast.store.writer import Breakage, Job, JobThread, anew, commit_together, read_each
+from holdfast.store.writer import COMMITTED_TOGETHER_MAX, READ_TOGETHER_MAX, Breakage, Job, JobThread, anew, commit_together, read_each
 
 CHECKPOINT_PAGES: Final = 2000
 """The write-ahead log goes into the database when it has so many pages (8 MB). Fewer: commits wait for it more often. More: a start after a
@@ -56,8 +56,8 @@ class SqliteJournal:
         self._breakage = Breakage(self._explain)
         self._log_pages = 0
         writer.set_wal_hook(self._logged)
-        self._writer = JobThread("journal-writer", writer, self._commit, self._breakage, self._checkpoint)
-        self._reader = JobThread("journal-reader", reader, read_each, self._breakage)
+        self._writer = JobThread("journal-writer", writer, self._commit, self._breakage, COMMITTED_TOGETHER_MAX, self._checkpoint)
+        self._reader = JobThread("journal-reader", reader, read_each, self._breakage, READ_TOGETHER_MAX)
         self._owners: frozenset[str] = frozenset()
         self._open = True
 

@@ -20,7 +20,9 @@ from holdfast.failpoints import failpoint
 
 JOBS_WAITING_MAX: Final = 4096
 """Who would be the next one waits at the door."""
-JOBS_TOGETHER_MAX: Final = 256
+COMMITTED_TOGETHER_MAX: Final = 256
+READ_TOGETHER_MAX: Final = 8
+"""Fewer, since there is no fsync to share: the first reader need not wait for the last."""
 
 R = TypeVar("R")
 
@@ -135,10 +137,12 @@ class JobThread:
         db: apsw.Connection,
         run: Callable[[apsw.Connection, Sequence[Job[Any]]], None],
         breakage: Breakage,
+        together_max: int,
         afterwards: Callable[[apsw.Connection], None] = lambda _: None,
     ) -> None:
         self._db = db
         self._run = run
+        self._together_max = together_max
         self._afterwards = afterwards
         self._breakage = breakage
         self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
@@ -183,7 +187,7 @@ class JobThread:
     def _take(self) -> tuple[list[Job[Any]], bool]:
         """The jobs that wait, at least one; and whether nothing comes after them."""
         batch: list[Job[Any]] = []
-        while not batch or (not self._jobs.empty() and len(batch) < JOBS_TOGETHER_MAX):
+        while not batch or (not self._jobs.empty() and len(batch) < self._together_max):
             job = self._jobs.get()
             if job is None:
                 return batch, True

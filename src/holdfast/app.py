@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -130,15 +131,23 @@ class _Gateway:
 
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
-        page = self._settings.web
         children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
-        children["web"] = lambda ready: serve_page(page_only(self._gateway, self._clock), page.host, page.port, lambda _: ready())
+        children["page"] = self._serve_page
         async with asyncio.TaskGroup() as tasks:
             for name in self._settings.agent.chain:
                 tasks.create_task(self._models[name].warm())
             tasks.create_task(self._disown())
             tasks.create_task(self.dispatch.run())
             tasks.create_task(self._supervisor.run(children))
+
+    async def _serve_page(self, ready: Callable[[], None]) -> None:
+        host, port = self._settings.web.host, self._settings.web.port
+
+        def opened(at: int) -> None:
+            _say(f"Look at it: http://{host}:{at}/")
+            ready()
+
+        await serve_page(page_only(self._gateway, self._clock), host, port, opened)
 
     async def _disown(self) -> None:
         """What a process that is gone had claimed is due again, in batches, beside the first messages."""
@@ -185,9 +194,14 @@ def _version() -> str:
 
 def _say_ready(settings: config.Config) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
-    page = f"http://{settings.web.host}:{settings.web.port}/"
-    sys.stdout.write(f'Holdfast is ready. Model: {routes}.\nTalk to it: holdfast chat -q "Hello"   Look at it: {page}\n')
-    sys.stdout.flush()
+    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {Path(sys.argv[0]).name} chat -q "Hello"')
+
+
+def _say(text: str) -> None:
+    """To the person who started the gateway."""
+    with contextlib.suppress(OSError):  # nobody reads it: no reason to end
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 class _Masking(logging.Filter):
@@ -208,5 +222,3 @@ def _log_to_stderr(secrets: tuple[str, ...]) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-
-

@@ -13,7 +13,7 @@ from bugs import BUGS
 from scenarios import SCENARIOS
 from walk import Walker
 
-STATES_MAX = int(os.environ.get("HOLDFAST_WALK_STATES", "20000"))
+STATES_MAX = int(os.environ.get("HOLDFAST_WALK_STATES", "12000"))
 BUG_STATES_MAX = 60_000
 
 

@@ -7,7 +7,7 @@ Nothing here grows with the number of conversations or entries: each query walks
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -278,12 +278,17 @@ def get_cursor(db: apsw.Connection, account: str) -> Cursor | None:
 
 def conversation(db: apsw.Connection, key: str) -> ConversationRow | None:
     found = _row(db, "conversation", key)
-    return ConversationRow(*found) if found else None
+    return _conversation_row(found) if found else None
 
 
 def conversations(db: apsw.Connection, most: int, before: ConversationRow | None) -> tuple[ConversationRow, ...]:
     place = (before.last_at, before.key) if before else (float("inf"), "")
-    return tuple(ConversationRow(*found) for found in _rows(db, "conversations", *place, most))
+    return tuple(_conversation_row(found) for found in _rows(db, "conversations", *place, most))
+
+
+def _conversation_row(found: tuple[Any, ...]) -> ConversationRow:
+    row = ConversationRow(*found)
+    return replace(row, running=bool(row.running))  # SQLite has no truth values
 
 
 def gates(db: apsw.Connection) -> tuple[GateRow, ...]:

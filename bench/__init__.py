@@ -1,0 +1,1 @@
+"""How fast, how small, how soon: figures as ratios, each with its conditions. See README.md."""

@@ -1,0 +1,114 @@
+"""Turns through the gateway: what one costs over the same request made directly, and how many go through in a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import msgspec
+
+from bench.figures import Figure, median_ms, percentile
+from bench.history import ANSWERED, SAID, fill
+from bench.world import OPENAI, PRACTICE, Gateway, Talk, configure, folder, gateway, provider, talks
+
+PLACES = 32
+
+
+async def overhead() -> list[Figure]:
+    """One conversation, turn after turn, and the same request by httpx2, taking turns so that what the machine does falls on both."""
+    figures: list[Figure] = []
+    blocks: list[dict[str, float]] = []
+    for messages, target in ((10, 10.0), (350, 20.0)):
+        with folder() as place, provider() as base_url:
+            data_dir = place / "data"
+            await fill(data_dir, ["talk"], messages)
+            with gateway(configure(data_dir, OPENAI.format(base_url=base_url, places=4)), watched=True) as running:
+                direct_s, through_s = await _both(running, base_url, messages)
+                blocks.append(running.stop())
+        conditions = f"stub provider, {messages} messages of history, {len(direct_s)} turns; direct {median_ms(direct_s):.1f} ms"
+        over_s = [through - direct for through, direct in zip(through_s, direct_s, strict=True)]
+        figures.append(Figure(f"turn over direct request, {messages} messages, median", median_ms(over_s), "ms", conditions, target))
+        figures.append(Figure(f"turn over direct request, {messages} messages, p90", percentile(over_s, 0.9) * 1000, "ms", conditions))
+    figures += _blocks("one conversation, 10 and 350 messages, first call included", blocks)
+    return figures
+
+
+async def _both(running: Gateway, base_url: str, messages: int, turns: int = 60) -> tuple[list[float], list[float]]:
+    said = [{"role": "system", "content": "You are a helpful assistant."}]
+    for n in range(1, messages // 2 + 1):
+        said += [{"role": "user", "content": SAID.format(n=n)}, {"role": "assistant", "content": ANSWERED.format(n=n)}]
+    direct_s, through_s = [], []
+    async with Talk(running, "talk") as talk, httpx2.AsyncClient() as client:
+        for n in range(turns + 5):
+            question = SAID.format(n=n)
+            direct = await _direct(client, base_url, [*said, {"role": "user", "content": question}])
+            through = await talk.turn(question)
+            await talk.settled()
+            if n >= 5:  # imports, connections, caches
+                direct_s.append(direct)
+                through_s.append(through)
+    return direct_s, through_s
+
+
+async def _direct(client: httpx2.AsyncClient, base_url: str, messages: list[dict[str, str]]) -> float:
+    began = time.perf_counter()
+    body = msgspec.json.encode({"model": "stub", "messages": messages, "stream": True, "stream_options": {"include_usage": True}})
+    headers = {"content-type": "application/json"}
+    async with client.stream("POST", f"{base_url}/chat/completions", content=body, headers=headers) as response:
+        async for _ in response.aiter_lines():
+            pass
+    return time.perf_counter() - began
+
+
+async def throughput() -> list[Figure]:
+    """Conversations that each send their next message when the last one is answered."""
+    figures: list[Figure] = []
+    with provider() as base_url:
+        places = f"calls_at_once_max = {PLACES}"
+        routes = OPENAI.format(base_url=base_url, places=PLACES)
+        for at_once, target in ((1, None), (8, None), (32, 150.0)):
+            figures += await _rate(routes, f"openai-chat, {at_once} conversations", at_once, target, f"stub provider, {places}")
+    for at_once, target in ((1, None), (32, 400.0)):
+        figures += await _rate(PRACTICE, f"practice, {at_once} conversations", at_once, target, "practice model without pauses")
+    return figures
+
+
+async def _rate(routes: str, name: str, at_once: int, target: float | None, conditions: str) -> list[Figure]:
+    async with _running(routes) as running, talks(running, [f"talk {n}".replace(" ", "-") for n in range(at_once)]) as all_:
+        await asyncio.gather(*(talk.turn("warm up") for talk in all_))
+        turns, cpu_s, began = max(256 // at_once, 16), running.cpu_s(), time.perf_counter()
+        await asyncio.gather(*(_talk(talk, turns) for talk in all_))
+        taken_s, cpu_s = time.perf_counter() - began, running.cpu_s() - cpu_s
+        blocks = running.stop()
+    made = turns * at_once
+    conditions = f"{conditions}; {turns} turns each, histories grow from none; {cpu_s / made * 1000:.1f} ms CPU of the gateway a turn"
+    figures = [Figure(f"turns a second, {name}", made / taken_s, "/s", conditions, target, least=True)]
+    return [*figures, *_blocks(name, [blocks])] if target else figures
+
+
+async def _talk(talk: Talk, turns: int) -> None:
+    for _ in range(turns):
+        await talk.turn("What is this?")
+
+
+@asynccontextmanager
+async def _running(routes: str) -> AsyncIterator[Gateway]:
+    with folder() as place, gateway(configure(Path(place) / "data", routes), watched=True, no_pause=True) as running:
+        yield running
+
+
+def _blocks(name: str, reports: list[dict[str, float]]) -> list[Figure]:
+    wall, cpu = (max(report[key] for report in reports) * 1000 for key in ("block_wall_s", "block_cpu_s"))
+    return [
+        Figure(
+            f"longest block of the event loop, {name}"[:58],
+            cpu,
+            "ms",
+            f"CPU time of one callback; {wall:.1f} ms by the wall clock, with whatever else this machine did",
+            50.0,
+        )
+    ]

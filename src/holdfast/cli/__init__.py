@@ -72,9 +72,12 @@ def _code(error: HoldfastError) -> int:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 costs more than the rest of the start
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 costs more than the rest of the start
 
-        print(f"holdfast {version('holdfast')}")
+        try:
+            print(f"holdfast {version('holdfast')}")
+        except PackageNotFoundError:
+            print("holdfast, from a folder where it was not installed")
         parser.exit()
 
 

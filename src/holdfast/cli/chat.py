@@ -71,7 +71,7 @@ class _Patience:
         now = time.monotonic()
         self._since = self._since or now
         if now - self._since >= self._wait_s:
-            raise Away(f"{away} I waited {self._wait_s:g} s.") from away
+            raise Away(f"{away} I waited {self._wait_s:g} s for it.") from away
         if now - self._since >= min(SILENT_S, self._wait_s / 2) and not self._said:
             self._said = True
             self._screen.note(
@@ -154,8 +154,8 @@ class _Chat:
             case Dropped():
                 self._screen.dropped()
             case Replied():
-                if not watch.goes_on(self._patience.until(lambda: self._client.entries(self._key))):
-                    return cli.ANSWERED
+                end = watch.after_reply(self._patience.until(lambda: self._client.entries(self._key)))
+                return EXITS[end.how] if end else None
             case End():
                 return EXITS[action.how]
             case _:

@@ -21,7 +21,7 @@ from holdfast.web.wire import KEEP_ALIVE_S, Page, Post, Saved, Writing
 
 REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
-UNAVAILABLE: Final = 503
+SILENT: Final = "The gateway does not answer."
 
 T = TypeVar("T")
 
@@ -78,11 +78,14 @@ class Client:
     def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         connection = _Connection(self._path, REPLY_S_MAX)
         try:
-            return _response(connection, method, path, {}, body).read()
+            answer = _response(connection, method, path, {}, body).read()
         except (OSError, http.client.HTTPException) as error:
             raise _away(error, self._path) from error
         finally:
             connection.close()
+        if not answer:
+            raise Away(SILENT)  # it was killed between the head and the body
+        return answer
 
 
 def _response(
@@ -129,7 +132,7 @@ def _away(error: Exception, path: Path) -> Temporary | Config:
         return Config(f"The door {path} belongs to somebody else. Run this as the user who runs the gateway.")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return Away("The gateway is not running. Start it with `holdfast run`.")
-    return Away("The gateway does not answer.")
+    return Away(SILENT)
 
 
 def _quoted(name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from holdfast import app
+
 
 def run(arguments: argparse.Namespace) -> int:
-    from holdfast import app  # noqa: PLC0415 the whole gateway
-
     return app.run(getattr(arguments, "config", None))

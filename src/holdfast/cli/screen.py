@@ -39,7 +39,10 @@ class Screen:
         self._name, self._shown = name, text
 
     def answer(self, name: str, text: str, late: bool = False) -> None:
-        """The answer `name` reads `text`, for good."""
+        """The answer `name` reads `text`, for good. A `late` one is not printed, but finished if it was shown growing."""
+        if late and not self._shown:
+            self.note("(An earlier message was answered meanwhile.)")
+            return
         text = plain(text) if self._live else text
         if self._shown and (name != self._name or not text.startswith(self._shown)):
             self._begin_anew()
@@ -49,7 +52,7 @@ class Screen:
         self._out.flush()
         self._shown = ""
         self._answers += 1
-        if late and self._live:
+        if late:
             self.note("(That was the answer to an earlier message.)")
 
     def reply(self, text: str) -> None:

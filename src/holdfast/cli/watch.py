@@ -25,6 +25,8 @@ from holdfast.core.entries import (
 from holdfast.core.transcript import STOPS, Transcript
 
 SHORT_CHARS_MAX: Final = 200
+HOLD_NOTHING_UP: Final = ("unknown", "send")
+"""The questions that no turn waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +120,24 @@ class Watch:
         """A plain command has a reply only; answers that come meanwhile are to somebody else's message."""
         return self._is_message or self._may_be_input
 
-    def goes_on(self, entries: Iterable[Entry]) -> bool:
-        """Asked after `Replied`, with the whole conversation: does an answer follow? If so, `End` comes with it."""
-        transcript = Transcript(entries)
-        if not transcript.inputs and not transcript.turn_is_open:
-            return False
+    def after_reply(self, entries: Iterable[Entry]) -> End | None:
+        """Asked after `Replied`, with the whole conversation: does an answer follow (None: it will bring the end), or is this the end?"""
+        transcript = Transcript(entry for entry in entries if entry.seq <= self.last)
+        taken = any(spoken.entry.seq == self._mine for spoken in transcript.spoken) or any(
+            asked.by == self._mine for asked in transcript.questions.values()
+        )
+        if not taken or not (transcript.inputs or transcript.turn_is_open):
+            return End("answered")
+        if any(asked.question.question not in HOLD_NOTHING_UP for asked in transcript.open_questions()):
+            return End("asks")
         self._ends_from = self._mine if self._mine in transcript.inputs else 0
-        return True
+        return None
 
     def _answer(self, body: AssistantMessage) -> Iterator[Action]:
         if not self.expects_answers:
             return
         if body.text:
-            yield Answer(body.name, body.text, late=body.seen < self._mine)
+            yield Answer(body.name, body.text, late=self._is_message and body.seen < self._mine)
         for call in body.calls:
             self._tools[call.id] = call.tool
             yield Note(f"calls {call.tool} {shortened(call.arguments)}")
@@ -141,7 +148,7 @@ class Watch:
         conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
         ways = "".join(f'\n  holdfast chat{conversation} -q "/choose {seq} {option}"' for option in body.options)
         yield Note(f"{body.text}\nTo answer:{ways}")
-        if body.question not in {"unknown", "send"}:  # those hold no turn up
+        if body.question not in HOLD_NOTHING_UP:
             yield End("asks")
 
     def _notice(self, body: Notice) -> Iterator[Action]:

@@ -29,20 +29,12 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, Snapshot
+from holdfast.runtime.clock import SystemClock
 from holdfast.web.platform import WebPlatform
 
-
-class SystemClock:
-    """The machine's own time."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
+FILE: Final = "fake.jsonl"
+USE_A_TOOL: Final = "use a tool"
+ASK_ME: Final = "ask me"
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -83,9 +75,10 @@ class FakeGateway:
         if line.dedupe:
             self._accepted[line.dedupe] = Accepted(line.conversation, line.entry.seq, new=False)
 
-    async def changed(self) -> None:
-        """Return at the next append."""
-        await self._changed.wait()
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next append; another one is there then."""
+        return self._changed
 
     # --- ports.Gateway ---------------------------------------------------------------------------------------------------------------
 
@@ -131,7 +124,7 @@ class FakeGateway:
 class Agent:
     """Answers every message of a `FakeGateway`, word by word, and goes on after a kill as the real one does.
 
-    `use a tool` makes a call first, `ask me` asks; everything else is repeated.
+    `use a tool` makes it call one first, `ask me` makes it ask as well; everything else is repeated.
     """
 
     def __init__(self, gateway: FakeGateway, platform: WebPlatform, pace_s: float) -> None:
@@ -141,43 +134,46 @@ class Agent:
 
     async def run(self) -> None:
         while True:
-            for conversation, entries in list(self._gateway.transcripts.items()):
-                await self._advance(conversation, list(entries))
-            await self._gateway.changed()
+            changed = self._gateway.changed
+            for conversation in list(self._gateway.transcripts):
+                while await self._step(conversation):
+                    pass
+            await changed.wait()
 
-    async def _advance(self, conversation: str, entries: list[Entry]) -> None:
-        answers = [entry.body for entry in entries if isinstance(entry.body, AssistantMessage)]
+    async def _step(self, conversation: str) -> bool:
+        """Do what is owed next. False if nothing is."""
+        entries = self._gateway.transcripts[conversation]
         replied = {entry.body.replies_to for entry in entries if isinstance(entry.body, Notice)}
+        answers = [entry.body for entry in entries if isinstance(entry.body, AssistantMessage)]
         for entry in entries:
             match entry.body:
-                case Command() as command if entry.seq not in replied:
-                    self._gateway.append(conversation, Notice(text=f"You gave /{command.name}.", replies_to=entry.seq))
-                case Choice() as choice if entry.seq not in replied:
-                    self._gateway.append(conversation, Notice(text="So be it.", replies_to=entry.seq))
-                    if answers and answers[-1].calls:
-                        await self._write(conversation, len(answers) + 1, entry.seq, f"You chose {choice.option}.")
-                case UserMessage() as message if entry.seq > max((answer.seen for answer in answers), default=0):
-                    await self._answer(conversation, len(answers) + 1, entry.seq, message.text)
-                    return await self._advance(conversation, list(self._gateway.transcripts[conversation]))
+                case Command(name=given) | Choice(option=given) if entry.seq not in replied:
+                    self._gateway.append(conversation, Notice(text=f"You gave {given}.", replies_to=entry.seq))
+                    return True
+                case UserMessage(text=text) if not answers or (entry.seq > answers[-1].seen and not answers[-1].calls):
+                    calls = (
+                        (Call(id=f"call_{entry.seq}", tool="clock_now", arguments='{"tz":"UTC"}'),) if text in {USE_A_TOOL, ASK_ME} else ()
+                    )
+                    await self._write(conversation, len(answers) + 1, entry.seq, "Let me look." if calls else f"You wrote: {text}", calls)
+                    return True
                 case _:
                     pass
-        return None
+        return bool(answers and answers[-1].calls) and await self._go_on(conversation, answers[-1], entries)
 
-    async def _answer(self, conversation: str, n: int, seq: int, text: str) -> None:
-        append = self._gateway.append
-        if text == "ask me":
-            call = Call(id=f"call_{n}_0", tool="clock_now", arguments="{}")
-            append(conversation, AssistantMessage(n=n, seen=seq, calls=(call,)))
-            append(conversation, ToolResult(call=call.id, outcome="error", text="There is no clock."))
-            append(conversation, Question(question="budget", about=str(seq), text="Shall I go on?", options=("go on", "stop")))
-        elif text == "use a tool":
-            call = Call(id=f"call_{n}_0", tool="clock_now", arguments='{"tz":"UTC"}')
-            await self._write(conversation, n, seq, "Let me look.", (call,))
-            append(conversation, ToolStarted(call=call.id, repeatable=True))
-            append(conversation, ToolResult(call=call.id, outcome="ok", text="12:00"))
-            await self._write(conversation, n + 1, seq, "It is noon.")
+    async def _go_on(self, conversation: str, answer: AssistantMessage, entries: list[Entry]) -> bool:
+        """Make the call, ask where that was wished, answer."""
+        append, call, seen = self._gateway.append, answer.calls[0].id, answer.seen
+        message, since = entries[seen - 1].body, [entry.body for entry in entries[seen:]]
+        if not any(isinstance(body, ToolResult) for body in since):
+            append(conversation, ToolStarted(call=call, repeatable=True))
+            append(conversation, ToolResult(call=call, outcome="ok", text="12:00"))
+        elif isinstance(message, UserMessage) and message.text == ASK_ME and not any(isinstance(body, Choice) for body in since):
+            if any(isinstance(body, Question) for body in since):
+                return False
+            append(conversation, Question(question="budget", about=str(seen), text="Shall I go on?", options=("go on", "stop")))
         else:
-            await self._write(conversation, n, seq, f"You wrote: {text}")
+            await self._write(conversation, answer.n + 1, len(entries), "It is noon.")
+        return True
 
     async def _write(self, conversation: str, n: int, seen: int, text: str, calls: tuple[Call, ...] = ()) -> None:
         for end in (at for at, char in enumerate(text) if char == " "):
@@ -197,8 +193,6 @@ async def _main(data_dir: Path, pace_s: float) -> None:
         tasks.create_task(serve_door(door(gateway, platform, SystemClock()), path, lambda: print("ready", flush=True)))  # noqa: T201 for who started us
         tasks.create_task(Agent(gateway, platform, pace_s).run())
 
-
-FILE: Final = "fake.jsonl"
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

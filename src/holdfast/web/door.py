@@ -34,7 +34,19 @@ from holdfast.ports import Arrival, Clock, Gateway
 from holdfast.web.page import CONVERSATIONS_MAX, HEADERS, page
 from holdfast.web.platform import WebPlatform
 from holdfast.web.stream import EventStream
-from holdfast.web.wire import ACCOUNT, AUTHOR, KEY_CHARS_MAX, MESSAGE_BYTES_MAX, Page, Post, Saved, TooLong, check_text, conversation_key
+from holdfast.web.wire import (
+    ACCOUNT,
+    AUTHOR,
+    KEY_CHARS_MAX,
+    MESSAGE_BYTES_MAX,
+    Page,
+    Post,
+    Saved,
+    TooLong,
+    check_text,
+    conversation_key,
+    too_long,
+)
 
 BODY_BYTES_MAX: Final = 7 * MESSAGE_BYTES_MAX
 """JSON may write one byte of a message as six (`\\u0000`)."""
@@ -134,10 +146,10 @@ async def _post(request: Request) -> Post:
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_BYTES_MAX:
-            raise TooLong(f"The message is longer than {MESSAGE_BYTES_MAX:,} bytes. Send it in parts.")
+            raise too_long()
     try:
         return msgspec.json.decode(body, type=Post)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise errors.Request(f'The request can not be read ({error}). Send {{"key": "...", "text": "..."}} as JSON.') from error
 
 

@@ -126,4 +126,4 @@ async def _left(receive: Receive) -> bool:
 async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)  # a failure nobody waited for any more has no reader

@@ -69,11 +69,12 @@ def check_text(text: str) -> None:
     """Raises `Request` if this can't be sent, `TooLong` if that is why."""
     if not text.strip():
         raise Request("The message is empty. Write something.")
-    size = len(text.encode())
-    if size > MESSAGE_BYTES_MAX:
-        raise TooLong(
-            f"The message has {size:,} bytes; {MESSAGE_BYTES_MAX:,} are allowed. Send it in parts, or as a file the agent can read."
-        )
+    if len(text.encode()) > MESSAGE_BYTES_MAX:
+        raise too_long()
+
+
+def too_long() -> TooLong:
+    return TooLong(f"The message is longer than {MESSAGE_BYTES_MAX:,} bytes. Send it in parts.")
 
 
 def door_path(data_dir: Path, runtime_dir: str | None) -> Path:

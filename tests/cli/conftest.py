@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
+TIMEOUT_S = 30
+
+
+@dataclass
+class Home:
+    """A configuration, its data folder, and the gateway (a fake one, in a process of its own) that serves it."""
+
+    folder: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in {"XDG_RUNTIME_DIR", "NO_COLOR"}}
+        return kept | {"HOLDFAST_CONFIG": str(self.folder / "config.toml"), "TZ": "UTC"}
+
+    def start(self, pace_s: float = 0.0) -> subprocess.Popen[bytes]:
+        """Start the gateway; returns when its door is open."""
+        command = (sys.executable, "-m", "holdfast.testing.fake_gateway", str(self.data_dir), "--pace-s", str(pace_s))
+        gateway = subprocess.Popen(command, stdout=subprocess.PIPE, env=self.environ)
+        self.processes.append(gateway)
+        assert gateway.stdout is not None and gateway.stdout.readline() == b"ready\n"
+        return gateway
+
+    def kill(self, gateway: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+        gateway.send_signal(number)
+        gateway.wait(TIMEOUT_S)
+
+    def holdfast(self, *arguments: str, typed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run((*HOLDFAST, *arguments), input=typed, capture_output=True, env=self.environ, timeout=TIMEOUT_S, check=False)
+
+    def begin(self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        command = subprocess.Popen((*HOLDFAST, *arguments), env=self.environ, stdout=stdout, stderr=stderr)
+        self.processes.append(command)
+        return command
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    home.data_dir.mkdir()
+    (tmp_path / "config.toml").write_text(f'data_dir = "{home.data_dir}"\n')
+    yield home
+    for process in home.processes:
+        process.kill()
+        process.wait(TIMEOUT_S)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

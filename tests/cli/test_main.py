@@ -1,0 +1,107 @@
+"""The command line as a whole (`cli/__init__.py`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast import cli
+from holdfast.cli import main
+from holdfast.errors import AlreadyRunning, Config, HoldfastError, JournalFull, Request, Temporary
+
+RATIO_MAX = 6
+"""Of `--help` over a bare start of the interpreter: 150 ms over 25 ms."""
+
+
+def _fastest_s(*command: str) -> float:
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run((sys.executable, *command), check=True, capture_output=True)
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def test_help_comes_at_once() -> None:
+    bare = _fastest_s("-c", "pass")
+    assert _fastest_s("-c", "from holdfast.cli import main; main(['--help'])") < RATIO_MAX * bare
+
+
+def test_help_imports_nothing_but_the_standard_library() -> None:
+    code = "import sys; from holdfast.cli import main\ntry: main(['--help'])\nfinally: print(*{name.partition('.')[0] for name in sys.modules})"
+    output = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True).stdout
+    assert set(output.splitlines()[-1].split()) <= set(sys.stdlib_module_names) | {"holdfast", "__main__", "site"} | _at_start()
+
+
+def _at_start() -> set[str]:
+    """What this environment imports at every start, such as hooks of editable installs."""
+    output = subprocess.run((sys.executable, "-c", "import sys; print(*sys.modules)"), capture_output=True, text=True, check=True).stdout
+    return {name.partition(".")[0] for name in output.split()}
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    words = capsys.readouterr().out.split()
+    assert {"run", "chat", "show", "--version", "--config"} <= {word.strip(",") for word in words}
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("holdfast")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Config("Set it."), 78),
+        (AlreadyRunning("Another one."), 75),
+        (Temporary("Later."), 75),
+        (Request("Not so."), 2),
+        (JournalFull("Full."), 70),
+    ],
+)
+def test_each_foreseen_error_is_a_sentence_and_a_code(
+    error: HoldfastError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class _Command:
+        @staticmethod
+        def run(_: Any) -> int:
+            raise error
+
+    monkeypatch.setattr(cli, "import_module", lambda _: _Command)
+    assert main(["run"]) == code
+    assert capsys.readouterr().err == f"holdfast: {error}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--config", "F", "show"], ["show", "--config", "F"]])
+def test_the_configuration_is_named_before_or_after_the_command(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 78
+    assert str(tmp_path / "F") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["chat", "-q", "Hello"], ["show"], ["run"]])
+def test_a_bad_configuration_is_a_sentence(home: Any, command: list[str]) -> None:
+    (home.folder / "config.toml").write_text("data_dri = 1\n")
+    done = home.holdfast(*command)
+    assert done.returncode == 78
+    assert b"data_dir" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_who_leaves_is_no_error(home: Any) -> None:
+    home.start()
+    home.holdfast("chat", "-q", "word " * 10_000)
+    showing = home.begin("show", "terminal")
+    showing.stdout.close()
+    assert showing.wait(30) == 141
+    assert showing.stderr.read() == b""

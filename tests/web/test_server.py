@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from holdfast.errors import Config, Temporary
+from holdfast.runtime.clock import SystemClock
+from holdfast.testing.fake_gateway import FakeGateway
+from holdfast.web.door import door, page_only
+from holdfast.web.platform import WebPlatform
+from holdfast.web.server import serve_door, serve_page
+
+EVENTS = "/v1/conversations/web:local:x/events"
+
+
+@asynccontextmanager
+async def _page(host: str, port: int) -> AsyncIterator[int]:
+    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve_page(page_only(FakeGateway(), SystemClock()), host, port, told.set_result))
+    either: set[asyncio.Future[Any]] = {task, told}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if task.done():
+            await task
+        yield await told
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_only_its_owner_may_use_the_door(rig: Any) -> None:
+    assert stat.S_IMODE(rig.path.stat().st_mode) == 0o600
+
+
+async def test_the_door_is_gone_when_the_server_has_stopped(rig: Any) -> None:
+    await rig.stop()
+    assert not rig.path.exists()
+
+
+async def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "door.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    await _opens(path)
+
+
+async def test_a_door_in_a_runtime_folder_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "holdfast-1" / "door.sock"
+    await _opens(path)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def _opens(path: Path) -> None:
+    ready = asyncio.Event()
+    task = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    async with asyncio.timeout(5), httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(path)), base_url="http://door") as client:
+        await ready.wait()
+        assert (await client.get("/v1/status")).status_code == 200
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.mark.parametrize("obstacle", ["file", "folder missing"])
+async def test_a_door_that_cannot_be_opened_says_why(tmp_path: Path, obstacle: str) -> None:
+    path = tmp_path / "door.sock" if obstacle == "file" else tmp_path / "a" / "b" / "door.sock"
+    if obstacle == "file":
+        path.write_text("mine")
+    with pytest.raises(Config, match="can't be opened"):
+        await serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, lambda: None)
+    if obstacle == "file":
+        assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+async def test_the_page_is_served_on_loopback(host: str) -> None:
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    async with _page(host, 0) as port, httpx2.AsyncClient() as client:
+        name = f"[{host}]" if ":" in host else host
+        assert "<h1>Holdfast</h1>" in (await client.get(f"http://{name}:{port}/")).text
+
+
+def _has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+        return True
+
+
+async def test_a_busy_port_is_to_be_tried_again() -> None:
+    async with _page("127.0.0.1", 0) as port:
+        with pytest.raises(Temporary, match=f"{port}: another program has this port"):
+            async with _page("127.0.0.1", port):
+                pass
+    async with _page("127.0.0.1", port):
+        pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+async def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
+    with pytest.raises(Config, match=r"Set host to 127\.0\.0\.1"):
+        async with _page(host, 0):
+            pass
+
+
+async def test_stopping_does_not_wait_for_a_reader_who_takes_nothing(rig: Any) -> None:
+    reader, writer = await asyncio.open_unix_connection(rig.path, limit=1)
+    writer.write(f"GET {EVENTS} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+    while not rig.platform.listeners:  # noqa: ASYNC110 it has no event
+        await asyncio.sleep(0)
+    for n in range(40):
+        rig.platform.show("web:local:x", f"a{n}", "y" * 200_000)
+        await asyncio.sleep(0)
+    began = time.monotonic()
+    await rig.stop()
+    assert time.monotonic() - began < 2
+    writer.close()
+    del reader
+
+
+async def test_stopping_does_not_wait_for_a_connection_that_asks_nothing(rig: Any) -> None:
+    _, idle = await asyncio.open_unix_connection(rig.path)
+    _, half = await asyncio.open_unix_connection(rig.path)
+    half.write(b"POST /v1/conversations/x/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
+    began = time.monotonic()
+    await rig.stop()
+    assert time.monotonic() - began < 2
+    idle.close()
+    half.close()
+
+
+async def test_an_answer_in_the_making_is_given_before_the_end(rig: Any) -> None:
+    going_on = asyncio.Event()
+    accept = rig.gateway.accept
+
+    async def slow(*args: Any) -> Any:
+        rig.server.cancel()
+        going_on.set()
+        await asyncio.sleep(0)
+        return await accept(*args)
+
+    rig.gateway.accept = slow
+    response = await rig.client.post("/v1/conversations/x/messages", json={"key": "k", "text": "x"})
+    assert going_on.is_set()
+    assert response.json()["seq"] == 1
+
+
+PROGRAM = """
+import asyncio, signal, sys
+from pathlib import Path
+from holdfast.runtime.clock import SystemClock
+from holdfast.testing.fake_gateway import FakeGateway
+from holdfast.web.door import door
+from holdfast.web.platform import WebPlatform
+from holdfast.web.server import serve_door
+
+async def main():
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    app = door(FakeGateway(), WebPlatform(), SystemClock())
+    server = asyncio.create_task(serve_door(app, Path(sys.argv[1]), lambda: print("ready", flush=True)))
+    await stop.wait()
+    server.cancel()
+    await asyncio.wait({server})
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_told_to_stop_with_an_open_stream_ends_with_0_within_two_seconds(tmp_path: Path) -> None:
+    """Left to itself, uvicorn takes SIGTERM over, waits for the stream for ever, and raises the signal again."""
+    path = tmp_path / "door.sock"
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+            with socket.socket(socket.AF_UNIX) as reader:
+                reader.connect(str(path))
+                reader.sendall(f"GET {EVENTS} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+                assert b": open" in _until(reader, b": open")
+                began = time.monotonic()
+                os.kill(process.pid, signal.SIGTERM)
+                assert _until(reader, b"").endswith(b"0\r\n\r\n")
+                _, complaints = process.communicate(timeout=10)
+            assert time.monotonic() - began < 2
+            assert process.returncode == 0
+            assert complaints == b""
+        finally:
+            process.kill()
+
+
+def _until(reader: socket.socket, mark: bytes) -> bytes:
+    """What comes until `mark` is in it, or with b"" until the end."""
+    reader.settimeout(10)
+    text = b""
+    while not mark or mark not in text:
+        more = reader.recv(4096)
+        if not more:
+            break
+        text += more
+    return text

@@ -47,13 +47,14 @@ def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str) -> None
             seen = max((a.seen for seq, a in answers if seq <= e.body.upto), default=0)
             if any(isinstance(m.body, UserMessage) and seen < m.seq <= 0 for m in log):
                 raise Flaw("a summary hides a message that no answer has seen")
-    asides = [e for e in log if isinstance(e.body, SetAside)]
-    for one, two in pairwise(asides):
-        if not any(isinstance(e.body, UserMessage | Choice | Command | AssistantMessage) for e in log[one.seq : two.seq - 1]):
+    asides = [(e.seq, e.body) for e in log if isinstance(e.body, SetAside)]
+    for (one, aside), (two, again) in pairwise(asides):
+        new = any(isinstance(e.body, UserMessage | Choice | Command | AssistantMessage) for e in log[one : two - 1])
+        if again.since <= aside.upto and not new:
             raise Flaw("SetAside repeats: a hot loop")
     refusals = [e for e in log if isinstance(e.body, Failed) and e.body.failure == "refused"]
     for one, two in pairwise(refusals):
-        if not any(isinstance(e.body, UserMessage | Command) for e in log[one.seq : two.seq]):
+        if not any(isinstance(e.body, UserMessage | Command | SetAside) for e in log[one.seq : two.seq]):
             raise Flaw("a refused answer is asked for again: a hot loop")
     if busy == "queue":
         _queue(log, answers)
@@ -139,6 +140,8 @@ def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) 
         cut = max((e.seq for e in log if _cuts(e, log) and e.seq <= answer.seen), default=0)
         took = [e.seq for e in log if isinstance(e.body, UserMessage) and max(previous, cut) < e.seq <= answer.seen]
         gone = {e.body.of for e in log[:seq] if isinstance(e.body, Correction) and e.body.text is None}
+        asides = [e.body for e in log[:seq] if isinstance(e.body, SetAside)]
+        took = [at for at in took if not any(aside.since <= at <= aside.upto for aside in asides)]
         took = [at for at in took if log[at - 1].body.id not in gone]  # type: ignore[union-attr]  # they are messages
         if len(took) > 1:
             raise Flaw("queue: one turn took two messages")
@@ -265,7 +268,8 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
     if not waits and not blocked:
         if t.speech:
             raise Flaw(f"idle with something unsaid: {list(t.speech)}")
-        receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview}
+        refused = {e.body.of for e in log if isinstance(e.body, DeliveryFailed) and e.body.refusal == "refused"}
+        receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview} - refused
         if any(text.startswith("…") and part.split("/")[0] in receipts for part, text, _ in shown):
             raise Flaw("a preview is left dangling")
     if d.due is None and not d.turn_gate:

@@ -168,11 +168,16 @@ class Walker:
 
     # --- the walk --------------------------------------------------------------------------------------------------------------------
 
+    def first(self) -> State:
+        """One message has arrived and was claimed; nothing has been done."""
+        sc = self.scenario
+        attachments = (Attachment(id="f", name="f.txt"),) if sc.attachment else ()
+        message = Entry(1, 0.0, 0, UserMessage(author="ann", id="m1", text="u1", attachments=attachments))
+        return State((message,), arrivals=sc.arrivals, crashes=sc.crashes, route_flips=sc.route_flips, account_flips=sc.account_flips)
+
     def walk(self) -> Found:
         sc, began = self.scenario, time.monotonic()
-        attachments = (Attachment(id="f", name="f.txt"),) if sc.attachment else ()
-        first = Entry(1, 0.0, 0, UserMessage(author="ann", id="m1", text="u1", attachments=attachments))
-        start = State((first,), arrivals=sc.arrivals, crashes=sc.crashes, route_flips=sc.route_flips, account_flips=sc.account_flips)
+        start = self.first()
         came: dict[State, tuple[State, str] | None] = {start: None}
         queue, found = deque([(start, 0)]), Found(None)
         while queue:

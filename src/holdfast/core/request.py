@@ -93,7 +93,8 @@ def _pieces(t: Transcript, horizon: int, last_answer: int) -> Iterator[Message]:
         hidden_upto = summary.upto
         yield User(words.summary(summary.text))
         previous = max(previous, next((a.body.seen for a in t.answers if a.seq == hidden_upto and isinstance(a.body, AssistantMessage)), 0))
-    spoken = iter(t.spoken)
+    begin = previous  # a correction of what is hidden stays hidden too
+    spoken = iter(s for s in t.spoken if not isinstance(s.entry.body, Correction) or s.brings[0] > begin)
     said = next(spoken, None)
     for entry in t.answers:
         answer = entry.body

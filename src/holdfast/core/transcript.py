@@ -125,6 +125,7 @@ class Transcript:
         self.moved_at = 0.0  # when the turn last came nearer to its end
         # The three lists of the request: what was said, what was answered, how calls ended.
         self.spoken: list[Spoken] = []
+        self.bringing: list[Spoken] = []  # those of them that bring messages back
         self.answers: list[Entry] = []
         self.results: dict[str, ToolResult] = {}
         self.corrections: dict[int, tuple[Entry, ...]] = {}  # of a message
@@ -236,7 +237,9 @@ class Transcript:
     def floor(self) -> int:
         """The smallest seq still needed; reading from it gives the same steps as reading from the first."""
         needed = [self.last_seq + 1, *self.inputs[:1], *self.unreplied, *(asked.seq for asked in self.open_questions())]
-        needed += [self._view_start(), self.turn_from, self.brought, self.granted]
+        view = self._view_start()
+        needed += [view, self.turn_from, self.brought, self.granted]
+        needed += [said.brings[0] for said in self.bringing if said.entry.seq >= view]
         needed += [self.answers[-1].seq] if self.answers else []
         needed += [seq for seq, _, _ in self.fetching.values()]
         needed += [speech.seq for speech in self.speech.values()]
@@ -315,6 +318,8 @@ class Transcript:
     def _input(self, spoken: Spoken, author: str) -> None:
         seq = spoken.entry.seq
         self.spoken.append(spoken)
+        if spoken.brings:
+            self.bringing.append(spoken)
         self.authors[seq] = author
         if not self.inputs and not self.turn_is_open:
             self._turn_begins(seq)

@@ -343,7 +343,7 @@ def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
         else:
             d.held.append(Fetch(id_, attachment))
             d.wait_until(not_before)
-    route = world.route()
+    route = world.route() or next(iter(world.routes), None)
     last = t.answers[-1] if t.answers else None
     if route is None or route.window is None or last is None or not isinstance(last.body, AssistantMessage):
         return
@@ -351,7 +351,12 @@ def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
     after = t.summary.seq if t.summary else 0
     upto = _summary_upto(t)
     if used > WINDOW_SHARE_MAX * route.window and last.seq > after and upto:
-        d.wanted.append(Summarise(after, upto, route.name))  # H2
+        step = Summarise(after, upto, route.name)
+        if route.open:
+            d.wanted.append(step)  # H2
+        else:
+            d.held.append(step)
+            d.turn_gate = world.turn_gate()
 
 
 def _summary_upto(t: Transcript) -> int:

@@ -50,7 +50,7 @@ def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str) -> None
     asides = [(e.seq, e.body) for e in log if isinstance(e.body, SetAside)]
     for (one, aside), (two, again) in pairwise(asides):
         new = any(isinstance(e.body, UserMessage | Choice | Command | AssistantMessage) for e in log[one : two - 1])
-        if again.since <= aside.upto and not new:
+        if again.since <= aside.upto and again.why == aside.why and not new:
             raise Flaw("SetAside repeats: a hot loop")
     refusals = [e for e in log if isinstance(e.body, Failed) and e.body.failure == "refused"]
     for one, two in pairwise(refusals):
@@ -280,12 +280,13 @@ def _tried_again(log: tuple[Entry, ...], done: int) -> None:
     """The first choice to try again what was set aside leads to something."""
     for question in (e.seq for e in log if isinstance(e.body, Question) and e.body.question == "poison"):
         first = next((e for e in log[question:] if isinstance(e.body, Choice) and e.body.question == question), None)
-        aside_since = any(isinstance(e.body, SetAside) for e in log[question:])
-        if (
-            first is not None
-            and isinstance(first.body, Choice)
-            and first.body.option == "try again"
-            and done < first.seq
-            and not aside_since
-        ):
+        aside = next(e.body for e in reversed(log[:question]) if isinstance(e.body, SetAside))
+        new = max((e.seq for e in log if isinstance(e.body, Command) and e.body.name == "new"), default=0)
+        gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}
+        left = [
+            e for e in log[: aside.upto] if isinstance(e.body, UserMessage) and e.seq >= max(aside.since, new) and e.body.id not in gone
+        ]
+        later = any(isinstance(e.body, SetAside) for e in log[question:])
+        tried = first is not None and isinstance(first.body, Choice) and first.body.option == "try again"
+        if first is not None and tried and left and done < first.seq and not later:
             raise Flaw("'try again' was chosen and nothing happens")

@@ -215,7 +215,7 @@ class Walker:
             yield "read", replace(s, read=len(s.entries))
         running = {flight.step for flight in s.flight}
         held = set(d.held) if self.worker_holds else set()
-        stray = [f for f in s.flight if f.step not in d.wanted and f.step not in held]
+        stray = [f for f in sorted(s.flight, key=lambda f: f.step.subject) if f.step not in d.wanted and f.step not in held]
         if stray:
             for flight in stray:
                 self.judge_cancel(s, t, flight)
@@ -229,7 +229,7 @@ class Walker:
             startable = writes[:1] or startable
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
-        for flight in s.flight:
+        for flight in sorted(s.flight, key=lambda f: f.step.subject):  # in an order of its own: a seed replays the same everywhere
             yield from self.ends(s, t, flight)
         yield from self.outside(s, d)
         if not s.flight and not d.wanted and current:
@@ -410,6 +410,7 @@ class Walker:
 
     def judge_running(self, s: State) -> None:
         """The worker has read everything and cancelled what it would: no model call goes on that the user stopped or changed."""
+        new = max((e.seq for e in s.entries if isinstance(e.body, Command) and e.body.name == "new"), default=0)
         for flight in s.flight:
             for e in s.entries[flight.read :]:
                 if not isinstance(flight.step, CallModel):
@@ -417,7 +418,9 @@ class Walker:
                 if isinstance(e.body, Command) and e.body.name in {"stop", "new"}:
                     raise judges.Flaw("a model call that the user stopped goes on")
                 if isinstance(e.body, Correction) and any(
-                    isinstance(m.body, UserMessage) and m.body.id == e.body.of and flight.step.seen >= m.seq > judges.seen(s.entries)
+                    isinstance(m.body, UserMessage)
+                    and m.body.id == e.body.of
+                    and flight.step.seen >= m.seq > max(judges.seen(s.entries), new)
                     for m in s.entries
                 ):
                     raise judges.Flaw("a model call goes on with a message that was corrected")

@@ -242,6 +242,7 @@ class Transcript:
         needed += [said.brings[0] for said in self.bringing if said.entry.seq >= view]
         needed += [self.answers[-1].seq] if self.answers else []
         needed += [seq for seq, _, _ in self.fetching.values()]
+        needed += [self.blocked] if self.blocked > self.last_outside else []
         needed += [speech.seq for speech in self.speech.values()]
         if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
             return 1  # an open call or a dangling preview: rare, short-lived, and not worth an index
@@ -423,7 +424,8 @@ class Transcript:
             number
             for s in self.spoken
             if low <= s.entry.seq <= aside.upto
-            for number in (s.brings if not isinstance(s.entry.body, UserMessage | Correction) else (s.entry.seq,))
+            if not isinstance(s.entry.body, Correction)
+            for number in (s.brings or (s.entry.seq,))
         )
 
     def _cut(self, at: int) -> None:
@@ -483,6 +485,8 @@ class Transcript:
 
     def _delivery_ended(self, entry: Entry, body: Delivered | DeliveryFailed) -> None:
         key = (body.of, body.part)
+        if isinstance(body, DeliveryFailed) and body.refusal == "blocked":
+            self.blocked = entry.seq
         part = self.parts.get(key)
         if part is None or part.settled:
             return
@@ -492,11 +496,9 @@ class Transcript:
             match body.refusal:
                 case "refused" | "dropped":
                     part = replace(part, settled=True)
-                case "blocked":
-                    self.blocked = entry.seq
                 case "unknown":
                     part = replace(part, unknown=not part.id, doubted=not part.id)
-                case "retry":
+                case "retry" | "blocked":
                     pass
                 case _:
                     assert_never(body.refusal)

@@ -98,6 +98,8 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
 
 def _set_aside(t: Transcript, world: World, now: float) -> Write:
     upto = horizon(t, world.policy.busy)
+    in_turn = t.turn_is_open or t.inputs or any(speech.seen is not None for speech in t.speech.values())
+    since = t.turn_from if in_turn else upto + 1  # where only a notice was owed, no turn is to blame
     question = Question(
         question="poison",
         about=str(upto),
@@ -106,7 +108,7 @@ def _set_aside(t: Transcript, world: World, now: float) -> Write:
         to=t.authors.get(t.turn_from, ""),
         expires=now + world.policy.question_expires_s,
     )
-    return Write("C1", str(upto), (SetAside(since=t.turn_from, upto=upto, why="crashed"), question))
+    return Write("C1", str(upto), (SetAside(since=since, upto=upto, why="crashed"), question))
 
 
 # speech

@@ -58,6 +58,9 @@ def _left_behind(t: Transcript, seq: int) -> str:
 def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
     asked = t.questions.get(body.question)
     if asked is not None and asked.by == seq:
+        again = asked.question.question == "poison" and body.option != "discard"
+        if again and not any(said.entry.seq == seq for said in t.spoken):
+            return "Noted; but nothing of it is left to try again."
         return f"Noted: {body.option}."
     if asked is None or asked.closed:
         return f"Question {body.question} is closed already; nothing has changed."

@@ -42,19 +42,14 @@ def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str) -> None
     names = [a.name for _, a in answers]
     if len(set(names)) < len(names):
         raise Flaw(f"the name {names[-1]} is used twice: a keyed platform would drop the new answer")
-    for e in log:
-        if isinstance(e.body, Summary):
-            seen = max((a.seen for seq, a in answers if seq <= e.body.upto), default=0)
-            if any(isinstance(m.body, UserMessage) and seen < m.seq <= 0 for m in log):
-                raise Flaw("a summary hides a message that no answer has seen")
     asides = [(e.seq, e.body) for e in log if isinstance(e.body, SetAside)]
     for (one, aside), (two, again) in pairwise(asides):
         new = any(isinstance(e.body, UserMessage | Choice | Command | AssistantMessage) for e in log[one : two - 1])
         if again.since <= aside.upto and again.why == aside.why and not new:
             raise Flaw("SetAside repeats: a hot loop")
     refusals = [e for e in log if isinstance(e.body, Failed) and e.body.failure == "refused"]
-    for one, two in pairwise(refusals):
-        if not any(isinstance(e.body, UserMessage | Command | SetAside) for e in log[one.seq : two.seq]):
+    for before, after in pairwise(refusals):
+        if not any(isinstance(e.body, UserMessage | Command | SetAside) for e in log[before.seq : after.seq]):
             raise Flaw("a refused answer is asked for again: a hot loop")
     if busy == "queue":
         _queue(log, answers)

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import judges
 import pytest
+from walk import Found, Scenario, Walker
+
 from holdfast.core.turn import ATTEMPTS_MAX
 from holdfast.core.world import Budget
-from walk import Found, Scenario, Walker
 
 SEEDS = int(os.environ.get("HOLDFAST_DEEP_SEEDS", "30"))
 MOVES_MAX = 120

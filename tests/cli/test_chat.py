@@ -200,7 +200,8 @@ def test_on_a_terminal_a_restart_in_mid_answer_doubles_nothing(home: Any) -> Non
     terminal.until("You wrote: one two")
     home.kill(gateway)
     home.start(SLOW_S)
-    assert terminal.finish() == f"{ECHO}\n"
+    lines = terminal.finish().splitlines()  # where the restart took its time there is a word about that between
+    assert "".join(line for line in lines if "not answering" not in line) == ECHO
 
 
 def test_on_a_terminal_what_is_beside_the_answer_is_dim(home: Any) -> None:

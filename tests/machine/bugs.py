@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from holdfast.core import request, steps, turn, words, world
 from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage
@@ -231,7 +232,7 @@ BUGS: dict[str, Bug] = {
         "a turn with tools", _instead(Transcript, "overtaken", lambda _: property(lambda _self: 0))
     ),
     "a doubtful send is taken for a fresh one": Bug("speech without keys", _no_doubt),
-    "a resent part is not marked": Bug("speech without keys", _instead(words, "sent_again", lambda _: lambda text: text)),
+    "a resent part is not marked": Bug("speech without keys", _instead(words, "SENT_AGAIN", lambda _: "")),
     "a key that carried a preview counts as the text": Bug(
         "speech with keys", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
     ),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import judges
 
-from holdfast.core import request, turn
+from holdfast.core import request, turn, words
 from holdfast.core.entries import (
     ENDS_AN_ATTEMPT,
     AnyBody,
@@ -152,7 +152,7 @@ class Walker:
             key_holds,
             self.scenario.history,
             self.scenario.unknown_send,
-            Limit(LENGTH_MIN),
+            Limit(LENGTH_MIN + len(words.SENT_AGAIN)),
         )
         return World((route,), account, self.scenario.policy(), s.attempts)
 

@@ -9,8 +9,10 @@ The words are those of DESIGN.md section 4.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.entries import (
     OUTSIDE,
@@ -40,8 +42,7 @@ STOPS = ("stop", "new")
 """The commands that cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCall:
+class OpenCall(msgspec.Struct, frozen=True):
     """A call without a result. `started` is the epoch of its newest start (0: none), `asked` the seq of the question about it (0: none)."""
 
     call: Call
@@ -52,8 +53,7 @@ class OpenCall:
     asked: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """How far the sending of one part has come.
 
     `started` is the epoch of a final send without outcome (0: none). `sent`: a final send was begun at least once. `unknown`: the last one may
@@ -76,8 +76,7 @@ class Part:
         return not self.id and (self.unknown or (self.started > 0 and self.started != epoch))
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
+class Speech(msgspec.Struct, frozen=True):
     """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches."""
 
     seq: int
@@ -88,8 +87,7 @@ class Speech:
     cuts: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A question and what became of it: `closed` says how, `by` which entry did it."""
 
     seq: int
@@ -99,16 +97,14 @@ class Asked:
     option: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(msgspec.Struct, frozen=True):
     """A turn that was set aside: the entries from `since` up to `upto`."""
 
     since: int
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(msgspec.Struct, frozen=True):
     """Something from outside that the model is shown as the user's words. `brings` are the messages that it brings back."""
 
     entry: Entry

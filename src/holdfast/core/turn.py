@@ -31,6 +31,7 @@ A row that waits, rests or asks holds back only a start: the step it stands befo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal, assert_never
 
 from holdfast.core import words
@@ -177,11 +178,12 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
 
 def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: World) -> Deliver:
     account = world.account
-    at = speech.cuts if speech.cuts is not None else cuts(speech.text, account.limit)
     keyed = account.key_holds_s > 0
+    room = account.limit if keyed else replace(account.limit, length=account.limit.length - len(words.SENT_AGAIN))
+    at = speech.cuts if speech.cuts is not None else cuts(speech.text, room)
     text = part(speech.text, at, index)
     if not keyed and (part_now.doubted or part_now.in_doubt(epoch)):
-        text = words.sent_again(text)
+        text = words.SENT_AGAIN + text
     return Deliver(
         speech.name,
         index,

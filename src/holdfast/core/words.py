@@ -185,9 +185,8 @@ def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
 # what the user sees beside an answer
 
 
-def sent_again(text: str) -> str:
-    """A part of which nobody knows whether it had arrived."""
-    return f"(sent again after a restart: I couldn't know whether it had arrived)\n{text}"
+SENT_AGAIN = "(sent again after a restart: I couldn't know whether it had arrived)\n"
+"""What marks a part of which nobody knows whether it had arrived. ASCII, so that it counts the same in every unit."""
 
 
 STOPPED = "(stopped)"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from walk import Scenario
 
 from holdfast.core.text import LENGTH_MIN
-from holdfast.core.words import SENT_AGAIN
 from holdfast.core.world import Budget
 
-TWO_PARTS = "t{n}\n\n" + "x" * (LENGTH_MIN + len(SENT_AGAIN) - 2) + "{n}"
+TWO_PARTS = "t{n}\n\n" + "x" * (LENGTH_MIN - 2) + "{n}"
 
 SCENARIOS = {
     "a turn with tools": Scenario(answers=((), ("n",), ("r", "n")), alphabet=("message", "stop"), depth=14),

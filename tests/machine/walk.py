@@ -152,7 +152,7 @@ class Walker:
             key_holds,
             self.scenario.history,
             self.scenario.unknown_send,
-            Limit(LENGTH_MIN + len(words.SENT_AGAIN)),
+            Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
         return World((route,), account, self.scenario.policy(), s.attempts)
 
@@ -337,8 +337,8 @@ class Walker:
             yield "model fails", replace(rest, route_open=False, route_flips=s.route_flips - 1)
 
     def put(self, s: State, step: Deliver) -> tuple[tuple[str, str, bool], ...]:
-        part, marked = f"{step.of}/{step.part}", step.text.startswith("(sent again")
-        text = step.text.rsplit("\n", 1)[-1] if marked else step.text
+        part, marked = f"{step.of}/{step.part}", bool(words.SENT_AGAIN) and step.text.startswith(words.SENT_AGAIN)
+        text = step.text.removeprefix(words.SENT_AGAIN)
         if step.edit:
             return tuple((p, text, m) if p == part else (p, old, m) for p, old, m in s.screen)
         return self.show(s, part, text, marked=marked)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import random
+import shutil
 import signal
 import sys
 import uuid
@@ -194,7 +195,14 @@ def _version() -> str:
 
 def _say_ready(settings: config.Config) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
-    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {Path(sys.argv[0]).name} chat -q "Hello"')
+    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {_command()} chat -q "Hello"')
+
+
+def _command() -> str:
+    """How the person who started this can start it again: by name if the shell would find it, else by its path."""
+    program = sys.argv[0]
+    found = shutil.which(Path(program).name)
+    return Path(program).name if found and Path(found).samefile(program) else os.path.relpath(program)
 
 
 def _say(text: str) -> None:

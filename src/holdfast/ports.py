@@ -384,5 +384,3 @@ class Gateway(Protocol):
 
     async def retry(self, gate: str) -> bool:
         """Open a route's or an account's gate now. False if there is none of that name."""
-
-

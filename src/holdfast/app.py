@@ -111,7 +111,10 @@ class _Gateway:
             RouteSettings(name, f"route:{name}", models[name], settings.routes[name].context_tokens) for name in settings.agent.chain
         )
         agent = AgentSettings(settings.agent.instructions, chain)
-        acts = Acts(agent, weather, {self._platform.account: self._platform}, tools, clock, followers.grown)
+        secrets = settings.known_secrets
+        acts = Acts(
+            agent, weather, {self._platform.account: self._platform}, tools, clock, followers.grown, lambda text: mask(text, secrets)
+        )
         owner = uuid.uuid4().hex
         self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.grown)
         self._gateway = LocalGateway(_version, journal, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock)

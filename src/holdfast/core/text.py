@@ -41,6 +41,11 @@ class Limit:
         assert self.length >= LENGTH_MIN, f"a limit of {self.length} is under {LENGTH_MIN}"
 
 
+def well_formed(text: str) -> str:
+    """The text with each lone surrogate, which no encoding can hold, replaced by a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def cuts(text: str, limit: Limit) -> tuple[int, ...]:
     """The offsets at which the text is split, each strictly inside it, growing; none if it fits."""
     fences = _fences(text)

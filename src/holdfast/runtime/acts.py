@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from holdfast.core import request, turn, words
 from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Fetched, Summary, ToolResult, call_id
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
+from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Account, Policy, Route, World
 from holdfast.errors import Request, Temporary
@@ -50,11 +51,13 @@ class Acts:
         tools: ToolHost,
         clock: Clock,
         appended: Callable[[str], None],
+        mask: Callable[[str], str] = lambda text: text,
     ) -> None:
         self._agent, self._weather, self._platforms, self._tools, self._clock = agent, weather, platforms, tools, clock
         self._routes = {route.name: route for route in agent.chain}
         self._policy_of: tuple[tuple[request.Tool, ...], Policy] = ((), Policy())
         self.appended = appended
+        self._mask = mask
 
     # --- how the world stands --------------------------------------------------------------------------------------------------------
 
@@ -116,8 +119,11 @@ class Acts:
             AssistantMessage(
                 n=n,
                 seen=step.seen,
-                text=answer.text,
-                calls=tuple(Call(id=call_id(n, i), tool=tool, arguments=arguments) for i, (tool, arguments) in enumerate(answer.calls)),
+                text=well_formed(answer.text),
+                calls=tuple(
+                    Call(id=call_id(n, i), tool=well_formed(tool), arguments=well_formed(arguments))
+                    for i, (tool, arguments) in enumerate(answer.calls)
+                ),
                 after_cut=step.after_cut,
                 route=step.route,
                 usage=answer.usage,
@@ -146,7 +152,7 @@ class Acts:
         except GateClosed:
             return None
         except ModelFailed as failed:
-            await weather.failed(route.gate, failed.failure.why)
+            await weather.failed(route.gate, self._mask(failed.failure.why))
             return None
         await weather.succeeded(route.gate)
         return answer
@@ -155,9 +161,10 @@ class Acts:
         failpoint("tool.started")
         outcome = await self._tools.call(step.call)
         failpoint("tool.after_effect")
+        text = self._mask(well_formed(outcome.text))
         if outcome.outcome == "unknown":
-            return turn.unknown_outcome(transcript, step.call, self._policy(), self._clock.now(), outcome.text)
-        return (ToolResult(call=step.id, outcome=outcome.outcome, text=outcome.text),)
+            return turn.unknown_outcome(transcript, step.call, self._policy(), self._clock.now(), text)
+        return (ToolResult(call=step.id, outcome=outcome.outcome, text=text),)
 
     async def _deliver(self, lease: Lease, step: Deliver) -> Facts:
         failpoint("deliver.before_send")

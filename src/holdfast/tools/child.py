@@ -24,7 +24,7 @@ STDERR_LINES_PER_MINUTE_MAX: Final = 120
 
 END_OF_INPUT_S: Final = 2.0
 TERMINATE_S: Final = 1.5
-KILL_S: Final = 1.0
+REAPED_S: Final = 5.0
 DRAIN_S: Final = 0.5
 
 _NEEDS_A_PERSON: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.E2BIG})
@@ -106,11 +106,10 @@ class Child(asyncio.SubprocessProtocol):
             self._signal(signal.SIGTERM)
             if await self._gone_within(TERMINATE_S):
                 return
-            self._signal(signal.SIGKILL)
-            await self._gone_within(KILL_S)
         finally:
             self._signal(signal.SIGKILL)  # what it left behind in its group goes with it
             self.lose("it was stopped")
+            await self._gone_within(REAPED_S)  # also when cancelled: nothing can outlive the signal, and no zombie is left
             self._transport.close()
 
     def last_words(self) -> str:

@@ -1,0 +1,183 @@
+"""The request: valid by construction, from any transcript; it hides, and never drops."""
+
+from __future__ import annotations
+
+from holdfast.core import request
+from holdfast.core.entries import (
+    AnyBody,
+    AssistantMessage,
+    Call,
+    Command,
+    Correction,
+    Delivered,
+    DeliveryStarted,
+    Entry,
+    Failed,
+    Notice,
+    SetAside,
+    Summary,
+    ToolResult,
+    ToolStarted,
+    UserMessage,
+)
+from holdfast.core.request import Assistant, Message, Result, User
+from holdfast.core.transcript import Transcript
+
+
+def transcript(*bodies: AnyBody) -> Transcript:
+    return Transcript(Entry(seq, float(seq), 1, body) for seq, body in enumerate(bodies, 1))
+
+
+def messages(*bodies: AnyBody) -> tuple[Message, ...]:
+    t = transcript(*bodies)
+    return request.build(t, t.last_outside, "").messages
+
+
+def said(text: str) -> UserMessage:
+    return UserMessage(author="ann", id=text, text=text)
+
+
+def call(n: int, *tools: str) -> tuple[Call, ...]:
+    return tuple(Call(id=f"call_{n}_{i}", tool=tool, arguments="{}") for i, tool in enumerate(tools))
+
+
+def result(id_: str, text: str = "fine") -> ToolResult:
+    return ToolResult(call=id_, outcome="ok", text=text)
+
+
+def sent(name: str) -> tuple[DeliveryStarted, Delivered]:
+    return DeliveryStarted(of=name, part=0, key="k"), Delivered(of=name, part=0, id="i")
+
+
+def test_h_44_results_follow_their_answer_in_the_order_of_its_calls_whatever_came_between() -> None:
+    """LEDGER H-44 and part I row 11: one entry out of place made every later request a 400."""
+    built = messages(
+        said("one"),
+        AssistantMessage(n=1, seen=1, calls=call(1, "a", "b")),
+        ToolStarted(call="call_1_0"),
+        ToolStarted(call="call_1_1"),
+        said("two"),
+        result("call_1_1", "second"),
+        Notice(text="a notice", replies_to=0),
+        result("call_1_0", "first"),
+    )
+    assert built == (
+        User("one"),
+        Assistant("", call(1, "a", "b")),
+        Result("call_1_0", "a", "first"),
+        Result("call_1_1", "b", "second"),
+        User("two"),
+    )
+
+
+def test_h_28_what_we_say_and_what_failed_is_never_shown_to_the_model() -> None:
+    """LEDGER H-28: an old provider error kept re-appearing in the conversation."""
+    built = messages(
+        said("one"), Failed(failure="refused", route="main", why="boom"), Notice(text="The model can't be reached", about=1), said("two")
+    )
+    assert built == (User("one\n\ntwo"),)
+
+
+def test_i_24_calls_are_named_by_us_so_that_null_or_doubled_ids_of_a_provider_do_no_harm() -> None:
+    """LEDGER part I row 24: a session poisoned by null, duplicate or orphan tool ids. An orphan result changes nothing."""
+    built = messages(
+        said("one"), result("call_9_9"), AssistantMessage(n=1, seen=1, calls=call(1, "a")), result("call_1_0"), result("call_1_0", "again")
+    )
+    assert built == (User("one"), Assistant("", call(1, "a")), Result("call_1_0", "a", "fine"))
+
+
+def test_h_42_a_result_that_speaks_of_interrupts_stays() -> None:
+    """LEDGER H-42: healthy results were deleted on reload because of the words in them."""
+    text = '{"exit_code": -1, "error": "interrupted"}'
+    built = messages(said("one"), AssistantMessage(n=1, seen=1, calls=call(1, "a")), ToolStarted(call="call_1_0"), result("call_1_0", text))
+    assert Result("call_1_0", "a", text) in built
+
+
+def test_the_beginning_stays_the_same_from_call_to_call() -> None:
+    log: list[AnyBody] = []
+    before: tuple[Message, ...] = ()
+    for n in range(1, 6):
+        log.append(said(f"m{n}"))
+        seq = len(log)
+        built = messages(*log)
+        assert built[: len(before)] == before
+        before = built
+        log += [AssistantMessage(n=n, seen=seq, text=f"t{n}"), *sent(f"a{n}")]
+    assert len(before) == 9
+
+
+def test_new_hides_what_lies_before_it_also_from_an_answer_that_came_late() -> None:
+    new = Command(author="ann", id="c", name="new")
+    built = messages(said("old"), new, AssistantMessage(n=1, seen=1, text="late"), said("fresh"))
+    assert built == (User("fresh"),)
+
+
+def test_a_cut_answer_of_which_nothing_was_sent_is_hidden_and_one_that_was_sent_is_not() -> None:
+    stop = Command(author="ann", id="c", name="stop")
+    assert messages(said("one"), stop, AssistantMessage(n=1, seen=1, text="late"), said("two")) == (User("one\n\ntwo"),)
+    answered = messages(said("one"), AssistantMessage(n=1, seen=1, text="t1"), *sent("a1"), stop, said("two"))
+    assert answered == (User("one"), Assistant("t1"), User("two"))
+
+
+def test_a_turn_set_aside_is_hidden_and_everything_else_is_not() -> None:
+    built = messages(
+        said("before"),
+        AssistantMessage(n=1, seen=1, text="t1"),
+        *sent("a1"),
+        said("poison"),
+        SetAside(since=5, upto=5, why="crashed"),
+        said("after"),
+    )
+    assert built == (User("before"), Assistant("t1"), User("after"))
+
+
+def test_retry_brings_back_the_last_messages_also_when_they_were_set_aside() -> None:
+    retry = Command(author="ann", id="c", name="retry")
+    built = messages(said("poison"), SetAside(since=1, upto=1, why="crashed"), retry)
+    assert len(built) == 1
+    assert isinstance(built[0], User)
+    assert built[0].text.endswith("poison")
+
+
+def test_a_correction_is_used_before_the_message_was_seen_and_shown_after() -> None:
+    edited = Correction(author="ann", id="e", of="one", text="uno")
+    assert messages(said("one"), edited) == (User("uno"),)
+    shown = messages(said("one"), AssistantMessage(n=1, seen=1, text="t1"), *sent("a1"), edited, said("two"))
+    assert shown[0] == User("one")
+    assert isinstance(shown[2], User)
+    assert "uno" in shown[2].text
+
+
+def test_a_message_deleted_while_it_was_answered_stays_beside_its_answer() -> None:
+    """The answer, a fact, comes after the deletion, and had seen the message as it was."""
+    deleted = Correction(author="ann", id="e", of="one", text=None)
+    built = messages(said("one"), deleted, AssistantMessage(n=1, seen=1, text="t1"), *sent("a1"), said("two"))
+    assert built[:2] == (User("one"), Assistant("t1"))
+
+
+def test_a_summary_stands_for_what_its_last_answer_had_seen_and_hides_no_message_that_came_meanwhile() -> None:
+    built = messages(
+        said("one"),
+        said("meanwhile"),
+        AssistantMessage(n=1, seen=1, text="t1"),
+        *sent("a1"),
+        AssistantMessage(n=2, seen=2, text="t2"),
+        *sent("a2"),
+        Summary(upto=3, text="in short"),
+        said("three"),
+    )
+    first, second, third = built
+    assert isinstance(first, User)
+    assert "in short" in first.text
+    assert first.text.endswith("meanwhile")
+    assert (second, third) == (Assistant("t2"), User("three"))
+
+
+def test_the_request_for_a_summary_ends_with_the_user_and_shows_no_later_answer() -> None:
+    t = transcript(
+        said("one"), AssistantMessage(n=1, seen=1, text="t1"), *sent("a1"), said("two"), AssistantMessage(n=2, seen=5, text="t2")
+    )
+    built = request.build_for_summary(t, 2, "").messages
+    assert built[:2] == (User("one"), Assistant("t1"))
+    assert isinstance(built[-1], User)
+    assert len(built) == 3

@@ -1,0 +1,68 @@
+"""What we say is short, true, and says what happens next."""
+
+from __future__ import annotations
+
+from holdfast.core import words
+from holdfast.core.entries import AnyBody, Choice, Command, Entry, Question, UserMessage
+from holdfast.core.transcript import Transcript
+from holdfast.core.turn import steps
+from holdfast.core.world import Route, World
+
+
+def reply_to(*bodies: AnyBody) -> str:
+    t = Transcript(Entry(seq, float(seq), 1, body) for seq, body in enumerate(bodies, 1))
+    last = max(t.unreplied)
+    return words.reply(t, t.unreplied[last], World((Route("main", "route:main"),)))
+
+
+def command(name: str) -> Command:
+    return Command(author="ann", id=name, name=name)
+
+
+def message(text: str = "hello") -> UserMessage:
+    return UserMessage(author="ann", id=text, text=text)
+
+
+def asked(to: str = "ann") -> Question:
+    return Question(question="budget", about="1", text="Go on?", options=("go on", "stop"), to=to, expires=99.0)
+
+
+def test_stop_says_how_many_messages_it_left() -> None:
+    assert reply_to(command("stop")) == "Stopped."
+    assert "One message was not answered; /retry brings it back." in reply_to(message(), command("stop"))
+    assert "2 messages were not answered" in reply_to(message("a"), message("b"), command("stop"))
+
+
+def test_retry_with_nothing_to_bring_back_says_so() -> None:
+    assert "nothing to try again" in reply_to(message(), command("new"), command("retry"))
+
+
+def test_an_unknown_command_says_what_to_do_instead() -> None:
+    assert "/help" in reply_to(command("frobnicate"))
+
+
+def test_status_tells_working_from_waiting_from_answered() -> None:
+    assert "Everything is answered" in reply_to(command("status"))
+    assert "Working on an answer" in reply_to(message(), command("status"))
+
+
+def test_a_choice_that_comes_too_late_or_from_somebody_else_or_that_was_not_offered_says_so() -> None:
+    choice = Choice(author="ann", id="c", question=2, option="stop")
+    assert reply_to(message(), asked(), choice) == "Noted: stop."
+    assert "closed already" in reply_to(message(), asked(), choice, choice)
+    assert "somebody else" in reply_to(message(), asked("bob"), choice)
+    assert "takes one of: go on, stop" in reply_to(message(), asked(), Choice(author="ann", id="c", question=2, option="maybe"))
+
+
+def test_a_route_that_is_away_is_said_once_after_a_while() -> None:
+    closed = World((Route("main", "route:main", open=False, closed_since=1.0, why="connection refused"),))
+    t = Transcript([Entry(1, 1.0, 0, message())])
+    early = steps(t, 1, closed, 5.0)
+    assert not early.wanted
+    assert early.due == 21.0
+    [said] = steps(t, 1, closed, 21.0).wanted
+    [notice] = said.first
+    assert "connection refused" in str(notice)
+    assert "saved" in str(notice)
+    t.extend([Entry(2, 21.0, 1, notice)])
+    assert not [step for step in steps(t, 1, closed, 60.0).wanted if step.first == said.first]

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-import judges
-from world import People, Providers, core
+import day_judges as judges
+from day_world import People, Providers, core
 
 from holdfast import failpoints
 from holdfast.core.turn import World
@@ -72,7 +72,7 @@ class Plan:
 
     seed: int
     hours: float = 24.0
-    chats: int = 6
+    chats: int = 8
     doings: int = 220
     kills_at_points: int = 45
     kills_at_rounds: int = 25
@@ -83,6 +83,7 @@ class Plan:
     """Another process takes over while the old one stands still; then the old one goes on for a while."""
     poison: str = ""
     restart_s_max: float = 60.0
+    points: tuple[str, ...] = POINTS
 
 
 class SlowJournal(MemoryJournal):
@@ -174,12 +175,14 @@ class Day:
         self.transactions: Counter[int] = Counter()
         self.decisions: Counter[int] = Counter()
         self.killed_at: list[float] = []
+        self.trouble_at: list[float] = []
+        """When something began or ceased to be wrong: until then nobody could hurry."""
         self.armed: list[str] = []
         self.hit: set[str] = set()
         self.lives = 0
         self.life: Life | None = None
         self.awake = True
-        short = Limit(400)
+        short = Limit(500)
         self.accounts = {
             "keyed": FakeChat("keyed", self.clock, Traits(short, key_holds_s=float("inf")), delay_s=self._delay, seen=self._seen),
             "plain": FakeChat("plain", self.clock, Traits(short), delay_s=self._delay, seen=self._seen),
@@ -200,12 +203,16 @@ class Day:
     def note(self, line: str) -> None:
         self.lines.append(f"{self.loop.time():.6f} {line}")
 
+    def trouble(self, line: str) -> None:
+        self.note(line)
+        self.trouble_at.append(self.clock.now())
+
     # --- lives --------------------------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         if self.life is None:
             self.lives += 1
-            self.note(f"start {self.lives}")
+            self.trouble(f"start {self.lives}")
             self.life = Life(self, self.lives)
 
     def kill(self, why: str, *, hard: bool = True) -> None:
@@ -215,7 +222,7 @@ class Day:
         self.life = None
         if hard:
             self.killed_at.append(self.clock.now())
-        self.note(f"kill {why}")
+        self.trouble(f"kill {why}")
         self.end(life)
         self.loop.call_later(self.plan.restart_s_max * self.rng.random() ** 3, self.start)
         if self.loop.process is life.process:
@@ -268,7 +275,7 @@ class Day:
 
     def _seen(self, chat: str, shown: Shown) -> None:
         self.note(f"{chat} {shown.id} {shown.text!r}")
-        if self.awake and self.rng.random() < 0.06:
+        if self.awake and self.rng.random() < 0.1:
             self.loop.call_later(self.rng.random() * 0.02, self.people.say, chat, "say")
         if self.awake and "Shall I go on" in core(shown)[0] and self.rng.random() < 0.7:
             self.loop.call_later(self.rng.random() * 60.0, self.people.say, chat, "say")
@@ -289,7 +296,7 @@ class Day:
         for _ in range(plan.doings):
             loop.call_later(rng.uniform(0.0, end), lambda: self.people.do_something(loop, rng.choice(chats)))
         for i in range(plan.kills_at_points):
-            loop.call_later(end * (i + rng.random()) / plan.kills_at_points * 0.9, self.armed.append, POINTS[i % len(POINTS)])
+            loop.call_later(end * (i + rng.random()) / plan.kills_at_points * 0.9, self.armed.append, plan.points[i % len(plan.points)])
         for _ in range(plan.kills_at_rounds):
             loop.call_later(rng.uniform(0.0, end), self._arm_rounds)
         for _ in range(plan.kills_at_instants):
@@ -304,8 +311,8 @@ class Day:
             loop.call_later(rng.uniform(0.0, end), self._fault)
         for account in self.accounts.values():
             down = rng.uniform(0.0, end - HOUR)
-            loop.call_later(down, account.take_down, "the platform is down")
-            loop.call_later(down + rng.uniform(10.0, 600.0), account.bring_up)
+            loop.call_later(down, self._take_down, account)
+            loop.call_later(down + rng.uniform(10.0, 600.0), self._bring_up, account)
 
     def _arm_rounds(self) -> None:
         """Kill between two steps: somebody writes now, so that there are some."""
@@ -317,7 +324,19 @@ class Day:
         routes = ROUTES if self.rng.random() < 0.6 else ROUTES[:1]
         how = self.rng.choice(("refuses", "breaks", "hangs"))
         self.loop.call_later(at, lambda: self.providers.away.update(dict.fromkeys(routes, how)))
-        self.loop.call_later(at + for_s, self.providers.away.clear)
+        self.loop.call_later(at + for_s, self._bring_back)
+
+    def _bring_back(self) -> None:
+        self.trouble("the providers are back")
+        self.providers.away.clear()
+
+    def _take_down(self, account: FakeChat) -> None:
+        self.note(f"{account.account} is down")
+        account.take_down("the platform is down")
+
+    def _bring_up(self, account: FakeChat) -> None:
+        self.trouble(f"{account.account} is up")
+        account.bring_up()
 
     def _fault(self) -> None:
         """Something goes wrong with the next send, or the next call of a tool."""
@@ -350,9 +369,9 @@ class Day:
 
     async def _quiet(self) -> None:
         """No more faults; those who can't be reached any more by a kill say something, so that every point can be hit. Then silence."""
-        self.providers.away.clear()
+        self._bring_back()
         for account in self.accounts.values():
-            account.bring_up()
+            self._bring_up(account)
             account.faults.clear()
         self.outside.faults.clear()
         for _ in range(40):
@@ -415,7 +434,7 @@ def main() -> int:
     for seed in range(first, first + count):
         report = run(Plan(seed))
         for flaw in report.flaws:
-            print(f"{replay(seed)}    {flaw}")
+            print(f"{replay(seed)}    {flaw}", flush=True)
         bad += bool(report.flaws)
     print(f"{count} days, {bad} with flaws, {time.monotonic() - began:.1f} s")
     return bool(bad)

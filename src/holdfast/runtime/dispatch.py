@@ -114,7 +114,8 @@ class Dispatch:
             )
             await self._abandon(lease)
         finally:
-            del self._workers[lease.conversation]
+            if self._workers.get(lease.conversation) is worker:  # it may have been claimed again before this one heard that it had let go
+                del self._workers[lease.conversation]
             self._weather.give_back(lease.conversation)
             self._woken.set()
             if not self._workers:

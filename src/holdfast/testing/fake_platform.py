@@ -42,12 +42,24 @@ class Update:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Send:
+    """A send under way."""
+
+    address: str
+    text: str
+    key: str
+    edit: str
+    at: float
+
+
 @dataclass(slots=True)
 class Shown:
-    """A message of ours on the chat's screen. `lost` says when the answer to its send was lost."""
+    """A message of ours on the chat's screen. `lost`: the answer to its send was. It was sent at `sent_at`, and got there at `at`."""
 
     id: str
     key: str
+    sent_at: float
     at: float
     versions: list[str]
     lost: bool = False
@@ -137,11 +149,16 @@ class FakeChat:
         fault = self.faults[address].popleft() if self.faults[address] else None
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Receipt] = loop.create_future()
-        there, back = self.delay_s(), self.delay_s()
-        loop.call_later(there, lambda: loop.call_later(back, _answer, answer, self._arrives(address, text, key, edit, fault)))
+        there, back, now = self.delay_s(), self.delay_s(), self.clock.now()
+
+        def arrive() -> None:
+            loop.call_later(back, _answer, answer, self._arrives(_Send(address, text, key, edit, now), fault))
+
+        loop.call_later(there, arrive)
         return await answer
 
-    def _arrives(self, address: str, text: str, key: str, edit: str, fault: Fault | None) -> Receipt:
+    def _arrives(self, send: _Send, fault: Fault | None) -> Receipt:
+        address = send.address
         if fault == "blocked":
             self.blocked.add(address)
         if self.down or fault == "limited":
@@ -152,28 +169,28 @@ class FakeChat:
             return Receipt("blocked", why="the bot was blocked by the user")
         if fault == "lost_before":
             return Receipt("unknown", why="the connection was lost")
-        shown = self._show(address, text, key, edit)
+        shown = self._show(send)
         if shown is None:
-            return Receipt("refused", why=f"there is no message {edit}")
+            return Receipt("refused", why=f"there is no message {send.edit}")
         shown.lost = shown.lost or fault == "lost"
         return Receipt("unknown", why="the connection was lost") if fault == "lost" else Receipt(id=shown.id)
 
-    def _show(self, address: str, text: str, key: str, edit: str) -> Shown | None:
-        now = self.clock.now()
-        if edit:
-            shown = next((shown for shown in self.screens[address] if shown.id == edit), None)
+    def _show(self, send: _Send) -> Shown | None:
+        now, screen = self.clock.now(), self.screens[send.address]
+        if send.edit:
+            shown = next((shown for shown in screen if shown.id == send.edit), None)
             if shown is not None:
-                shown.versions.append(text)
-                self.seen(address, shown)
+                shown.versions.append(send.text)
+                self.seen(send.address, shown)
             return shown
-        known = self._keys.get((address, key)) if key else None
+        known = self._keys.get((send.address, send.key)) if send.key else None
         if known is not None and now - known.at <= self.traits.key_holds_s:
             return known
-        shown = Shown(f"s{len(self.screens[address]) + 1}", key, now, [text])
-        self.screens[address].append(shown)
-        if key:
-            self._keys[address, key] = shown
-        self.seen(address, shown)
+        shown = Shown(f"s{len(screen) + 1}", send.key, send.at, now, [send.text])
+        screen.append(shown)
+        if send.key:
+            self._keys[send.address, send.key] = shown
+        self.seen(send.address, shown)
         return shown
 
     async def find(self, address: str, text: str, key: str) -> str | None:

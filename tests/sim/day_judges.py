@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from world import TOKEN, core, invalid
+from day_world import TOKEN, core, invalid
 
 from holdfast.core import request, turn
 from holdfast.core.entries import AssistantMessage, Command, DeliveryStarted, Entry, Notice, SetAside, ToolStarted, UserMessage
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 AMBIGUOUS_S = 2.0
 """A kill so soon after a send may have come before its receipt was written down."""
 
+PROMPT_S = 900.0
+
 CALLS_PER_MINUTE_MAX = 40
-DECISIONS_PER_MINUTE_MAX = 4000
-TRANSACTIONS_PER_MINUTE_MAX = 6000
+DECISIONS_PER_MINUTE_MAX = 300
+TRANSACTIONS_PER_MINUTE_MAX = 1500
 
 NUMBER = re.compile(r"#(\d+)(?: line (\d+)| end)?")
 ASKS = ("Shall I go on, or stop here?", "Nobody answered, so I stopped here")
@@ -41,6 +43,7 @@ def judge(day: Day) -> None:
         shown = account.screens[chat]
         updates = [update for update in account.updates if update.chat == chat]
         flaws += [f"{chat}: {flaw}" for flaw in _answered(day, updates, shown)]
+        flaws += [f"{chat}: {flaw}" for flaw in _prompt(day, updates, shown)]
         flaws += [f"{chat}: {flaw}" for flaw in _complete(day, chat, updates, shown)]
         if not day.plan.takeovers:
             flaws += [f"{chat}: {flaw}" for flaw in _copies(day, account, shown)]
@@ -70,6 +73,25 @@ def _answered(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
         if asked or _set_aside(day, shown, at):
             continue
         flaws.append(f"{token[1]} is not answered, and nobody says why")
+    return flaws
+
+
+def _prompt(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
+    """Once nothing is wrong any more, nobody waits long; unless somebody is asked."""
+    first: dict[str, float] = {}
+    for s in shown:
+        for token in _tokens(core(s)[0]):
+            first.setdefault(token, s.at)
+    asked = [s.at for s in shown if any(words in core(s)[0] for words in (*ASKS, SET_ASIDE))]
+    flaws = []
+    for update in updates:
+        token = TOKEN.match(update.text) if update.kind == "message" else None
+        answered = first.get(token[1], 0.0) if token else 0.0
+        accepted = day.chat_acknowledged(update)
+        free = max([accepted, *(at for at in day.trouble_at if at < answered)])
+        cut = any(u.offset > update.offset and u.text in {"/stop", "/new", "/retry"} for u in updates)
+        if token and answered - free > PROMPT_S and not cut and not any(accepted < at < answered for at in asked):
+            flaws.append(f"{token[1]} was answered only after {answered - free:.0f} s in which nothing was wrong")
     return flaws
 
 
@@ -104,12 +126,12 @@ def _copies(day: Day, account: FakeChat, shown: list[Shown]) -> list[str]:
     """No part twice; but where no key is taken once more, marked, for each send whose fate nobody could know."""
     flaws = []
     copies: dict[str, list[Shown]] = {}
-    for s in shown:
+    for s in sorted(shown, key=_sent):
         if NUMBER.search(core(s)[0]):
             copies.setdefault(core(s)[0], []).append(s)
     for text, all_of_it in copies.items():
         for before, again in pairwise(all_of_it):
-            known = not before.lost and not any(before.at <= kill <= before.at + AMBIGUOUS_S for kill in day.killed_at)
+            known = not before.lost and not any(before.sent_at <= kill <= before.at + AMBIGUOUS_S for kill in day.killed_at)
             if account.traits.key_holds_s:
                 flaws.append(f"shown twice though keyed: {text[:60]!r}")
             elif not core(again)[1]:
@@ -120,10 +142,14 @@ def _copies(day: Day, account: FakeChat, shown: list[Shown]) -> list[str]:
 
 
 def _order(shown: list[Shown]) -> list[str]:
-    """Answers, and their parts, are shown in order."""
-    first = dict.fromkeys(core(s)[0] for s in shown)
+    """Answers, and their parts, are sent in order. (What a killed process sent may still be under way when its successor sends.)"""
+    first = dict.fromkeys(core(s)[0] for s in sorted(shown, key=_sent))
     places = [(int(found[1]), int(found[2] or -1)) for found in (NUMBER.search(text) for text in first) if found]
     return [f"{two} is shown after {one}" for one, two in pairwise(places) if two < one]
+
+
+def _sent(shown: Shown) -> float:
+    return shown.sent_at
 
 
 def _replied(updates: list[Update], shown: list[Shown]) -> list[str]:
@@ -145,7 +171,7 @@ def _released(day: Day, conversation: Conversation) -> list[str]:
         flaws.append("is still worked on")
     if conversation.turn_gate or conversation.speech_gate:
         flaws.append(f"still waits at {conversation.turn_gate or conversation.speech_gate}")
-    if conversation.due is not None and conversation.due < day.clock.now() + 600.0:
+    if conversation.due is not None and conversation.due < day.clock.now():
         flaws.append("is due, and nobody comes")
     return flaws
 

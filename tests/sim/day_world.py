@@ -18,6 +18,7 @@ from holdfast.testing.scripted_model import Break, Say, Step
 from holdfast.testing.sim import SimLoop
 
 TOKEN = re.compile(r"\b([a-z]+\d+\.\d+):")
+MARK = words.SENT_AGAIN
 LINES_OF_A_LONG_ANSWER = 20
 NOTICES = ("can't be reached", "Stopped.", "A fresh start", "Shall I go on", "sent again after a restart", "I crashed several times")
 """The gateway's own words, none of which a model may ever read."""
@@ -71,7 +72,6 @@ class Providers:
     given: dict[int, Given] = field(default_factory=dict)
     calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     """By chat and virtual minute."""
-    newest: dict[str, int] = field(default_factory=dict)
     asked: int = 0
 
     def script(self, route: str) -> Callable[[Request], Step]:
@@ -115,7 +115,7 @@ class Providers:
         if "long" in task:
             text += "".join(f"\n#{number} line {line} of what there is to say about it" for line in range(LINES_OF_A_LONG_ANSWER))
         text += f"\n#{number} end"
-        self.given[number] = Given(self.clock.now() - 0.0, chat, text, tokens)
+        self.given[number] = Given(self.clock.now(), chat, text, tokens)
         return Say(text=text, takes_s=takes_s, pieces=3)
 
     def _calls(self, number: int) -> tuple[tuple[str, str], ...]:
@@ -134,12 +134,6 @@ class Providers:
         everything = said + "".join(message.text for message in request.messages if isinstance(message, Assistant))
         if any(notice in everything for notice in NOTICES):
             self.flaws.append(f"the gateway's own words in a request: {everything[:200]}")
-        for token in tokens:
-            chat, _, number = token.partition(".")
-            if int(number) < self.newest.get(chat, 0):
-                continue
-            if int(number) > self.newest.get(chat, 0):
-                self.newest[chat] = int(number)
         fresh = [int(t.partition(".")[2]) for t in TOKEN.findall(_fresh(request))]
         if fresh != sorted(fresh):
             self.flaws.append(f"messages in another order than they were written: {fresh}")
@@ -186,7 +180,7 @@ class People:
     def do_something(self, loop: SimLoop, chat: str) -> None:
         """One thing that people do."""
         rng, task = self.rng, self.rng.choice(("say", "say", "tools", "tools", "long"))
-        match rng.choices(("say", "burst", "stop", "new", "retry", "status", "edit", "delete"), (50, 12, 10, 4, 6, 4, 8, 3))[0]:
+        match rng.choices(("say", "burst", "stop", "instead", "new", "retry", "status", "edit", "delete"), (50, 12, 10, 6, 4, 6, 4, 8, 3))[0]:
             case "say":
                 self.say(chat, task)
             case "burst":
@@ -195,6 +189,11 @@ class People:
             case "stop" | "new" as command:
                 self.say(chat, task)
                 loop.call_later(rng.choice((0.002, 0.3, 3.0, 12.0)) * rng.random(), self.order, chat, f"/{command}")
+            case "instead":
+                self.say(chat, "tools")
+                late = rng.choice((0.01, 0.4, 0.5, 2.0, 3.0)) + rng.uniform(0.0, 0.01)
+                loop.call_later(late, self.order, chat, "/stop")
+                loop.call_later(late + rng.uniform(0.0, 0.006), self.say, chat, task)
             case "retry" | "status" as command:
                 self.order(chat, f"/{command}")
             case change:
@@ -205,5 +204,4 @@ class People:
 
 def core(shown: Shown) -> tuple[str, bool]:
     """A text on the screen without its mark; and whether it was marked as sent again."""
-    mark = words.sent_again("")
-    return shown.text.removeprefix(mark), shown.text.startswith(mark)
+    return shown.text.removeprefix(MARK), shown.text.startswith(MARK)

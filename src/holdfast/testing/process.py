@@ -17,7 +17,8 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from holdfast.core.entries import Entry
 from holdfast.ports import ConversationRow
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing import toolserver
-from holdfast.web.wire import ACCOUNT, Page, Post, Saved, door_path
+from holdfast.web.wire import ACCOUNT, Page, Post, Saved, Writing, door_path
 
 COMMAND: Final = (sys.executable, "-c", "import sys; sys.argv[0] = 'holdfast'; from holdfast.cli import main; sys.exit(main())")
 """The command line, of this very Python."""
@@ -38,8 +39,18 @@ READY_S_MAX: Final = 20.0
 LOOK_S: Final = 0.02
 """Between two looks at a gateway that is away or not yet where it should be."""
 REPLY_S_MAX: Final = 20.0
+COMMAND_S_MAX: Final = 50.0
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended, and what it printed."""
+
+    exit: int
+    out: str
+    err: str
 
 
 class Away(Exception):
@@ -71,8 +82,18 @@ class Door:
     async def status(self) -> Mapping[str, Any]:
         return msgspec.json.decode(await self._ask("GET", "/status"), type=dict[str, Any])
 
+    async def retry(self, gate: str) -> None:
+        """Open a gate."""
+        await self._ask("POST", f"/gates/{gate}/retry")
+
     async def follow(self, name: str, after: int = 0) -> AsyncIterator[Entry]:
         """The entries as they come, until the gateway ends the stream."""
+        async for event in self.events(name, after):
+            if isinstance(event, Entry):
+                yield event
+
+    async def events(self, name: str, after: int = 0) -> AsyncGenerator[Entry | Writing, None]:
+        """The entries as they come, and between them what is being written."""
         headers = {"last-event-id": str(after)}
         try:
             async with self._client.stream("GET", f"/conversations/{_key(name)}/events", headers=headers, timeout=None) as response:
@@ -80,8 +101,9 @@ class Door:
                 async for line in response.aiter_lines():
                     if line.startswith("event: "):
                         kind = line[7:]
-                    elif line.startswith("data: ") and kind == "entry":
-                        yield msgspec.json.decode(line[6:], type=Entry)
+                    elif line.startswith("data: "):
+                        data = line.removeprefix("data: ")
+                        yield msgspec.json.decode(data, type=Entry) if kind == "entry" else msgspec.json.decode(data, type=Writing)
         except httpx2.TransportError as error:
             raise Away(repr(error)) from error
 
@@ -195,6 +217,44 @@ class GatewayProcess:
         await self.ended()
         await self.start()
         await self.ready()
+
+    async def told(self, name: str, enough: Callable[[Sequence[Entry]], bool], within_s: float = READY_S_MAX) -> tuple[Entry, ...]:
+        """The conversation's entries, once there are enough of them."""
+        entries: tuple[Entry, ...] = ()
+
+        async def look() -> bool:
+            nonlocal entries
+            entries = await self.door.entries(name) if any(row.key == f"{ACCOUNT}:{name}" for row in await self.door.rows()) else ()
+            return enough(entries)
+
+        await self.eventually(look, within_s)
+        return entries
+
+    async def in_mid_answer(self, name: str, after: int = 0) -> None:
+        """Return when something of an answer is being shown."""
+        async with asyncio.timeout(READY_S_MAX):
+            async with contextlib.aclosing(self.door.events(name, after)) as events:
+                async for event in events:
+                    if isinstance(event, Writing) and len(event.text) + event.at > 10:
+                        return
+        raise Away("the stream ended")
+
+    def command_line(self, *words: str) -> list[str]:
+        """A command of the command line, for this gateway."""
+        return [*COMMAND, *words, "--config", str(self.config)]
+
+    async def run(self, *words: str) -> Said:
+        """Run a command, and wait for its end."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command_line(*words), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), COMMAND_S_MAX)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Said(process.returncode or 0, out.decode(), err.decode())
 
     def said(self) -> str:
         """All that it printed and logged, in all its lives."""

@@ -97,6 +97,8 @@ class Dispatch:
                 self._weather.reserve(lease.through, lease.conversation)
             worker = self._workers[lease.conversation] = Worker(lease, self._journal, self._clock, self._hands)
             tasks.create_task(self._advance(worker))
+            if self._stopping:
+                worker.stop()
         return len(leases)
 
     async def _advance(self, worker: Worker) -> None:

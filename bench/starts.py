@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from holdfast.testing.stub_provider import Hit, Reply, StubProvider, answering
-
 from bench.figures import Figure
 from bench.history import fill
 from bench.world import CLOCK, HOLDFAST, OPENAI, Door, Talk, configure, folder, gateway, provider
+from holdfast.testing.stub_provider import Hit, Reply, StubProvider, answering
 
 CONVERSATIONS = 650
 MESSAGES = 350
@@ -28,7 +26,7 @@ async def accepting() -> list[Figure]:
         for name, conversations in (("empty", 0), ("full", CONVERSATIONS)):
             await fill(place / name, [f"c{n}" for n in range(conversations)], MESSAGES)
             configs[name] = configure(place / name, OPENAI.format(base_url=base_url, places=4))
-        size_mb = (place / "full" / "journal.sqlite").stat().st_size / 2**20
+        size_mb = sum(file.stat().st_size for file in (place / "full").glob("journal.db*")) / 2**20
         taken: dict[str, list[tuple[float, float, float]]] = {"empty": [], "full": []}
         for _ in range(TIMES):
             for name, config in configs.items():
@@ -37,7 +35,9 @@ async def accepting() -> list[Figure]:
     figures = []
     for name, about in (("empty", "empty journal"), ("full", f"{CONVERSATIONS} conversations of {MESSAGES} messages, {size_mb:.0f} MB")):
         wall, cpu, memory = (statistics.median(column) for column in zip(*taken[name], strict=True))
-        conditions = f"{about}, killed before; bytecode compiled; median of {TIMES}; CPU {cpu:.2f} s; `python -c pass` {bare_s * 1000:.0f} ms"
+        conditions = (
+            f"{about}, killed before; bytecode compiled; median of {TIMES}; CPU {cpu:.2f} s; `python -c pass` {bare_s * 1000:.0f} ms"
+        )
         figures.append(Figure(f"start to accepting, {name} journal", wall, "s", conditions, 0.3))
         figures.append(Figure(f"memory when accepting, {name} journal", memory, "MB", "resident, at the first reply; openai-chat", 45.0))
     ratio = figures[2].value / figures[0].value
@@ -54,8 +54,12 @@ async def _start(config: Path) -> tuple[float, float, float]:
 
 
 def _bare() -> float:
+    return _taken(sys.executable, "-c", "pass")
+
+
+def _taken(*command: str) -> float:
     began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - began
 
 
@@ -81,7 +85,7 @@ async def resumed() -> list[Figure]:
     for _ in range(TIMES):
         interrupted = asyncio.Event()
 
-        def script(hit: Hit, gate: asyncio.Event = interrupted) -> Reply:
+        def script(_: Hit, gate: asyncio.Event = interrupted) -> Reply:
             complete = answering()
             return Reply(complete.pieces[0][:400], gate, end="hang") if not gate.is_set() else complete  # type: ignore[index] # bytes
 
@@ -97,16 +101,14 @@ async def resumed() -> list[Figure]:
                 with gateway(config) as running:
                     await stub.wait_for_hits(2)
                     taken.append(time.monotonic() - running.started)
-    conditions = f"openai-chat, killed in mid-answer, worst of {TIMES}; median {statistics.median(taken):.2f} s; the library's import within"
+    conditions = (
+        f"openai-chat, killed in mid-answer, worst of {TIMES}; median {statistics.median(taken):.2f} s; the library's import within"
+    )
     return [Figure("start to the request of an interrupted answer", max(taken), "s", conditions, 1.0)]
 
 
 async def help_() -> list[Figure]:
-    taken = []
-    for _ in range(2 * TIMES):
-        began = time.monotonic()
-        subprocess.run([HOLDFAST, "--help"], check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.monotonic() - began)
+    taken = [_taken(HOLDFAST, "--help") for _ in range(2 * TIMES)]
     bare_s = statistics.median(_bare() for _ in range(TIMES))
     conditions = f"median of {len(taken)}; `python -c pass` {bare_s * 1000:.0f} ms"
     return [Figure("holdfast --help", statistics.median(taken) * 1000, "ms", conditions, 150.0)]

@@ -16,42 +16,56 @@ from bench.history import ANSWERED, SAID, fill
 from bench.world import OPENAI, PRACTICE, Gateway, Talk, configure, folder, gateway, provider, talks
 
 PLACES = 32
+WARM_UP = 5
+"""Imports, connections, caches."""
+TURNS = 60
+TURNS_EACH = 32
 
 
 async def overhead() -> list[Figure]:
-    """One conversation, turn after turn, and the same request by httpx2, taking turns so that what the machine does falls on both."""
+    """One turn after the other, each in a conversation with that history, and between them the same request by httpx2."""
     figures: list[Figure] = []
-    blocks: list[dict[str, float]] = []
-    for messages, target in ((10, 10.0), (350, 20.0)):
+    for messages, target in ((10, 10.0), (350, 20.0), (2000, None)):
         with folder() as place, provider() as base_url:
             data_dir = place / "data"
-            await fill(data_dir, ["talk"], messages)
+            await fill(data_dir, _names(WARM_UP + TURNS), messages)
             with gateway(configure(data_dir, OPENAI.format(base_url=base_url, places=4)), watched=True) as running:
-                direct_s, through_s = await _both(running, base_url, messages)
-                blocks.append(running.stop())
-        conditions = f"stub provider, {messages} messages of history, {len(direct_s)} turns; direct {median_ms(direct_s):.1f} ms"
+                direct_s, through_s, cpu_s = await _both(running, base_url, messages)
+                blocks = _blocks(f"{messages} messages", running.stop())
+        conditions = (
+            f"stub provider, {messages} messages of history, {len(direct_s)} turns; direct {median_ms(direct_s):.1f} ms; "
+            f"{cpu_s / TURNS * 1000:.1f} ms CPU of the gateway a turn"
+        )
         over_s = [through - direct for through, direct in zip(through_s, direct_s, strict=True)]
         figures.append(Figure(f"turn over direct request, {messages} messages, median", median_ms(over_s), "ms", conditions, target))
         figures.append(Figure(f"turn over direct request, {messages} messages, p90", percentile(over_s, 0.9) * 1000, "ms", conditions))
-    figures += _blocks("one conversation, 10 and 350 messages, first call included", blocks)
+        figures += blocks
     return figures
 
 
-async def _both(running: Gateway, base_url: str, messages: int, turns: int = 60) -> tuple[list[float], list[float]]:
+async def _both(running: Gateway, base_url: str, messages: int) -> tuple[list[float], list[float], float]:
     said = [{"role": "system", "content": "You are a helpful assistant."}]
     for n in range(1, messages // 2 + 1):
         said += [{"role": "user", "content": SAID.format(n=n)}, {"role": "assistant", "content": ANSWERED.format(n=n)}]
-    direct_s, through_s = [], []
-    async with Talk(running, "talk") as talk, httpx2.AsyncClient() as client:
-        for n in range(turns + 5):
-            question = SAID.format(n=n)
-            direct = await _direct(client, base_url, [*said, {"role": "user", "content": question}])
-            through = await talk.turn(question)
-            await talk.settled()
-            if n >= 5:  # imports, connections, caches
+    direct_s, through_s, cpu_s = [], [], 0.0
+    async with httpx2.AsyncClient() as client:
+        for n, name in enumerate(_names(WARM_UP + TURNS)):
+            if n == WARM_UP:
+                cpu_s = running.cpu_s()
+            async with Talk(running, name) as talk:
+                await talk.listen(after=4 * (messages // 2))
+                question = SAID.format(n=n)
+                direct = await _direct(client, base_url, [*said, {"role": "user", "content": question}])
+                through = await talk.turn(question)
+                await talk.settled()
+            if n >= WARM_UP:
                 direct_s.append(direct)
                 through_s.append(through)
-    return direct_s, through_s
+    return direct_s, through_s, running.cpu_s() - cpu_s
+
+
+def _names(count: int) -> list[str]:
+    return [f"talk-{n}" for n in range(count)]
 
 
 async def _direct(client: httpx2.AsyncClient, base_url: str, messages: list[dict[str, str]]) -> float:
@@ -78,16 +92,16 @@ async def throughput() -> list[Figure]:
 
 
 async def _rate(routes: str, name: str, at_once: int, target: float | None, conditions: str) -> list[Figure]:
-    async with _running(routes) as running, talks(running, [f"talk {n}".replace(" ", "-") for n in range(at_once)]) as all_:
+    async with _running(routes) as running, talks(running, _names(at_once)) as all_:
         await asyncio.gather(*(talk.turn("warm up") for talk in all_))
-        turns, cpu_s, began = max(256 // at_once, 16), running.cpu_s(), time.perf_counter()
-        await asyncio.gather(*(_talk(talk, turns) for talk in all_))
+        cpu_s, began = running.cpu_s(), time.perf_counter()
+        await asyncio.gather(*(_talk(talk, TURNS_EACH) for talk in all_))
         taken_s, cpu_s = time.perf_counter() - began, running.cpu_s() - cpu_s
         blocks = running.stop()
-    made = turns * at_once
-    conditions = f"{conditions}; {turns} turns each, histories grow from none; {cpu_s / made * 1000:.1f} ms CPU of the gateway a turn"
+    made = TURNS_EACH * at_once
+    conditions = f"{conditions}; {TURNS_EACH} turns each, histories grow from none; {cpu_s / made * 1000:.1f} ms CPU of the gateway a turn"
     figures = [Figure(f"turns a second, {name}", made / taken_s, "/s", conditions, target, least=True)]
-    return [*figures, *_blocks(name, [blocks])] if target else figures
+    return [*figures, *_blocks(name, blocks)] if target else figures
 
 
 async def _talk(talk: Talk, turns: int) -> None:
@@ -101,14 +115,7 @@ async def _running(routes: str) -> AsyncIterator[Gateway]:
         yield running
 
 
-def _blocks(name: str, reports: list[dict[str, float]]) -> list[Figure]:
-    wall, cpu = (max(report[key] for report in reports) * 1000 for key in ("block_wall_s", "block_cpu_s"))
-    return [
-        Figure(
-            f"longest block of the event loop, {name}"[:58],
-            cpu,
-            "ms",
-            f"CPU time of one callback; {wall:.1f} ms by the wall clock, with whatever else this machine did",
-            50.0,
-        )
-    ]
+def _blocks(name: str, report: dict[str, float]) -> list[Figure]:
+    block_ms, late_ms = report["block_s"] * 1000, report["late_s"] * 1000
+    conditions = f"CPU time of one callback; the latest tick by the wall clock, other programs included: {late_ms:.1f} ms"
+    return [Figure(f"loop blocked at most, {name}", block_ms, "ms", conditions, 50.0)]

@@ -6,14 +6,13 @@ import asyncio
 import statistics
 import time
 
+from bench.figures import Figure
+from bench.history import ANSWERED, SAID
+from bench.world import OPENAI, Door, configure, folder, gateway
 from holdfast.core import request, turn
 from holdfast.core.entries import AssistantMessage, Delivered, DeliveryStarted, Entry, UserMessage
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Route, World
-
-from bench.figures import Figure
-from bench.history import ANSWERED, SAID
-from bench.world import OPENAI, Door, configure, folder, gateway
 
 WATCHED_S = 5.0
 

@@ -55,9 +55,7 @@ def configure(data_dir: Path, *tables: str) -> Path:
 @contextmanager
 def provider(*arguments: str) -> Iterator[str]:
     """The stub provider, in its own process, answering at once. Yields its base URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "holdfast.testing.stub_provider", *arguments], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", "holdfast.testing.stub_provider", *arguments], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()
@@ -86,9 +84,9 @@ class Gateway:
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def cpu_s(self) -> float:
-        """User and system time of this process so far, with all its threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU time of this process so far, in the threads that it has now."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def stop(self) -> dict[str, float]:
         """End it in order. Returns what the launcher reports, if it was started by it."""
@@ -158,8 +156,10 @@ class Door:
         await self._writer.drain()
 
     async def follow(self, conversation: str, after: int) -> AsyncIterator[bytes]:
-        """The JSON of each entry after `after`."""
+        """The JSON of each entry after `after`; first nothing, as soon as the gateway has begun to answer."""
         await self._ask(f"GET /v1/conversations/web:local:{conversation}/events?after={after}")
+        await self._reader.readuntil(b": open\n\n")
+        yield b""
         committed = False
         async for line in self._reader:
             if line.startswith(b"event: "):
@@ -184,13 +184,19 @@ class Talk:
         await self._sends.__aexit__(None, None, None)
         await self._follows.__aexit__(None, None, None)
 
+    async def listen(self, after: int = 0) -> None:
+        """Follow the conversation's entries from here."""
+        self._entries = self._follows.follow(self.conversation, after)
+        await anext(self._entries)
+
     async def turn(self, text: str) -> float:
         """Send a message, wait for the answer's entry. Returns how long that took, in seconds."""
         began = time.perf_counter()
         async with asyncio.timeout(ANSWER_S_MAX):
-            seq = await self._sends.send(self.conversation, text)
             if self._entries is None:
-                self._entries = self._follows.follow(self.conversation, seq)
+                await self.listen()
+            assert self._entries is not None
+            await self._sends.send(self.conversation, text)
             async for entry in self._entries:
                 if b'"kind":"answer/1"' in entry:
                     return time.perf_counter() - began

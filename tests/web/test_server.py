@@ -57,6 +57,20 @@ async def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> 
     await _opens(path)
 
 
+async def test_a_door_that_another_gateway_made_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    """The data folder was deleted under a running gateway, and another one started in it."""
+    path, ready = tmp_path / "door.sock", asyncio.Event()
+    first = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    await ready.wait()
+    ready.clear()
+    second = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    await ready.wait()
+    for task, left in ((first, True), (second, False)):
+        task.cancel()
+        await asyncio.wait({task})
+        assert path.exists() is left
+
+
 async def test_a_door_in_a_runtime_folder_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "holdfast-1" / "door.sock"
     await _opens(path)

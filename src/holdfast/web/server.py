@@ -38,10 +38,12 @@ async def serve_door(app: Starlette, path: Path, ready: Callable[[], None]) -> N
         raise Config(
             f"The door {path} can't be opened ({error.strerror or error}). Make sure that its folder exists and is yours to write to."
         ) from error
+    ours = _identity(path)
     try:
         await _serve(app, listener, ready)
     finally:
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 one system call, at the end
+        if _identity(path) == ours:  # the data folder may have been deleted, and another gateway have made its door there
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 one system call, at the end
 
 
 async def serve_page(app: Starlette, host: str, port: int, ready: Callable[[int], None]) -> None:
@@ -63,6 +65,15 @@ async def serve_page(app: Starlette, host: str, port: int, ready: Callable[[int]
             ) from error
         raise Config(f"{where}: the page can't be served there ({error.strerror or error}). Set another host or port.") from error
     await _serve(app, listener, lambda: ready(listener.getsockname()[1]))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called. None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _door_socket(path: Path) -> socket.socket:

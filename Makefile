@@ -6,6 +6,7 @@ help:
 	@echo "make run     set up, and start the gateway (HOLDFAST_CONFIG=FILE names its configuration)"
 	@echo "make test    set up, and run all tests"
 	@echo "make lint    set up, and run the checks alone: ruff, mypy, import-linter"
+	@echo "make bench   set up, and take the figures of bench/README.md (BENCH=\"overhead start\": only those)"
 	@echo "make fix     format, and mend what ruff can mend"
 	@echo "make schema  write docs/config.schema.json"
 	@echo "make lock    lock the dependencies anew (UPGRADE=1: to the newest versions)"
@@ -25,6 +26,11 @@ lint:
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+bench:
+	@scripts/setup dev
+	.venv/bin/python -m compileall -q src
+	.venv/bin/python -m bench $(BENCH)
+
 fix:
 	@scripts/setup dev
 	.venv/bin/ruff check --fix
@@ -41,4 +47,4 @@ clean:
 	rm -rf .venv .setup dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -exec rm -rf {} +
 
-.PHONY: help run test lint fix schema lock clean
+.PHONY: help run test lint bench fix schema lock clean

@@ -59,7 +59,11 @@ async def test_a_kill_in_mid_answer_is_not_noticed_on_a_terminal(real: Parts) ->
     gateway = await real.gateway(to(real.llama().base_url))
     screen, terminal = os.openpty()
     chat = await asyncio.create_subprocess_exec(
-        *gateway.command_line("chat", "-q", "Tell me"), stdin=terminal, stdout=terminal, stderr=asyncio.subprocess.DEVNULL
+        *gateway.command_line("chat", "-q", "Tell me"),
+        env=gateway.environ(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     os.close(terminal)
     try:
@@ -89,7 +93,10 @@ async def test_an_answer_is_written_whether_its_reader_stays_or_not(real: Parts)
     """Part I row 34."""
     gateway = await real.gateway(to(real.llama().base_url))
     chat = await asyncio.create_subprocess_exec(
-        *gateway.command_line("chat", "-q", "Tell me"), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        *gateway.command_line("chat", "-q", "Tell me"),
+        env=gateway.environ(),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     await gateway.in_mid_answer("terminal")
     chat.send_signal(signal.SIGINT)

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ class GatewayProcess:
         self.log = folder / "gateway.log"
         folder.mkdir(exist_ok=True)
         self.configure(config)
-        self.door = Door(door_path(self.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+        self._runtime = tempfile.TemporaryDirectory(prefix="holdfast-")  # for a door whose path would be too long
+        self.door = Door(door_path(self.data_dir, self._runtime.name))
         self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
 
@@ -147,7 +149,6 @@ class GatewayProcess:
     async def start(self, *prefix: str, environ: Mapping[str, str] | None = None) -> None:
         """Start it, under `prefix` (a tracer, say), and do not wait for it."""
         assert self._process is None or self._process.returncode is not None, "it runs already"
-        own = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *prefix,
@@ -155,7 +156,7 @@ class GatewayProcess:
                 "run",
                 "--config",
                 str(self.config),
-                env={**own, **(environ or {})},
+                env={**self.environ(), **(environ or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -239,6 +240,11 @@ class GatewayProcess:
                         return
         raise Away("the stream ended")
 
+    def environ(self) -> dict[str, str]:
+        """What the gateway and the commands that talk to it see of our environment."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+        return {**ours, "XDG_RUNTIME_DIR": self._runtime.name}
+
     def command_line(self, *words: str) -> list[str]:
         """A command of the command line, for this gateway."""
         return [*COMMAND, *words, "--config", str(self.config)]
@@ -246,7 +252,11 @@ class GatewayProcess:
     async def run(self, *words: str) -> Said:
         """Run a command, and wait for its end."""
         process = await asyncio.create_subprocess_exec(
-            *self.command_line(*words), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *self.command_line(*words),
+            env=self.environ(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(), COMMAND_S_MAX)
@@ -281,6 +291,7 @@ class GatewayProcess:
             self.kill()
             await self.ended()
         await self.door.close()
+        self._runtime.cleanup()
 
 
 # --- configurations -------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from day_world import TOKEN, core, invalid
 
 from holdfast.core import request, turn
-from holdfast.core.entries import AssistantMessage, Command, DeliveryStarted, Entry, Notice, SetAside, ToolStarted, UserMessage
+from holdfast.core.entries import AssistantMessage, Command, DeliveryStarted, Entry, Notice, ToolStarted, UserMessage
 from holdfast.core.transcript import STOPS, Transcript
 from holdfast.testing.fake_platform import FakeChat, Shown, Update
 from holdfast.testing.memory_journal import Conversation
@@ -153,15 +153,16 @@ def _sent(shown: Shown) -> float:
 
 
 def _replied(updates: list[Update], shown: list[Shown]) -> list[str]:
-    """Every order is replied to."""
+    """Every order is replied to; but the reply to one that was set aside is set aside with it."""
     said = [core(s)[0] for s in shown]
+    aside = sum(SET_ASIDE in text for text in said)
     replies = {
         "/stop": sum(text.startswith("Stopped.") for text in said),
         "/new": sum(text.startswith("A fresh start.") for text in said),
         "/retry": sum(text.startswith(("Trying again.", "There is nothing to try again")) for text in said),
     }
     ordered = {command: sum(update.text == command for update in updates) for command in replies}
-    return [f"{ordered[c]} orders {c}, {replies[c]} replies" for c in replies if replies[c] < ordered[c]]
+    return [f"{ordered[c]} orders {c}, {replies[c]} replies" for c in replies if replies[c] + aside < ordered[c]]
 
 
 def _released(day: Day, conversation: Conversation) -> list[str]:
@@ -211,11 +212,6 @@ def _transcript(log: list[Entry]) -> list[str]:
     if t.inputs and (why := invalid(request.build(t, t.last_outside, "").messages)):
         flaws.append(f"its request is not valid: {why}")
     return flaws
-
-
-def set_aside(log: list[Entry]) -> bool:
-    """Was a turn set aside because of crashes?"""
-    return any(isinstance(e.body, SetAside) and e.body.why == "crashed" for e in log)
 
 
 def _busy(day: Day) -> None:

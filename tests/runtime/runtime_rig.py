@@ -1,0 +1,109 @@
+"""A gateway in memory on virtual time, for the tests of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from holdfast.core.commands import parse
+from holdfast.core.entries import AnyBody, Entry
+from holdfast.core.request import Request
+from holdfast.ports import Arrival, Lease, Traits
+from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
+from holdfast.runtime.dispatch import Dispatch
+from holdfast.runtime.follow import Followers
+from holdfast.runtime.weather import GateSettings, Weather
+from holdfast.testing.clock import LoopClock
+from holdfast.testing.fake_platform import FakeChat, FakePlatform
+from holdfast.testing.fake_tools import FakeTools, Outside
+from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
+from holdfast.testing.scripted_model import Say, ScriptedModel, Step
+
+GATE = "route:main"
+
+
+class CountingJournal(MemoryJournal):
+    """Remembers what it committed."""
+
+    def __init__(self, disk: MemoryDisk | None = None) -> None:
+        super().__init__(disk)
+        self.commits: list[str] = []
+
+    async def _committed(self, result: Any, *points: str) -> Any:
+        if points:
+            self.commits.append(points[0].partition(".")[0])
+        return await super()._committed(result, *points)
+
+
+class Rig:
+    """Everything between a chat and a scripted model. Made inside a simulation."""
+
+    def __init__(
+        self,
+        script: list[Step] | Callable[[Request], Step] | None = None,
+        traits: Traits | None = None,
+        places: int = 4,
+        disk: MemoryDisk | None = None,
+        draw: float = 0.5,
+        hands: type[Acts] = Acts,
+    ) -> None:
+        self.clock = LoopClock()
+        self.journal = CountingJournal(disk)
+        self.outside = Outside()
+        self.model = ScriptedModel(self.clock, script or [Say(text="Yes.")])
+        self.chat = FakeChat("fake", self.clock, traits or Traits(key_holds_s=float("inf")))
+        self.weather = Weather(self.journal, self.clock, lambda: draw, [GateSettings(GATE, "f1", places)], self._gates())
+        self.followers = Followers(self.journal)
+        self.tools = FakeTools(self.outside, self.clock)
+        self.platform = FakePlatform(self.chat, self.journal.ingest)
+        agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
+        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.grown)
+        self.dispatch = Dispatch("us", ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.grown)
+        self._said = len(self.journal.disk.arrivals)
+
+    def _gates(self) -> list[Any]:
+        return list(self.journal.disk.gates.values())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.ensure_future(self.dispatch.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def say(self, text: str, chat: str = "c") -> int:
+        """Somebody writes; returns the seq."""
+        self._said += 1
+        id_ = f"m{self._said}"
+        arrival = Arrival(f"fake:{chat}", "fake", chat, f"{chat} {id_}", parse(text, "ann", id_), self.clock.now())
+        (accepted,) = await self.journal.ingest([arrival])
+        self.dispatch.arrived(accepted.conversation)
+        self.followers.grown(accepted.conversation)
+        return accepted.seq
+
+    async def claim(self, chat: str = "c") -> Lease:
+        leases = await self.journal.claim("us", self.clock.now(), ("fake",), {}, 10)
+        return next(lease for lease in leases if lease.conversation == f"fake:{chat}")
+
+    def entries(self, chat: str = "c") -> list[Entry]:
+        return self.journal.disk.conversations[f"fake:{chat}"].entries
+
+    def bodies(self, kind: type[AnyBody], chat: str = "c") -> list[Any]:
+        return [entry.body for entry in self.entries(chat) if isinstance(entry.body, kind)]
+
+    def shown(self, chat: str = "c") -> list[str]:
+        return [shown.text for shown in self.chat.screens[chat]]
+
+    def idle(self, chat: str = "c") -> bool:
+        return self.journal.disk.conversations[f"fake:{chat}"].owner is None
+
+
+async def turns_of_the_loop(count: int = 40) -> None:
+    """Let everything happen that happens at this instant."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
+
+from holdfast.errors import Config, JournalFailed, Temporary
+from holdfast.runtime.supervisor import BACK_OFF_S_MAX, BUGS_MAX, Supervisor
+from holdfast.testing.clock import LoopClock
+from holdfast.testing.sim import simulated
+
+Ready = Callable[[], None]
+
+
+class _Child:
+    """Ends each of its lives as told; then serves for ever."""
+
+    def __init__(self, ends: Iterable[Exception | None], serves_s: float = 0.0) -> None:
+        self.ends, self.serves_s = list(ends), serves_s
+        self.began: list[float] = []
+
+    async def run(self, ready: Ready) -> None:
+        self.began.append(asyncio.get_running_loop().time())
+        ready()
+        await asyncio.sleep(self.serves_s)
+        if not self.ends:
+            await asyncio.Event().wait()
+        end = self.ends.pop(0)
+        if end is not None:
+            raise end
+
+    @property
+    def waits(self) -> list[float]:
+        return [round(later - earlier - self.serves_s, 3) for earlier, later in zip(self.began, self.began[1:], strict=False)]
+
+
+async def _supervise(children: dict[str, _Child], for_s: float = 10_000.0, draw: float = 1.0) -> Supervisor:
+    supervisor = Supervisor(LoopClock(), lambda: draw)
+    runs: dict[str, Callable[[Ready], Awaitable[None]]] = {name: child.run for name, child in children.items()}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(for_s):
+            await supervisor.run(runs)
+    return supervisor
+
+
+@simulated
+async def test_what_fails_for_a_while_is_tried_again_with_growing_waits_for_ever() -> None:
+    child = _Child([Temporary("down") for _ in range(12)])
+    supervisor = await _supervise({"a": child})
+    assert child.waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    state = supervisor.states()["a"]
+    assert (state.state, state.restarts) == ("ready", 12)
+
+
+@simulated
+async def test_a_peer_that_says_when_is_believed() -> None:
+    child = _Child([Temporary("too many", retry_after_s=42.0)])
+    await _supervise({"a": child})
+    assert child.waits == [42.0]
+
+
+@simulated
+async def test_the_waits_have_jitter() -> None:
+    child = _Child([Temporary("down") for _ in range(3)])
+    await _supervise({"a": child}, draw=0.0)
+    assert child.waits == [0.5, 1.0, 2.0]
+
+
+@simulated
+async def test_what_only_a_person_can_mend_is_stopped_and_shown_and_harms_no_sibling() -> None:
+    stopped, sibling = _Child([Config("The token is wrong. Put a new one into the file.")]), _Child([])
+    supervisor = await _supervise({"stopped": stopped, "sibling": sibling})
+    state = supervisor.states()["stopped"]
+    assert (state.state, state.why) == ("stopped", "The token is wrong. Put a new one into the file.")
+    assert len(stopped.began) == 1
+    assert supervisor.states()["sibling"].state == "ready"
+
+
+@simulated
+async def test_a_bug_is_contained_and_at_the_cap_if_it_happens_too_often() -> None:
+    child = _Child([ValueError("a bug") for _ in range(BUGS_MAX + 1)])
+    sibling = _Child([])
+    supervisor = await _supervise({"child": child, "sibling": sibling})
+    assert child.waits[: BUGS_MAX - 1] == [1, 2, 4, 8]
+    assert child.waits[BUGS_MAX - 1] == BACK_OFF_S_MAX
+    assert len(sibling.began) == 1
+    assert supervisor.states()["child"].restarts == BUGS_MAX + 1
+
+
+@simulated
+async def test_a_child_that_served_for_a_while_begins_its_back_off_anew() -> None:
+    child = _Child([Temporary("down") for _ in range(4)], serves_s=100.0)
+    await _supervise({"a": child})
+    assert child.waits == [1, 1, 1, 1]
+
+
+@simulated
+async def test_one_that_just_ends_is_started_again() -> None:
+    child = _Child([None])
+    await _supervise({"a": child})
+    assert child.waits == [1]
+
+
+@simulated
+async def test_a_failed_journal_ends_everything() -> None:
+    supervisor = Supervisor(LoopClock(), lambda: 1.0)
+    with pytest.raises(ExceptionGroup) as failed:
+        await supervisor.run({"a": _Child([JournalFailed("disk")]).run, "b": _Child([]).run})
+    assert failed.group_contains(JournalFailed)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from runtime_rig import turns_of_the_loop
+
+from holdfast.core.weather import GateRow
+from holdfast.runtime.weather import GateClosed, GateSettings, Weather
+from holdfast.testing.clock import ManualClock
+from holdfast.testing.memory_journal import MemoryJournal
+
+G = "route:main"
+
+
+def _weather(places: int = 8, row: GateRow | None = None, fingerprint: str = "f1", draw: float = 1.0) -> tuple[Weather, ManualClock, MemoryJournal]:
+    clock, journal = ManualClock(), MemoryJournal()
+    return Weather(journal, clock, lambda: draw, [GateSettings(G, fingerprint, places)], [row] if row else []), clock, journal
+
+
+async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None:
+    weather, clock, _ = _weather(places=8)
+    await weather.failed(G, "refused")
+    assert weather.admits() == {G: 0}
+    clock.advance(1.0)
+    ramp = [weather.admits()[G]]
+    for _ in range(3):
+        weather.opened(G)
+        ramp.append(weather.admits()[G])
+    assert ramp == [1, 2, 4, 8]
+
+
+async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -> None:
+    weather, clock, journal = _weather(draw=0.5)
+    await weather.failed(G, "refused")
+    clock.advance(0.5)
+    await weather.failed(G, "refused")
+    row = journal.disk.gates[G]
+    assert (row.until, row.streak) == (clock.now() + 1.0, 2)
+    again = Weather(journal, clock, lambda: 1.0, [GateSettings(G, "f1", 8)], [row])
+    assert not again.is_open(G, "a")
+    assert again.next_change() == row.until
+    clock.advance(1.0)
+    assert again.admits() == {G: 1}
+
+
+async def test_another_configuration_forgets_the_weather_of_the_old_one() -> None:
+    closed = GateRow(G, "f1", until=2e9, streak=9, since=1.0)
+    weather, *_ = _weather(row=closed, fingerprint="f2")
+    assert weather.is_open(G, "a")
+    assert weather.admits() == {G: 8}
+
+
+async def test_calls_that_were_under_way_together_fail_together() -> None:
+    weather, _, journal = _weather()
+    for _ in range(5):
+        await weather.failed(G, "reset")
+    assert journal.disk.gates[G].streak == 1
+
+
+async def test_a_provider_that_says_when_is_believed() -> None:
+    weather, clock, journal = _weather()
+    await weather.failed(G, "too many", retry_after_s=77.0)
+    assert journal.disk.gates[G].until == clock.now() + 77.0
+
+
+async def _hold(weather: Weather, name: str, done: asyncio.Event, order: list[str]) -> None:
+    async with weather.place(G, name):
+        order.append(name)
+        await done.wait()
+
+
+async def test_places_of_a_healthy_gate_are_given_in_the_order_of_asking() -> None:
+    weather, *_ = _weather(places=1)
+    order: list[str] = []
+    leave = [asyncio.Event() for _ in range(4)]
+    async with asyncio.TaskGroup() as tasks:
+        for i, event in enumerate(leave):
+            tasks.create_task(_hold(weather, str(i), event, order))
+            await turns_of_the_loop(3)
+        for i, event in enumerate(leave):
+            assert order == [str(n) for n in range(i + 1)]
+            event.set()
+            await turns_of_the_loop(5)
+    assert weather.admits() == {G: 1}
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_whoever_is_cancelled_while_waiting_in_line_loses_no_place(late: bool) -> None:
+    """Also in the instant in which the place was given (`late`)."""
+    weather, *_ = _weather(places=1)
+    order: list[str] = []
+    first, rest = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_hold(weather, "first", first, order))
+        await turns_of_the_loop(3)
+        second = tasks.create_task(_hold(weather, "second", rest, order))
+        tasks.create_task(_hold(weather, "third", rest, order))
+        await turns_of_the_loop(3)
+        if late:
+            first.set()
+            await asyncio.sleep(0)
+        second.cancel()
+        first.set()
+        await turns_of_the_loop(5)
+        assert order == ["first", "third"]
+        rest.set()
+    assert weather.admits() == {G: 1}
+
+
+async def test_a_failure_sends_away_those_in_line() -> None:
+    weather, *_ = _weather(places=1)
+    done, order = asyncio.Event(), list[str]()
+    first = asyncio.ensure_future(_hold(weather, "first", done, order))
+    await turns_of_the_loop(3)
+    second = asyncio.ensure_future(_hold(weather, "second", done, order))
+    await turns_of_the_loop(3)
+    await weather.failed(G, "reset")
+    with pytest.raises(GateClosed):
+        await second
+    done.set()
+    await first
+
+
+async def test_a_reservation_is_used_by_its_conversation_or_given_back() -> None:
+    weather, clock, _ = _weather()
+    await weather.failed(G, "refused")
+    clock.advance(1.0)
+    weather.reserve(G, "a")
+    assert weather.admits() == {G: 0}
+    assert weather.is_open(G, "a")
+    assert not weather.is_open(G, "b")
+    with pytest.raises(GateClosed):
+        async with weather.place(G, "b"):
+            pass
+    async with weather.place(G, "a"):
+        assert weather.admits() == {G: 0}
+    assert weather.admits() == {G: 1}
+    weather.reserve(G, "b")
+    weather.give_back("b")
+    assert weather.admits() == {G: 1}
+    weather.give_back("b")
+    assert weather.admits() == {G: 1}
+
+
+async def test_somebody_is_told_whenever_more_may_be_let_in() -> None:
+    weather, clock, _ = _weather()
+    told: list[str] = []
+    await weather.failed(G, "refused")
+    clock.advance(1.0)
+    weather.changed = lambda: told.append("changed")
+    async with weather.place(G, "a"):
+        weather.opened(G)
+        assert told == ["changed"]
+    await weather.succeeded(G)
+    assert len(told) >= 3
+    told.clear()
+    await weather.succeeded(G)
+    assert told == []
+
+
+async def test_only_news_is_written_down() -> None:
+    weather, _, journal = _weather()
+    await weather.succeeded(G)
+    first = journal.disk.gates[G]
+    await weather.succeeded(G)
+    assert journal.disk.gates[G] is first
+
+
+async def test_a_retry_by_hand_lets_one_through_now() -> None:
+    weather, *_ = _weather()
+    for _ in range(3):
+        await weather.failed(G, "refused", retry_after_s=1000.0)
+    assert await weather.retry(G)
+    assert weather.admits() == {G: 1}
+    assert not await weather.retry("route:none")

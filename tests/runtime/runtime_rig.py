@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from holdfast.core.commands import parse
@@ -22,6 +23,7 @@ from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
 from holdfast.testing.scripted_model import Say, ScriptedModel, Step
 
 GATE = "route:main"
+_lives = itertools.count(1)
 
 
 class CountingJournal(MemoryJournal):
@@ -49,6 +51,7 @@ class Rig:
         draw: float = 0.5,
         hands: type[Acts] = Acts,
     ) -> None:
+        self.owner = f"life-{next(_lives)}"
         self.clock = LoopClock()
         self.journal = CountingJournal(disk)
         self.outside = Outside()
@@ -60,7 +63,7 @@ class Rig:
         self.platform = FakePlatform(self.chat, self.journal.ingest)
         agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
         self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.grown)
-        self.dispatch = Dispatch("us", ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.grown)
+        self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.grown)
         self._said = len(self.journal.disk.arrivals)
 
     def _gates(self) -> list[Any]:
@@ -73,8 +76,7 @@ class Rig:
             yield task
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
     async def say(self, text: str, chat: str = "c") -> int:
         """Somebody writes; returns the seq."""
@@ -87,7 +89,7 @@ class Rig:
         return accepted.seq
 
     async def claim(self, chat: str = "c") -> Lease:
-        leases = await self.journal.claim("us", self.clock.now(), ("fake",), {}, 10)
+        leases = await self.journal.claim(self.owner, self.clock.now(), ("fake",), {}, 10)
         return next(lease for lease in leases if lease.conversation == f"fake:{chat}")
 
     def entries(self, chat: str = "c") -> list[Entry]:

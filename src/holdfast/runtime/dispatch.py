@@ -69,18 +69,19 @@ class Dispatch:
                 worker.wake()
 
     async def run(self) -> None:
-        """Until cancelled. Raises `JournalFailed`."""
+        """Until cancelled, or stopped and every worker has let go. Raises `JournalFailed`."""
         async with asyncio.TaskGroup() as tasks:
             await self._journal.hasten(self._clock.now())
-            while True:
+            while not self._stopping:
                 self._woken.clear()
-                claimed = 0 if self._stopping else await self._claim(tasks)
+                claimed = await self._claim(tasks)
                 if claimed < CLAIMS_AT_ONCE_MAX and not self._woken.is_set():
                     await self._wait()
 
     async def stop(self, within_s: float) -> None:
         """Claim nothing more; let sends in flight finish, and every worker let go, for at most so long."""
         self._stopping = True
+        self._woken.set()
         await self._journal.forgive(self._owner)
         for worker in self._workers.values():
             worker.stop()

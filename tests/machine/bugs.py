@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from holdfast.core import request, steps, turn, words, world
 from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage
+from holdfast.core.records import Part, Spoken
 from holdfast.core.steps import Decision
-from holdfast.core.transcript import Part, Spoken, Transcript
+from holdfast.core.transcript import Transcript
 
 Patch = Callable[[pytest.MonkeyPatch], dict[str, Any] | None]
 

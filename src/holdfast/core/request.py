@@ -12,7 +12,8 @@ from typing import Any
 
 from holdfast.core import words
 from holdfast.core.entries import AssistantMessage, Call, Choice, Command, Correction, Summary, UserMessage
-from holdfast.core.transcript import Spoken, Transcript
+from holdfast.core.records import Spoken
+from holdfast.core.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ from holdfast.core.entries import (
     Summary,
     ToolResult,
 )
+from holdfast.core.records import OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import cuts, part
-from holdfast.core.transcript import OpenCall, Part, Speech, Transcript
+from holdfast.core.transcript import Transcript
 from holdfast.core.world import Budget, Policy, World
 
 ATTEMPTS_MAX: Final = 3

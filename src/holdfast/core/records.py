@@ -1,0 +1,78 @@
+"""The records that the fold keeps: each immutable, and replaced when something happens to it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from holdfast.core.entries import Call, Entry, Question
+
+
+class OpenCall(msgspec.Struct, frozen=True):
+    """A call without a result. `started` is the epoch of its newest start (0: none), `asked` the seq of the question about it (0: none)."""
+
+    call: Call
+    n: int
+    seen: int
+    started: int = 0
+    repeatable: bool = False
+    asked: int = 0
+
+
+class Part(msgspec.Struct, frozen=True):
+    """How far the sending of one part has come.
+
+    `started` is the epoch of a final send without outcome (0: none). `sent`: a final send was begun at least once. `unknown`: the last one may
+    have arrived. `doubted`: it once was in doubt. `previewed`: its key may have carried a preview. `id`: the platform's, once known.
+    """
+
+    key: str = ""
+    first_at: float = 0.0
+    previewed: bool = False
+    id: str = ""
+    sent: bool = False
+    started: int = 0
+    unknown: bool = False
+    doubted: bool = False
+    retry_at: float = 0.0
+    settled: bool = False
+
+    def in_doubt(self, epoch: int) -> bool:
+        """A final send of an older epoch has no outcome. An edit is never in doubt: it can be made again."""
+        return not self.id and (self.unknown or (self.started > 0 and self.started != epoch))
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches."""
+
+    seq: int
+    name: str
+    text: str
+    seen: int | None
+    n: int = 0
+    cuts: tuple[int, ...] | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question and what became of it: `closed` says how, `by` which entry did it."""
+
+    seq: int
+    question: Question
+    closed: Literal["", "choice", "message", "expiry"] = ""
+    by: int = 0
+    option: str = ""
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """A turn that was set aside: the entries from `since` up to `upto`."""
+
+    since: int
+    upto: int
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """Something from outside that the model is shown as the user's words. `brings` are the messages that it brings back."""
+
+    entry: Entry
+    brings: tuple[int, ...] = ()

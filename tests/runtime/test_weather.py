@@ -13,7 +13,9 @@ from holdfast.testing.memory_journal import MemoryJournal
 G = "route:main"
 
 
-def _weather(places: int = 8, row: GateRow | None = None, fingerprint: str = "f1", draw: float = 1.0) -> tuple[Weather, ManualClock, MemoryJournal]:
+def _weather(
+    places: int = 8, row: GateRow | None = None, fingerprint: str = "f1", draw: float = 1.0
+) -> tuple[Weather, ManualClock, MemoryJournal]:
     clock, journal = ManualClock(), MemoryJournal()
     return Weather(journal, clock, lambda: draw, [GateSettings(G, fingerprint, places)], [row] if row else []), clock, journal
 

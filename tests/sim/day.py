@@ -1,7 +1,7 @@
 """A day of a whole gateway on virtual time: people write, providers fail, tools act, and the process is killed again and again.
 
-    PYTHONPATH=src python tests/sim/day.py SEED          replay one day, and print its trace
-    PYTHONPATH=src python tests/sim/day.py FIRST COUNT   the campaign
+PYTHONPATH=src python tests/sim/day.py SEED          replay one day, and print its trace
+PYTHONPATH=src python tests/sim/day.py FIRST COUNT   the campaign
 """
 
 from __future__ import annotations
@@ -20,28 +20,20 @@ from pathlib import Path
 from unittest.mock import patch
 
 import day_judges as judges
+from day_life import ROUTES, Life
 from day_world import People, Providers, core
 
 from holdfast import failpoints
-from holdfast.core.turn import World
-from holdfast.ports import Lease, Traits
 from holdfast.core.text import Limit
+from holdfast.ports import Traits
 from holdfast.runtime import acts
-from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
-from holdfast.runtime.dispatch import Dispatch
-from holdfast.runtime.follow import Followers
-from holdfast.runtime.gateway import LocalGateway
-from holdfast.runtime.supervisor import Supervisor
-from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing import sim
 from holdfast.testing.clock import LoopClock
-from holdfast.testing.fake_platform import FakeChat, FakePlatform, Shown, Update
-from holdfast.testing.fake_tools import FakeTools, Outside
-from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
-from holdfast.testing.scripted_model import ScriptedModel
+from holdfast.testing.fake_platform import FakeChat, Shown, Update
+from holdfast.testing.fake_tools import Outside
+from holdfast.testing.memory_journal import MemoryDisk
 
 HOUR = 3600.0
-ROUTES = ("main", "spare")
 OUTSIDE_SENT = "outside.sent"
 POINTS = (
     "ingest.before_commit",
@@ -72,82 +64,19 @@ class Plan:
 
     seed: int
     hours: float = 24.0
-    chats: int = 8
-    doings: int = 220
+    chats: int = 12
+    doings: int = 200
     kills_at_points: int = 45
     kills_at_rounds: int = 25
     kills_at_instants: int = 10
     stops: int = 5
     outages: int = 16
+    outage_s_max: tuple[float, ...] = (20.0, 300.0, 3000.0)
     takeovers: int = 0
     """Another process takes over while the old one stands still; then the old one goes on for a while."""
     poison: str = ""
     restart_s_max: float = 60.0
     points: tuple[str, ...] = POINTS
-
-
-class SlowJournal(MemoryJournal):
-    """Commits take their time, as with a disk, so that others get in between."""
-
-    day: Day
-
-    async def _begin(self) -> None:
-        self.day.transactions[self.day.minute] += 1
-        await asyncio.sleep(self.day.latency.random() * 0.004)
-        await super()._begin()
-
-
-class WatchedActs(Acts):
-    """Every decision asks for the world: so decisions can be counted."""
-
-    day: Day
-
-    def world(self, lease: Lease, attempts: int) -> World:
-        self.day.decisions[self.day.minute] += 1
-        return super().world(lease, attempts)
-
-
-class Life:
-    """One life of the gateway, wired as in `app.py`."""
-
-    def __init__(self, day: Day, number: int) -> None:
-        self.day = day
-        self.name = f"life-{number}"
-        self.journal = SlowJournal(day.disk)
-        self.journal.day = day
-        self.tools = FakeTools(day.outside, day.clock, lambda _: day.latency.choice((0.0, 0.05, 1.0)))
-        self.dispatch: Dispatch | None = None
-        self.stopped = asyncio.Event()
-        self.process = day.loop.start(self.name, self._main())
-
-    async def stop(self) -> None:
-        """SIGTERM, as in `app.py`."""
-        if self.dispatch is not None:
-            await self.dispatch.stop(5.0)
-        self.stopped.set()
-
-    async def _main(self) -> None:
-        day, journal, clock = self.day, self.journal, self.day.clock
-        gates = [GateSettings(f"route:{name}", "f1", 3) for name in ROUTES]
-        draw = random.Random(f"{day.plan.seed}/{self.name}").random
-        weather = Weather(journal, clock, draw, gates, await journal.gates())
-        models = {name: ScriptedModel(clock, day.providers.script(name)) for name in ROUTES}
-        agent = AgentSettings("Be brief.", tuple(RouteSettings(name, f"route:{name}", models[name]) for name in ROUTES))
-        followers, supervisor = Followers(journal), Supervisor(clock, draw)
-        platforms: dict[str, FakePlatform] = {}
-        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.grown)
-        hands.day = day
-        self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.grown)
-        gateway = LocalGateway(lambda: "sim", journal, followers, self.dispatch.arrived, weather, self.tools, supervisor, clock)
-        platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._disown(self.dispatch))
-            tasks.create_task(self.dispatch.run())
-            tasks.create_task(supervisor.run({name: platform.run for name, platform in platforms.items()}))
-
-    async def _disown(self, dispatch: Dispatch) -> None:
-        while await self.journal.disown(self.day.clock.now(), 3):
-            dispatch.weather_changed()
 
 
 @dataclass
@@ -271,7 +200,7 @@ class Day:
     # --- what happens -------------------------------------------------------------------------------------------------------------------
 
     def _delay(self) -> float:
-        return self.latency.choice((0.001, 0.01, 0.1, 0.3)) * self.latency.random()
+        return self.latency.uniform(0.0, self.latency.choice((0.001, 0.01, 0.1, 0.3)))
 
     def _seen(self, chat: str, shown: Shown) -> None:
         self.note(f"{chat} {shown.id} {shown.text!r}")
@@ -306,7 +235,7 @@ class Day:
         for _ in range(plan.takeovers):
             loop.call_later(rng.uniform(0.0, end), lambda: loop.create_task(self.take_over()))
         for _ in range(plan.outages):
-            self._schedule_outage(rng.uniform(0.0, end - HOUR), rng.choice((20.0, 300.0, 3000.0)) * rng.random())
+            self._schedule_outage(rng.uniform(0.0, end - HOUR), rng.choice(plan.outage_s_max) * rng.random())
         for _ in range(plan.doings // 4):
             loop.call_later(rng.uniform(0.0, end), self._fault)
         for account in self.accounts.values():

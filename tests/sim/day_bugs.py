@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from day import OUTSIDE_SENT, Plan
 
-from holdfast.core import turn, weather, words
+from holdfast.core import steps, turn, weather, words
 from holdfast.core.transcript import Transcript
+from holdfast.core.world import World
 from holdfast.ports import Arrival, Cursor, Lease, Release
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.testing import memory_journal
@@ -43,7 +44,7 @@ def acknowledge_before_append(m: pytest.MonkeyPatch) -> None:
 
 
 def no_tool_started(m: pytest.MonkeyPatch) -> None:
-    m.setattr(turn.CallTool, "first", property(lambda _: ()))
+    m.setattr(steps.CallTool, "first", property(lambda _: ()))
 
 
 def no_deduplication(m: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,9 @@ def replace_epoch(entry: Any, epoch: int) -> Any:
 def intention_on_a_stale_read(m: pytest.MonkeyPatch) -> None:
     right = MemoryJournal.append
 
-    async def append(self: MemoryJournal, lease: Lease, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None) -> Any:
+    async def append(
+        self: MemoryJournal, lease: Lease, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None
+    ) -> Any:
         return await right(self, lease, now, wakes if release else _Anything(wakes), facts, intentions, release)
 
     m.setattr(MemoryJournal, "append", append)
@@ -95,7 +98,9 @@ def lost_wake_up(m: pytest.MonkeyPatch) -> None:
     """Who lets go does not look whether something arrived."""
     right = MemoryJournal.append
 
-    async def append(self: MemoryJournal, lease: Lease, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None) -> Any:
+    async def append(
+        self: MemoryJournal, lease: Lease, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None
+    ) -> Any:
         return await right(self, lease, now, _Anything(wakes) if release else wakes, facts, intentions, release)
 
     m.setattr(MemoryJournal, "append", append)
@@ -115,13 +120,12 @@ def sent_again_without_a_mark(m: pytest.MonkeyPatch) -> None:
 
 def key_of_this_life(m: pytest.MonkeyPatch) -> None:
     """The key is made anew by each process, so that the platform can't recognise it."""
-    right, lives = turn._deliver, iter(range(10**9))
+    right = turn._deliver
 
-    def deliver(speech: Any, index: int, part: Any, epoch: int, world: turn.World) -> turn.Deliver:
+    def deliver(speech: Any, index: int, part: Any, epoch: int, world: World) -> steps.Deliver:
         step = right(speech, index, part, epoch, world)
         return replace(step, key=f"{step.key}/{epoch}") if step.key else step
 
-    del lives
     m.setattr(turn, "_deliver", deliver)
 
 
@@ -170,5 +174,5 @@ for bug in (
 DAYS["lost_wake_up"] = (lost_wake_up, replace(_short, doings=120, kills_at_points=0, kills_at_rounds=0, outages=0))
 DAYS["stop_as_a_mode"] = (stop_as_a_mode, replace(_short, doings=150, outages=0))
 DAYS["sent_again_without_a_mark"] = (sent_again_without_a_mark, replace(_short, points=(OUTSIDE_SENT, "deliver.after_send")))
-DAYS["no_back_off"] = (no_back_off, replace(_short, outages=8))
+DAYS["no_back_off"] = (no_back_off, replace(_short, outages=8, outage_s_max=(20.0,)))
 DAYS["no_epoch_check"] = (no_epoch_check, replace(_short, takeovers=20, kills_at_points=0, kills_at_rounds=0))

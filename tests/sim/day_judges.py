@@ -69,7 +69,9 @@ def _answered(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
         if token is None or token[1] in answered or update.message in deleted or any(cut > update.offset for cut in cuts):
             continue
         at = day.chat_acknowledged(update)
-        asked = [s for s in shown if any(words in core(s)[0] for words in ASKS) and s.at >= day.chat_acknowledged(updates_of(updates, last))]
+        asked = [
+            s for s in shown if any(words in core(s)[0] for words in ASKS) and s.at >= day.chat_acknowledged(updates_of(updates, last))
+        ]
         if asked or _set_aside(day, shown, at):
             continue
         flaws.append(f"{token[1]} is not answered, and nobody says why")
@@ -80,8 +82,8 @@ def _prompt(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
     """Once nothing is wrong any more, nobody waits long; unless somebody is asked."""
     first: dict[str, float] = {}
     for s in shown:
-        for token in _tokens(core(s)[0]):
-            first.setdefault(token, s.at)
+        for answered_token in _tokens(core(s)[0]):
+            first.setdefault(answered_token, s.at)
     asked = [s.at for s in shown if any(words in core(s)[0] for words in (*ASKS, SET_ASIDE))]
     flaws = []
     for update in updates:
@@ -117,7 +119,12 @@ def _complete(day: Day, chat: str, updates: list[Update], shown: list[Shown]) ->
     flaws = []
     for number, given in day.providers.given.items():
         begun = [s.at for s in shown if core(s)[0].startswith(f"[#{number}] ")]
-        if begun and f"#{number} end" not in screen and not any(cut > begun[0] - 60.0 for cut in cuts) and not _set_aside(day, shown, begun[0]):
+        if (
+            begun
+            and f"#{number} end" not in screen
+            and not any(cut > begun[0] - 60.0 for cut in cuts)
+            and not _set_aside(day, shown, begun[0])
+        ):
             flaws.append(f"the end of answer {number} ({given.chat}) was never shown in {chat}")
     return flaws
 
@@ -221,6 +228,6 @@ def _busy(day: Day) -> None:
         ("decisions", day.decisions, DECISIONS_PER_MINUTE_MAX),
         ("transactions", day.transactions, TRANSACTIONS_PER_MINUTE_MAX),
     ):
-        busiest = max(counts.values(), default=0)  # type: ignore[attr-defined] # counters of different keys
+        busiest = max(counts.values(), default=0)
         if busiest > most:
             day.flaws.append(f"{busiest} {what} in one minute")

@@ -180,7 +180,9 @@ class People:
     def do_something(self, loop: SimLoop, chat: str) -> None:
         """One thing that people do."""
         rng, task = self.rng, self.rng.choice(("say", "say", "tools", "tools", "long"))
-        match rng.choices(("say", "burst", "stop", "instead", "new", "retry", "status", "edit", "delete"), (50, 12, 10, 6, 4, 6, 4, 8, 3))[0]:
+        match rng.choices(("say", "burst", "stop", "instead", "new", "retry", "status", "edit", "delete"), (50, 12, 10, 6, 4, 6, 4, 8, 3))[
+            0
+        ]:
             case "say":
                 self.say(chat, task)
             case "burst":

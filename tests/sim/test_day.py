@@ -14,8 +14,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import day_bugs as bugs
 import day
+import day_bugs as bugs
 import pytest
 from day import POINTS, Day, Plan
 

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from holdfast import failpoints
 from holdfast.core.commands import parse
 from holdfast.core.entries import Attachment, Correction, Outside
 from holdfast.errors import Request, Temporary
-from holdfast import failpoints
 from holdfast.ports import Accepted, Arrival, Clock, Cursor, Receipt, Traits
 
 Accept = Callable[[Sequence[Arrival], Cursor | None], Awaitable[tuple[Accepted, ...]]]

@@ -29,7 +29,7 @@ ROUNDS_AT_ONE_INSTANT_MAX: Final = 20_000
 """After so many rounds without time going on, somebody runs in circles."""
 
 
-class Stuck(Exception):  # noqa: N818 - a turn of events, not an error
+class Stuck(Exception):
     """Nothing will ever happen again; or everything does, and time stands still."""
 
 
@@ -185,7 +185,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # --- what there is not --------------------------------------------------------------------------------------------------------------
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(self, _: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # no executor
         job = _Job(self.process, functools.partial(func, *args), self.create_future())
         self.call_soon(job.run)
         return job.result

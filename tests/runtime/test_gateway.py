@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from runtime_rig import GATE, Rig
+
+from holdfast.core.entries import AssistantMessage, UserMessage
+from holdfast.errors import JournalFailed
+from holdfast.ports import Arrival
+from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.supervisor import Supervisor
+from holdfast.testing.scripted_model import Break, Say
+from holdfast.testing.sim import simulated
+
+
+def _gateway(rig: Rig) -> LocalGateway:
+    supervisor = Supervisor(rig.clock, lambda: 0.5)
+    return LocalGateway(lambda: "1.0", rig.journal, rig.followers, rig.dispatch.arrived, rig.weather, rig.tools, supervisor, rig.clock)
+
+
+def _arrival(rig: Rig, number: int = 1, chat: str = "c") -> Arrival:
+    body = UserMessage(author="ann", id=f"m{number}", text=f"message {number}")
+    return Arrival(f"fake:{chat}", "fake", chat, f"{chat} m{number}", body, rig.clock.now())
+
+
+@simulated
+async def test_what_is_accepted_is_durable_and_answered() -> None:
+    rig = Rig()
+    gateway = _gateway(rig)
+    async with rig.running():
+        (accepted,) = await gateway.accept([_arrival(rig)])
+        assert (accepted.seq, accepted.new) == (1, True)
+        assert len(rig.entries()) >= 1
+        await asyncio.sleep(5)
+    assert rig.shown() == ["Yes."]
+
+
+@simulated
+async def test_nothing_is_accepted_that_could_not_be_committed() -> None:
+    """H-05."""
+    rig = Rig()
+    rig.journal.crash("The disk is gone.")
+    with pytest.raises(JournalFailed):
+        await _gateway(rig).accept([_arrival(rig)])
+    assert rig.journal.disk.conversations == {}
+
+
+@simulated
+async def test_what_is_told_twice_is_taken_once() -> None:
+    rig = Rig()
+    gateway = _gateway(rig)
+    async with rig.running():
+        await gateway.accept([_arrival(rig)])
+        (again,) = await gateway.accept([_arrival(rig)])
+        assert (again.seq, again.new) == (1, False)
+        await asyncio.sleep(5)
+    assert rig.shown() == ["Yes."]
+
+
+@simulated
+async def test_a_follower_sees_the_turn_grow() -> None:
+    rig = Rig([Say(text="Yes.", takes_s=3.0)])
+    gateway = _gateway(rig)
+    kinds: list[str] = []
+
+    async def follow() -> None:
+        async for entry in gateway.follow("fake:c", 0):
+            kinds.extend([type(entry.body).__name__])
+
+    async with rig.running():
+        following = asyncio.ensure_future(follow())
+        await gateway.accept([_arrival(rig)])
+        await asyncio.sleep(1)
+        assert kinds == ["UserMessage"]
+        await asyncio.sleep(10)
+        following.cancel()
+    assert kinds == ["UserMessage", "AssistantMessage", "DeliveryStarted", "Delivered"]
+
+
+@simulated
+async def test_status_says_what_is_closed_and_why_and_a_retry_opens_it() -> None:
+    rig = Rig([Break(why="connection refused"), Say(text="Yes.")])
+    gateway = _gateway(rig)
+    async with rig.running():
+        await gateway.accept([_arrival(rig)])
+        await asyncio.sleep(0.2)
+        await rig.weather.failed(GATE, "connection refused", retry_after_s=5000.0)
+        status = await gateway.status()
+        assert status["version"] == "1.0"
+        (gate,) = status["gates"]
+        assert (gate["name"], gate["state"], gate["why"]) == (GATE, "closed", "connection refused")
+        await asyncio.sleep(10)
+        assert not await gateway.retry("route:none")
+        await gateway.retry(GATE)
+        await asyncio.sleep(10)
+    assert rig.shown() == ["Yes."]
+    assert (await gateway.status())["gates"][0]["state"] == "open"
+
+
+@simulated
+async def test_conversations_are_listed_and_read() -> None:
+    """H-13, H-32: whatever happens in it, a conversation is the same one, with everything that was said in it."""
+    rig = Rig()
+    gateway = _gateway(rig)
+    async with rig.running():
+        for text in ("one", "/new", "two", "/stop", "/retry"):
+            await rig.say(text)
+            await asyncio.sleep(5)
+    (row,) = await gateway.conversations(10)
+    assert (row.key, row.running) == ("fake:c", False)
+    entries = (await gateway.read("fake:c")).entries
+    assert [entry.seq for entry in entries] == list(range(1, row.last_seq + 1))
+    assert sum(isinstance(entry.body, AssistantMessage) for entry in entries) == 3

@@ -1,0 +1,89 @@
+"""One life of the gateway in a simulated day: wired as in `app.py`, on a journal whose commits take their time, and watched."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from holdfast.core.world import World
+from holdfast.ports import Lease
+from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
+from holdfast.runtime.dispatch import Dispatch
+from holdfast.runtime.follow import Followers
+from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.supervisor import Supervisor
+from holdfast.runtime.weather import GateSettings, Weather
+from holdfast.testing.fake_platform import FakePlatform
+from holdfast.testing.fake_tools import FakeTools
+from holdfast.testing.memory_journal import MemoryJournal
+from holdfast.testing.scripted_model import ScriptedModel
+
+if TYPE_CHECKING:
+    from day import Day
+
+ROUTES = ("main", "spare")
+
+
+class SlowJournal(MemoryJournal):
+    """Commits take their time, as with a disk, so that others get in between."""
+
+    day: Day
+
+    async def _begin(self) -> None:
+        self.day.transactions[self.day.minute] += 1
+        await asyncio.sleep(self.day.latency.random() * 0.004)
+        await super()._begin()
+
+
+class WatchedActs(Acts):
+    """Every decision asks for the world: so decisions can be counted."""
+
+    day: Day
+
+    def world(self, lease: Lease, attempts: int) -> World:
+        self.day.decisions[self.day.minute] += 1
+        return super().world(lease, attempts)
+
+
+class Life:
+    """One life of the gateway, wired as in `app.py`."""
+
+    def __init__(self, day: Day, number: int) -> None:
+        self.day = day
+        self.name = f"life-{number}"
+        self.journal = SlowJournal(day.disk)
+        self.journal.day = day
+        self.tools = FakeTools(day.outside, day.clock, lambda _: day.latency.choice((0.0, 0.05, 1.0)))
+        self.dispatch: Dispatch | None = None
+        self.stopped = asyncio.Event()
+        self.process = day.loop.start(self.name, self._main())
+
+    async def stop(self) -> None:
+        """SIGTERM, as in `app.py`."""
+        if self.dispatch is not None:
+            await self.dispatch.stop(5.0)
+        self.stopped.set()
+
+    async def _main(self) -> None:
+        day, journal, clock = self.day, self.journal, self.day.clock
+        gates = [GateSettings(f"route:{name}", "f1", 3) for name in ROUTES]
+        draw = random.Random(f"{day.plan.seed}/{self.name}").random
+        weather = Weather(journal, clock, draw, gates, await journal.gates())
+        models = {name: ScriptedModel(clock, day.providers.script(name)) for name in ROUTES}
+        agent = AgentSettings("Be brief.", tuple(RouteSettings(name, f"route:{name}", models[name]) for name in ROUTES))
+        followers, supervisor = Followers(journal), Supervisor(clock, draw)
+        platforms: dict[str, FakePlatform] = {}
+        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.grown)
+        hands.day = day
+        self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.grown)
+        gateway = LocalGateway(lambda: "sim", journal, followers, self.dispatch.arrived, weather, self.tools, supervisor, clock)
+        platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._disown(self.dispatch))
+            tasks.create_task(self.dispatch.run())
+            tasks.create_task(supervisor.run({name: platform.run for name, platform in platforms.items()}))
+
+    async def _disown(self, dispatch: Dispatch) -> None:
+        while await self.journal.disown(self.day.clock.now(), 3):
+            dispatch.weather_changed()

@@ -89,7 +89,7 @@ NO_ROUTE = "No model is configured. Your messages are saved and will be answered
 def waiting(route: Route) -> str:
     """Said once to a turn that waits for its routes."""
     why = f" ({route.why})" if route.why else ""
-    return f"The model can't be reached just now{why}. Your conversation is saved, and I'll go on by myself when it is back."
+    return f"The model gives no answer just now{why}. Your conversation is saved, and I'll go on by myself when it does."
 
 
 def refused(failure: Failed) -> str:

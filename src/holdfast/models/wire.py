@@ -7,6 +7,7 @@ A library that stands between would lose what matters: bodies of errors, whether
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, Final, Literal
@@ -73,7 +74,7 @@ class Exchange:
         except TimeoutError as error:
             raise Broken(f"sent nothing for {self._first_event_timeout_s:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-            raise Broken(f"can't be reached: {described(error)}") from error
+            raise Broken(f"can't be reached: {_plainly(error)}") from error
         return self._response.status_code
 
     async def _read_error(self, response: httpx2.Response) -> None:
@@ -214,6 +215,22 @@ def described(error: BaseException) -> str:
     while cause is not None:
         text, cause = str(cause) or text, cause.__cause__ or cause.__context__
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _plainly(error: BaseException) -> str:
+    """Why no connection came about, in words for people where it is one of the usual reasons."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ConnectionRefusedError():
+                return "connection refused; is it running?"
+            case socket.gaierror():
+                return "its name is not known (DNS)"
+            case httpx2.ConnectTimeout():
+                return "no connection in time"
+            case _:
+                cause = cause.__cause__ or cause.__context__
+    return described(error)
 
 
 def message_of(body: str) -> str:

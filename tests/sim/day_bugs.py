@@ -174,5 +174,5 @@ for bug in (
 DAYS["lost_wake_up"] = (lost_wake_up, replace(_short, doings=120, kills_at_points=0, kills_at_rounds=0, outages=0))
 DAYS["stop_as_a_mode"] = (stop_as_a_mode, replace(_short, doings=150, outages=0))
 DAYS["sent_again_without_a_mark"] = (sent_again_without_a_mark, replace(_short, points=(OUTSIDE_SENT, "deliver.after_send")))
-DAYS["no_back_off"] = (no_back_off, replace(_short, outages=8, outage_s_max=(20.0,)))
+DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outages=10, outage_s_max=(60.0,)))
 DAYS["no_epoch_check"] = (no_epoch_check, replace(_short, takeovers=20, kills_at_points=0, kills_at_rounds=0))

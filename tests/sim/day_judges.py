@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from day_world import TOKEN, core, invalid
 
 from holdfast.core import request, turn
-from holdfast.core.entries import AssistantMessage, Command, DeliveryStarted, Entry, Notice, ToolStarted, UserMessage
+from holdfast.core.entries import (
+    ENDS_AN_ATTEMPT,
+    AssistantMessage,
+    Command,
+    DeliveryStarted,
+    Entry,
+    Notice,
+    SetAside,
+    ToolStarted,
+    UserMessage,
+)
 from holdfast.core.transcript import STOPS, Transcript
 from holdfast.testing.fake_platform import FakeChat, Shown, Update
 from holdfast.testing.memory_journal import Conversation
@@ -42,7 +52,7 @@ def judge(day: Day) -> None:
     for chat, account in day.people.chats.items():
         shown = account.screens[chat]
         updates = [update for update in account.updates if update.chat == chat]
-        flaws += [f"{chat}: {flaw}" for flaw in _answered(day, updates, shown)]
+        flaws += [f"{chat}: {flaw}" for flaw in _answered(day, chat, updates, shown)]
         flaws += [f"{chat}: {flaw}" for flaw in _prompt(day, updates, shown)]
         flaws += [f"{chat}: {flaw}" for flaw in _complete(day, chat, updates, shown)]
         if not day.plan.takeovers:
@@ -57,7 +67,7 @@ def judge(day: Day) -> None:
     _busy(day)
 
 
-def _answered(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
+def _answered(day: Day, chat: str, updates: list[Update], shown: list[Shown]) -> list[str]:
     """Every message is answered; or was cut by /stop or /new, or taken back; or somebody is asked about it."""
     answered = {token for s in shown for token in _tokens(core(s)[0])}
     cuts = [update.offset for update in updates if update.text in {"/stop", "/new"}]
@@ -72,7 +82,7 @@ def _answered(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
         asked = [
             s for s in shown if any(words in core(s)[0] for words in ASKS) and s.at >= day.chat_acknowledged(updates_of(updates, last))
         ]
-        if asked or _set_aside(day, shown, at):
+        if asked or _set_aside(day, chat, at):
             continue
         flaws.append(f"{token[1]} is not answered, and nobody says why")
     return flaws
@@ -101,10 +111,20 @@ def updates_of(updates: list[Update], offset: int) -> Update:
     return next(update for update in updates if update.offset == offset)
 
 
-def _set_aside(day: Day, shown: list[Shown], at: float) -> bool:
-    """Set aside after crashes, and said; and there were that many crashes."""
-    said = [s.at for s in shown if SET_ASIDE in core(s)[0] and s.at >= at]
-    return any(sum(then - 1800.0 <= kill <= then for kill in day.killed_at) >= turn.ATTEMPTS_MAX for then in said)
+def _set_aside(day: Day, chat: str, at: float) -> bool:
+    """Set aside after crashes, and said; and there were that many crashes since it last came further.
+
+    (Some of them may have come while it was idle: `tests/runtime/test_dispatch.py` has that as an expected failure.)
+    """
+    account = day.people.chats[chat]
+    if not any(SET_ASIDE in core(shown)[0] and shown.at >= at for shown in account.screens[chat]):
+        return False
+    log = day.disk.conversations[f"{account.account}:{chat}"].entries
+    for aside in (entry for entry in log if isinstance(entry.body, SetAside) and entry.at >= at):
+        since = max((e.at for e in log[: aside.seq - 1] if isinstance(e.body, ENDS_AN_ATTEMPT)), default=0.0)
+        if sum(since <= kill <= aside.at for kill in day.killed_at) >= turn.ATTEMPTS_MAX:
+            return True
+    return False
 
 
 def _tokens(text: str) -> list[str]:
@@ -123,7 +143,7 @@ def _complete(day: Day, chat: str, updates: list[Update], shown: list[Shown]) ->
             begun
             and f"#{number} end" not in screen
             and not any(cut > begun[0] - 60.0 for cut in cuts)
-            and not _set_aside(day, shown, begun[0])
+            and not _set_aside(day, chat, begun[0])
         ):
             flaws.append(f"the end of answer {number} ({given.chat}) was never shown in {chat}")
     return flaws

@@ -20,7 +20,14 @@ from holdfast.testing.sim import SimLoop
 TOKEN = re.compile(r"\b([a-z]+\d+\.\d+):")
 MARK = words.SENT_AGAIN
 LINES_OF_A_LONG_ANSWER = 20
-NOTICES = ("can't be reached", "Stopped.", "A fresh start", "Shall I go on", "sent again after a restart", "I crashed several times")
+NOTICES = (
+    "gives no answer just now",
+    "Stopped.",
+    "A fresh start",
+    "Shall I go on",
+    "sent again after a restart",
+    "I crashed several times",
+)
 """The gateway's own words, none of which a model may ever read."""
 
 

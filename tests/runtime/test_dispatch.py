@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -151,6 +152,55 @@ async def test_where_the_clocks_part_what_was_due_in_an_hour_is_looked_at_once()
         assert rig.journal.commits.count("claim") == claims + 1
         await asyncio.sleep(600)
         assert rig.journal.commits.count("claim") == claims + 1
+
+
+@simulated
+async def test_where_the_clock_is_set_back_nobody_waits_a_day_for_a_gate() -> None:
+    rig = Rig([Break(why="refused"), Say(text="Yes.")], draw=1.0)
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(0.5)
+        rig.clock.jump_s = -86_400.0
+        await asyncio.sleep(130)
+        assert rig.shown() == ["Yes."]
+
+
+@pytest.mark.parametrize("until_s", [0.01, 0.06, 0.09, 0.14])
+@simulated
+async def test_a_gate_whose_time_comes_while_the_journal_is_asked_is_not_slept_past(until_s: float) -> None:
+    rig = Rig([Break(why="refused"), Say(text="Yes.")], draw=until_s)
+    right = rig.journal.next_due
+
+    async def next_due(accounts: Sequence[str]) -> float | None:
+        await asyncio.sleep(0.05)
+        return await right(accounts)
+
+    rig.journal.next_due = next_due  # type: ignore[method-assign] # a slow disk
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(1)
+        assert rig.shown() == ["Yes."]
+
+
+@pytest.mark.parametrize("woken_at_s", [0.04, 0.06, 0.1, 0.13])
+@simulated
+async def test_a_worker_that_is_busy_with_a_send_goes_on_when_its_gate_opens(woken_at_s: float) -> None:
+    rig = Rig([Break(why="refused"), Say(text="Yes.")], draw=0.1)
+    right = rig.journal.next_due
+
+    async def next_due(accounts: Sequence[str]) -> float | None:
+        await asyncio.sleep(0.05)
+        return await right(accounts)
+
+    rig.journal.next_due = next_due  # type: ignore[method-assign] # a slow disk
+    rig.chat.delay_s = lambda: 20.0
+    async with rig.running():
+        await rig.say("/help")
+        await rig.say("one")
+        await asyncio.sleep(woken_at_s)
+        rig.dispatch.arrived("fake:another")  # dispatch looks around just when the gate's time comes
+        await asyncio.sleep(5)
+        assert rig.model.answers == 1
 
 
 @simulated

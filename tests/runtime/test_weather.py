@@ -41,9 +41,24 @@ async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -
     assert (row.until, row.streak) == (clock.now() + 1.0, 2)
     again = Weather(journal, clock, lambda: 1.0, [GateSettings(G, "f1", 8)], [row])
     assert not again.is_open(G, "a")
-    assert again.next_change() == row.until
+    assert again.next_change(clock.now()) == row.until
     clock.advance(1.0)
     assert again.admits() == {G: 1}
+
+
+async def test_a_gate_that_closed_before_the_clock_was_set_back_is_tried_after_its_longest_wait() -> None:
+    clock = ManualClock()
+    weather, clock, _ = _weather(row=GateRow(G, "f1", until=clock.now() + 86_400.0, streak=3, since=1.0))
+    clock.advance(121.0)
+    assert weather.is_open(G, "a")
+
+
+async def test_where_the_clock_is_set_each_closed_gate_lets_one_through() -> None:
+    weather, *_ = _weather()
+    await weather.failed(G, "refused", retry_after_s=86_400.0)  # as if the clock had been set back after a short wait was drawn
+    assert weather.admits() == {G: 0}
+    weather.hasten()
+    assert weather.admits() == {G: 1}
 
 
 async def test_another_configuration_forgets_the_weather_of_the_old_one() -> None:

@@ -64,6 +64,9 @@ class Dispatch:
     def weather_changed(self) -> None:
         """A gate may let somebody through who waits: in the journal, or in a worker that has something else to do."""
         self._woken.set()
+        self._wake_those_at_gates()
+
+    def _wake_those_at_gates(self) -> None:
         for worker in self._workers.values():
             if worker.waits_at_gate:
                 worker.wake()
@@ -71,12 +74,16 @@ class Dispatch:
     async def run(self) -> None:
         """Until cancelled, or stopped and every worker has let go. Raises `JournalFailed`."""
         async with asyncio.TaskGroup() as tasks:
-            await self._journal.hasten(self._clock.now())
+            looked_at = self._clock.now()
+            await self._journal.hasten(looked_at)
             while not self._stopping:
                 self._woken.clear()
-                claimed = await self._claim(tasks)
+                before, looked_at = looked_at, self._clock.now()
+                if (change := self._weather.next_change(before)) is not None and change <= looked_at:
+                    self._wake_those_at_gates()
+                claimed = await self._claim(tasks, looked_at)
                 if claimed < CLAIMS_AT_ONCE_MAX and not self._woken.is_set():
-                    await self._wait()
+                    await self._wait(looked_at)
 
     async def stop(self, within_s: float) -> None:
         """Claim nothing more; let sends in flight finish, and every worker let go, for at most so long."""
@@ -91,8 +98,8 @@ class Dispatch:
                 async with asyncio.timeout(within_s):
                     await self._let_go.wait()
 
-    async def _claim(self, tasks: asyncio.TaskGroup) -> int:
-        leases = await self._journal.claim(self._owner, self._clock.now(), self._accounts, self._weather.admits(), CLAIMS_AT_ONCE_MAX)
+    async def _claim(self, tasks: asyncio.TaskGroup, now: float) -> int:
+        leases = await self._journal.claim(self._owner, now, self._accounts, self._weather.admits(), CLAIMS_AT_ONCE_MAX)
         for lease in leases:
             if lease.through:
                 self._weather.reserve(lease.through, lease.conversation)
@@ -133,9 +140,12 @@ class Dispatch:
             release = Release(due, floor=lease.floor, failed=True)
             released = (await self._journal.append(lease, self._clock.now(), snapshot.wakes, release=release)).released
 
-    async def _wait(self) -> None:
-        """Until something arrives, a gate opens, or an instant comes; then fire the timers whose instant that is."""
-        instants = [await self._journal.next_due(self._accounts), self._weather.next_change()]
+    async def _wait(self, looked_at: float) -> None:
+        """Until something arrives, a gate opens, or an instant comes; then fire the timers whose instant that is.
+
+        A gate whose time has come since `looked_at` was still closed then: it is looked at again at once.
+        """
+        instants = [await self._journal.next_due(self._accounts), self._weather.next_change(looked_at)]
         due = min((instant for instant in instants if instant is not None), default=None)
         delay_s = LOOK_S_MAX if due is None else min(max(due - self._clock.now(), 0.0), LOOK_S_MAX)
         try:
@@ -150,6 +160,7 @@ class Dispatch:
         """Where wall and monotonic clock have parted, instants written down before may be hours away: look at each once."""
         offset = self._clock.now() - self._clock.monotonic()
         if abs(offset - self._offset) > CLOCKS_PART_S:
+            self._weather.hasten()
             await self._journal.hasten(self._clock.now())
         self._offset = offset
 

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from holdfast.core import weather
 from holdfast.core.weather import GateRow
@@ -53,6 +53,7 @@ class Weather:
             row = known.get(settings.name)
             if row is None or row.fingerprint != settings.fingerprint:
                 row = GateRow(settings.name, settings.fingerprint)
+            row = replace(row, until=min(row.until, clock.now() + weather.BACK_OFF_S_MAX))  # the clock may have been set back meanwhile
             self._gates[settings.name] = _Gate(row, settings.places, 1 if row.streak else settings.places)
         self._reserved: dict[str, str] = {}  # conversation -> gate
 
@@ -74,10 +75,16 @@ class Weather:
         now = self._clock.now()
         return {name: weather.admits(gate.row, now, gate.allowance, gate.taken) for name, gate in self._gates.items()}
 
-    def next_change(self) -> float | None:
-        """The earliest instant at which a closed gate's time has come."""
+    def next_change(self, after: float) -> float | None:
+        """The earliest instant after `after` at which a closed gate's time comes, or came."""
+        return min((gate.row.until for gate in self._gates.values() if gate.row.until > after), default=None)
+
+    def hasten(self) -> None:
+        """The clock was set: instants written down before may be hours away now, so each closed gate lets one through."""
         now = self._clock.now()
-        return min((gate.row.until for gate in self._gates.values() if gate.row.until > now), default=None)
+        for gate in self._gates.values():
+            gate.row = replace(gate.row, until=min(gate.row.until, now))
+        self.changed()
 
     def reserve(self, name: str, conversation: str) -> None:
         """A conversation was claimed through this gate."""

@@ -101,6 +101,8 @@ class Release:
     floor: int = 0
     failed: bool = False
     """The worker had a bug: the attempt counts, as it does when the process dies."""
+    rests: bool = False
+    """Nothing is owed: what died over this conversation before died over something that is done, or over nothing. No attempt counts any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ class Platform(Protocol):
         """Send a part (under `key`, where the platform takes one), or put its text into the message with id `edit`."""
 
     async def find(self, address: str, text: str, key: str) -> str | None:
-        """Look in the chat's history for a part that may have been sent: its id, or None if it is not there."""
+        """Look in the chat's history for a part that may have been sent: its id, or None if it is not there. Raises `Temporary`."""
 
     async def fetch(self, attachment: Attachment) -> str:
         """Get an attachment's bytes into a file and return its sha256. Raises `Temporary`, or `Request` if it can't be had."""

@@ -34,9 +34,10 @@ def test_a_closed_gate_admits_nobody_and_an_open_one_its_allowance_less_those_in
     assert admits(gate, 103.0, allowance=1, taken=3) == 0
 
 
-def test_each_success_lets_twice_as_many_through_up_to_all_places() -> None:
-    allowance, ramp = 1, []
+def test_each_wave_of_successes_lets_twice_as_many_through_up_to_all_places() -> None:
+    allowance, waves = 1, []
     for _ in range(5):
-        allowance = allowance_after_success(allowance, 10)
-        ramp.append(allowance)
-    assert ramp == [2, 4, 8, 10, 10]
+        waves.append(allowance)
+        for _ in range(waves[-1]):
+            allowance = allowance_after_success(allowance, 10)
+    assert waves == [1, 2, 4, 8, 10]

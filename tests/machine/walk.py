@@ -352,7 +352,7 @@ class Walker:
 
     def outside(self, s: State, d: Decision) -> Iterator[tuple[str, State]]:
         idle = not s.flight and not d.wanted and s.read == len(s.entries)
-        claim: dict[str, Any] = {"epoch": s.epoch + 1, "attempts": max(s.attempts - 1, 0) + 1} if idle else {}
+        claim: dict[str, Any] = {"epoch": s.epoch + 1, "attempts": (max(s.attempts - 1, 0) if d.held else 0) + 1} if idle else {}
         if s.arrivals:
             for name, body in self.arrival(s):
                 yield f"arrives {name}", replace(self.append(s, body, outside=True), arrivals=s.arrivals - 1, **claim)

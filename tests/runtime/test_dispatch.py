@@ -268,10 +268,6 @@ async def test_it_does_nothing_while_there_is_nothing_to_do() -> None:
     assert rig.journal.commits == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="deaths of a process that only looked at an idle conversation (its question expires some day) add up until a fact, and C1 sets it aside",
-)
 @simulated
 async def test_a_conversation_that_owes_nothing_is_not_set_aside_because_processes_died_at_their_start() -> None:
     rig = Rig([Say(calls=(("demo__count", '{"key": "1"}'),)), Say(text="Done.")])

@@ -25,11 +25,12 @@ async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None
     await weather.failed(G, "refused")
     assert weather.admits() == {G: 0}
     clock.advance(1.0)
-    ramp = [weather.admits()[G]]
+    waves = [weather.admits()[G]]
     for _ in range(3):
-        weather.opened(G)
-        ramp.append(weather.admits()[G])
-    assert ramp == [1, 2, 4, 8]
+        for _ in range(waves[-1]):
+            weather.opened(G)
+        waves.append(weather.admits()[G])
+    assert waves == [1, 2, 4, 8]
 
 
 async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -> None:

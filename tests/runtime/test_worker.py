@@ -234,9 +234,6 @@ async def test_idle_conversations_are_left_alone_by_a_start() -> None:
     assert "claim" not in again.journal.commits
 
 
-@pytest.mark.xfail(
-    strict=True, reason="core/turn.py: room for the mark leaves less than text.LENGTH_MIN, and Limit asserts: every send crashes"
-)
 @simulated
 async def test_a_platform_without_keys_and_with_the_smallest_limit_can_be_spoken_to() -> None:
     rig = Rig(traits=Traits(Limit(LENGTH_MIN)))

@@ -114,7 +114,7 @@ def updates_of(updates: list[Update], offset: int) -> Update:
 def _set_aside(day: Day, chat: str, at: float) -> bool:
     """Set aside after crashes, and said; and there were that many crashes since it last came further.
 
-    (Some of them may have come while it was idle: `tests/runtime/test_dispatch.py` has that as an expected failure.)
+    (Some of them may have come while it was idle, if no process lived long enough to see that nothing was owed.)
     """
     account = day.people.chats[chat]
     if not any(SET_ASIDE in core(shown)[0] and shown.at >= at for shown in account.screens[chat]):

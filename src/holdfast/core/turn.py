@@ -2,7 +2,8 @@
 
 `steps` looks at everything and does nothing. In each lane the first row that matches decides; the call rows are asked for each open call.
 
-    control  C1  claimed for the fourth time without a fact          set the turn aside, and ask      (nothing else is wanted)
+    control  C1  claimed for the fourth time without a fact,         set the turn aside, and ask      (nothing else is wanted)
+                 and something is owed
              C2  a command or choice without reply                   obey: its notice
              C3  a question whose time is over                       write that down
     speech   S1  the chat refused and has not written since          rest
@@ -50,7 +51,7 @@ from holdfast.core.entries import (
 )
 from holdfast.core.records import OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
-from holdfast.core.text import cuts, part
+from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Budget, Policy, World
 
@@ -64,9 +65,6 @@ WINDOW_SHARE_MAX: Final = 0.75
 def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     """The steps that should be in flight for this transcript, in this epoch, in this world, now."""
     d = Decision()
-    if world.attempts > ATTEMPTS_MAX:
-        d.wanted.append(_set_aside(t, world, now))  # C1
-        return d
     _control(t, world, now, d)
     turn = _turn_step(t, world)
     _speech(t, epoch, world, now, d, turn)
@@ -75,6 +73,8 @@ def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     if turn is not None:
         _turn(t, turn, world, now, d)
     _housekeeping(t, world, now, d)
+    if world.attempts > ATTEMPTS_MAX and (d.wanted or d.held):
+        return Decision([_set_aside(t, world, now)])  # C1
     return d
 
 
@@ -153,7 +153,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
     if not part_now.in_doubt(epoch) or (part_now.key and key_holds):
         d.wanted.append(step)  # S3
         return True
-    if account.history and part_now.started:
+    if account.history:
         d.wanted.append(LookUp(speech.name, index, step.text, step.key))
         return True
     policy = account.unknown_send if asked is None else ("resend" if asked.option == "resend" else "drop")
@@ -180,7 +180,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
 def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: World) -> Deliver:
     account = world.account
     keyed = account.key_holds_s > 0
-    room = account.limit if keyed else replace(account.limit, length=account.limit.length - len(words.SENT_AGAIN))
+    room = account.limit if keyed else replace(account.limit, length=max(account.limit.length - len(words.SENT_AGAIN), LENGTH_MIN))
     at = speech.cuts if speech.cuts is not None else cuts(speech.text, room)
     text = part(speech.text, at, index)
     if not keyed and (part_now.doubted or part_now.in_doubt(epoch)):
@@ -221,7 +221,7 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
     run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
     asked = t.questions.get(call.asked)
     if t.is_cut(call.seen):
-        d.wanted.append(_close("K1", id_, "unknown" if call.started else "declined", words.closed_by_cut(bool(call.started))))
+        d.wanted.append(_close("K1", id_, "unknown" if call.started else "declined", words.closed_by_cut(started=bool(call.started))))
     elif call.started == epoch or (call.started and call.repeatable):
         d.wanted.append(run)  # K2
     elif call.started:

@@ -1,7 +1,7 @@
 """The weather of one gate (a route, an account): open, closed until an instant, and how many it lets through on the way back.
 
 A failure closes the gate for a while that doubles from 1 s to 2 min, drawn in full by the runtime and written down. When that time has come the
-gate admits one: the probe. Each success doubles that, until all its places are open again, so that recovery is no stampede.
+gate admits one: the probe. Each success adds one, so that waves of 1, 2, 4 ... pass until all its places are open again: recovery is no stampede.
 """
 
 from __future__ import annotations
@@ -56,5 +56,5 @@ def admits(gate: GateRow, now: float, allowance: int, taken: int) -> int:
 
 
 def allowance_after_success(allowance: int, places: int) -> int:
-    """The ramp."""
-    return min(allowance * 2, places)
+    """The ramp: one more for each success, so that each wave is twice the one before."""
+    return min(allowance + 1, places)

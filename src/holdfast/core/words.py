@@ -164,8 +164,8 @@ def interrupted_call() -> str:
     )
 
 
-def closed_by_cut(started: bool) -> str:
-    return "Stopped by the user while it ran: it may or may not have happened." if started else "Not run: the user stopped it."
+def closed_by_cut(*, started: bool) -> str:
+    return "The turn was stopped while this ran: it may or may not have happened." if started else "Not run: the turn was stopped."
 
 
 def denied_by_policy(tool: str) -> str:
@@ -185,7 +185,7 @@ def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
 # what the user sees beside an answer
 
 
-SENT_AGAIN = "(sent again after a restart: I couldn't know whether it had arrived)\n"
+SENT_AGAIN = "(sent again after a restart)\n"
 """What marks a part of which nobody knows whether it had arrived. ASCII, so that it counts the same in every unit."""
 
 

@@ -87,10 +87,7 @@ class Acts:
             case Deliver():
                 return await self._deliver(lease, step)
             case LookUp():
-                found = await self._platforms[lease.account].find(lease.address, step.text, _key(lease, step.key))
-                if found is not None:
-                    return (Delivered(of=step.of, part=step.part, id=found),)
-                return (DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="it is not in the chat's history"),)
+                return await self._look_up(lease, step)
             case Finish():
                 platform = self._platforms[lease.account]
                 receipt = await platform.send(lease.address, words.STOPPED, _key(lease, step.key), step.edit)
@@ -171,6 +168,16 @@ class Acts:
         receipt = await self._platforms[lease.account].send(lease.address, step.text, _key(lease, step.key), step.edit)
         failpoint("deliver.after_send")
         return (self._outcome(step.of, step.part, receipt, Delivered(of=step.of, part=step.part, id=receipt.id, preview=step.id_only)),)
+
+    async def _look_up(self, lease: Lease, step: LookUp) -> Facts:
+        try:
+            found = await self._platforms[lease.account].find(lease.address, step.text, _key(lease, step.key))
+        except Temporary as failure:
+            until = self._clock.now() + (failure.retry_after_s or RETRY_S)
+            return (DeliveryFailed(of=step.of, part=step.part, refusal="unknown", why=str(failure), until=until),)
+        if found is not None:
+            return (Delivered(of=step.of, part=step.part, id=found),)
+        return (DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="it is not in the chat's history"),)
 
     def _outcome(self, of: str, part: int, receipt: Receipt, delivered: Delivered) -> Delivered | DeliveryFailed:
         if not receipt.refusal:

@@ -166,7 +166,8 @@ class Worker:
         self._running[step].facts = await self._hands.perform(self.lease, self._transcript, step)
 
     def _release(self, decision: Decision, transcript: Transcript, now: float) -> Release:
-        return Release(now if self._stopping else decision.due, decision.turn_gate, decision.speech_gate, transcript.floor())
+        due = now if self._stopping else decision.due
+        return Release(due, decision.turn_gate, decision.speech_gate, transcript.floor(), rests=not decision.held)
 
     async def _wait(self, decision: Decision) -> None:
         self.waits_at_gate = bool(decision.turn_gate or decision.speech_gate)

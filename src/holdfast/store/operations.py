@@ -224,7 +224,7 @@ def append(db: apsw.Connection, asked: Append) -> Appended:
         ends_an_attempt = any(isinstance(body, ENDS_AN_ATTEMPT) for body, _ in bodies)
         db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ends_an_attempt else attempts))
     if fresh and release:
-        counted = 0 if release.failed else 1
+        counted = 0 if release.failed else attempts if release.rests else 1
         db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor, counted))
     entries = tuple(Entry(seq + offset, now, epoch, body) for offset, (body, _) in enumerate(bodies))
     return Appended(entries, wakes, intended=fresh, released=fresh and release is not None)

@@ -228,7 +228,7 @@ class MemoryJournal:
     def _release(self, row: Conversation, now: float, release: Release) -> None:
         row.owner, row.since = None, now
         if not release.failed:
-            row.attempts = max(row.attempts - 1, 0)
+            row.attempts = 0 if release.rests else max(row.attempts - 1, 0)
         row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
 
     # --- timers ---------------------------------------------------------------------------------------------------------------------

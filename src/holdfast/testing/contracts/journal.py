@@ -260,6 +260,11 @@ class JournalAttemptsContract:
         await let_go(rig.journal, lease, due=60.0, failed=True)
         assert await self.attempts(rig.journal) == 2
 
+    async def test_where_nothing_is_owed_no_attempt_counts_any_more(self, rig: Rig) -> None:
+        lease = await self.die(rig, times=2)
+        await let_go(rig.journal, lease, rests=True)
+        assert await self.attempts(rig.journal) == 0
+
     async def test_an_orderly_stop_counts_nothing_against_what_it_interrupts(self, rig: Rig) -> None:
         await ingest(rig.journal, "a")
         await claim(rig.journal)

@@ -15,11 +15,12 @@ Exit codes, the same everywhere:
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from holdfast.errors import Config, HoldfastError, JournalFailed, Request
 
@@ -40,10 +41,7 @@ TERMINAL: Final = "terminal"
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = _parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")  # a character that this terminal can't show is no reason to fail
+    sys.stdout, sys.stderr = _dependable(sys.stdout, 1), _dependable(sys.stderr, 2)
     try:
         code: int = import_module(f"holdfast.cli.{arguments.command}").run(arguments)
         sys.stdout.flush()
@@ -56,6 +54,21 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush does not fail again
         return NOBODY_READS
     return code
+
+
+def _dependable(stream: TextIO | None, number: int) -> TextIO:
+    """The stream to write to in place of this standard one.
+
+    One that was closed leads nowhere. Without a buffer (PYTHONUNBUFFERED, usual in containers) Python loses the rest of a text when a write is
+    interrupted, and says nothing.
+    """
+    if stream is None:
+        return Path(os.devnull).open("w")  # noqa: SIM115 for as long as the process lives
+    if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        stream = open(number, "w", encoding=stream.encoding, closefd=False)  # noqa: PTH123, SIM115 a number is no path; see above
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a character that this terminal can't show is no reason to fail
+    return stream
 
 
 def _code(error: HoldfastError) -> int:

@@ -120,6 +120,11 @@ class Transcript:
         return last is not None and bool(last.calls) and not self.is_cut(last.seen)
 
     @property
+    def owes(self) -> bool:
+        """Is anything left to do, whether or not it can be done now?"""
+        return bool(self.inputs or self.turn_is_open or self.calls or self.speech or self.unreplied or self.fetching)
+
+    @property
     def overtaken(self) -> int:
         """The newest cut or correction since the last answer (0: none): a model call begun before it is overturned."""
         return self._since_last_answer(max(self.cut, self.corrected))

@@ -65,6 +65,9 @@ WINDOW_SHARE_MAX: Final = 0.75
 def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     """The steps that should be in flight for this transcript, in this epoch, in this world, now."""
     d = Decision()
+    if world.attempts > ATTEMPTS_MAX and t.owes:
+        d.wanted.append(_set_aside(t, world, now))  # C1
+        return d
     _control(t, world, now, d)
     turn = _turn_step(t, world)
     _speech(t, epoch, world, now, d, turn)
@@ -73,8 +76,6 @@ def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     if turn is not None:
         _turn(t, turn, world, now, d)
     _housekeeping(t, world, now, d)
-    if world.attempts > ATTEMPTS_MAX and (d.wanted or d.held):
-        return Decision([_set_aside(t, world, now)])  # C1
     return d
 
 

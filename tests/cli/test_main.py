@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -101,3 +102,26 @@ def test_a_reader_who_leaves_is_no_error(home: Any) -> None:
     showing.stdout.close()
     assert showing.wait(30) == 141
     assert showing.stderr.read() == b""
+
+
+TELLING = """
+import sys, types
+from holdfast import cli
+cli.import_module = lambda _: types.SimpleNamespace(run=lambda _: print("x" * 1_000_000) or 0)
+sys.exit(cli.main(["show"]))
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_noticed_also_without_a_buffer(unbuffered: str) -> None:
+    with subprocess.Popen(
+        (sys.executable, "-c", TELLING), stdout=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.read(5) == b"xxxxx"
+        command.stdout.close()
+    assert command.returncode == cli.NOBODY_READS
+
+
+def test_with_its_output_closed_a_command_still_does_its_work() -> None:
+    assert subprocess.run(("sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, TELLING), check=False).returncode == 0

@@ -63,9 +63,9 @@ def _dependable(stream: TextIO | None, number: int) -> TextIO:
     interrupted, and says nothing.
     """
     if stream is None:
-        return Path(os.devnull).open("w")  # noqa: SIM115 for as long as the process lives
+        return Path(os.devnull).open("w")
     if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-        stream = open(number, "w", encoding=stream.encoding, closefd=False)  # noqa: PTH123, SIM115 a number is no path; see above
+        stream = open(number, "w", encoding=stream.encoding, closefd=False)  # noqa: SIM115 for as long as the process lives
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # a character that this terminal can't show is no reason to fail
     return stream

@@ -11,12 +11,10 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from holdfast import app
-from holdfast.config import Config
 from holdfast.models.practice import PracticeModel
-from holdfast.store.sqlite import SqliteJournal
 
 TICK_S: Final = 0.005
 
@@ -40,10 +38,10 @@ class Watch:
             run(handle)
             self.block_s = max(self.block_s, time.thread_time() - began)
 
-        async def ticked(settings: Config, journal: SqliteJournal) -> None:
+        async def ticked(*arguments: Any) -> None:
             ticking = asyncio.create_task(self._tick())
             try:
-                await serve(settings, journal)
+                await serve(*arguments)
             finally:
                 ticking.cancel()
 

@@ -115,6 +115,10 @@ def test_an_empty_file_is_the_practice_model_and_the_defaults(folder: Folder) ->
     assert (config.web.host, config.web.port) == ("127.0.0.1", 8420)
 
 
+def test_a_mark_at_the_beginning_of_the_file_is_no_part_of_it(folder: Folder) -> None:
+    assert folder.start('\ufeff[agent]\ninstructions = "Be brief."\n').agent.instructions == "Be brief."
+
+
 def test_the_defaults_are_those_of_the_full_example(folder: Folder) -> None:
     full = folder.load(FULL)
     shortened = folder.load(ROUTE)

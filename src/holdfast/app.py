@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -53,7 +54,7 @@ def run(config_path: Path | None) -> int:
         log.warning(warning)
     journal = SqliteJournal.open(settings.data_dir)
     try:
-        asyncio.run(_serve(settings, journal))
+        asyncio.run(_serve(settings, journal, config_path))
     except* HoldfastError as failures:
         raise _first(failures) from None
     return 0
@@ -68,7 +69,7 @@ def _first(group: BaseExceptionGroup[HoldfastError]) -> HoldfastError:
     return failure
 
 
-async def _serve(settings: config.Config, journal: SqliteJournal) -> None:
+async def _serve(settings: config.Config, journal: SqliteJournal, config_path: Path | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,7 +82,7 @@ async def _serve(settings: config.Config, journal: SqliteJournal) -> None:
             opening = tasks.create_task(gateway.serve_door(door_open.set))
             await door_open.wait()
             failpoint("start.before_ready")
-            _say_ready(settings)
+            _say_ready(settings, config_path)
             working = tasks.create_task(gateway.work())
             await stopping.wait()
             failpoint("stop")
@@ -148,7 +149,7 @@ class _Gateway:
         host, port = self._settings.web.host, self._settings.web.port
 
         def opened(at: int) -> None:
-            _say(f"Look at it: http://{host}:{at}/")
+            _say(f"Look at it: http://{f'[{host}]' if ':' in host else host}:{at}/")
             ready()
 
         await serve_page(page_only(self._gateway, self._clock), host, port, opened)
@@ -196,9 +197,10 @@ def _version() -> str:
     return version("holdfast")
 
 
-def _say_ready(settings: config.Config) -> None:
+def _say_ready(settings: config.Config, config_path: Path | None) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
-    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {_command()} chat -q "Hello"')
+    named = f" --config {shlex.quote(str(config_path))}" if config_path else ""
+    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {_command()} chat{named} -q "Hello"')
 
 
 def _command() -> str:

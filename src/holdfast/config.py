@@ -236,7 +236,7 @@ def _read(path: Path, bytes_max: int, what: str) -> str:
     if len(raw) > bytes_max:
         raise errors.Config(f"{what} is to be read from {path}, but that file is larger than {bytes_max} bytes. Make it shorter.")
     try:
-        return raw.decode()
+        return raw.decode("utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError as error:
         raise errors.Config(
             f"{what} is to be read from {path}, but byte {error.start} there is not UTF-8. Save the file as UTF-8."

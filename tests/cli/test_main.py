@@ -107,7 +107,7 @@ def test_a_reader_who_leaves_is_no_error(home: Any) -> None:
 TELLING = """
 import sys, types
 from holdfast import cli
-cli.import_module = lambda _: types.SimpleNamespace(run=lambda _: print("x" * 1_000_000) or 0)
+cli.import_module = lambda _: types.SimpleNamespace(run=lambda _: sys.stdout.write("x" * 1_000_000) and 0)
 sys.exit(cli.main(["show"]))
 """
 

@@ -33,6 +33,20 @@ def test_stop_says_how_many_messages_it_left() -> None:
     assert "2 messages were not answered" in reply_to(message("a"), message("b"), command("stop"))
 
 
+def test_new_promises_nothing_that_retry_does_not_keep() -> None:
+    said = reply_to(message(), command("new"))
+    assert "One message was not answered." in said
+    assert "/retry" not in said
+
+
+def test_a_choice_without_question_or_option_says_how_it_is_written() -> None:
+    assert "/choose 41 go on" in reply_to(command("choose"))
+
+
+def test_a_choice_about_nothing_says_that_no_such_question_is_open() -> None:
+    assert "no open question 9;" in reply_to(message(), Choice(author="ann", id="c", question=9, option="stop"))
+
+
 def test_retry_with_nothing_to_bring_back_says_so() -> None:
     assert "nothing to try again" in reply_to(message(), command("new"), command("retry"))
 

@@ -68,11 +68,12 @@ async def test_the_waits_have_jitter() -> None:
 
 
 @simulated
-async def test_what_only_a_person_can_mend_is_stopped_and_shown_and_harms_no_sibling() -> None:
+async def test_what_only_a_person_can_mend_is_stopped_and_shown_and_harms_no_sibling(caplog: pytest.LogCaptureFixture) -> None:
     stopped, sibling = _Child([Config("The token is wrong. Put a new one into the file.")]), _Child([])
     supervisor = await _supervise({"stopped": stopped, "sibling": sibling})
     state = supervisor.states()["stopped"]
     assert (state.state, state.why) == ("stopped", "The token is wrong. Put a new one into the file.")
+    assert [record.getMessage() for record in caplog.records] == ["stopped: The token is wrong. Put a new one into the file."]
     assert len(stopped.began) == 1
     assert supervisor.states()["sibling"].state == "ready"
 

@@ -36,7 +36,7 @@ def reply(t: Transcript, entry: Entry, world: World) -> str:
         case "stop":
             return f"Stopped.{_left_behind(t, entry.seq)}"
         case "new":
-            return f"A fresh start. What was said before is kept, and the agent no longer sees it.{_left_behind(t, entry.seq)}"
+            return f"A fresh start. What was said before is kept, and the agent no longer sees it.{_left_behind(t, entry.seq, back=False)}"
         case "retry":
             brought = any(spoken.entry.seq == entry.seq for spoken in t.spoken)
             return "Trying again." if brought else "There is nothing to try again yet. Just write."
@@ -44,15 +44,20 @@ def reply(t: Transcript, entry: Entry, world: World) -> str:
             return status(t, world)
         case "help":
             return HELP
+        case "choose":
+            return "Write /choose with the number of a question and one of its options, such as: /choose 41 go on"
         case _:
             return f"I don't know /{body.name}. /help lists what I know. To send a message that begins with a slash, begin it with two."
 
 
-def _left_behind(t: Transcript, seq: int) -> str:
+def _left_behind(t: Transcript, seq: int, *, back: bool = True) -> str:
+    """How many messages a cut left unanswered. `back`: may they be brought back? (Not over a `/new`.)"""
     count = t.left_behind.get(seq, 0)
     if not count:
         return ""
-    return " One message was not answered; /retry brings it back." if count == 1 else f" {count} messages were not answered."
+    if count == 1:
+        return " One message was not answered; /retry brings it back." if back else " One message was not answered."
+    return f" {count} messages were not answered."
 
 
 def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
@@ -62,7 +67,9 @@ def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
         if again and not any(said.entry.seq == seq for said in t.spoken):
             return "Noted; but nothing of it is left to try again."
         return f"Noted: {body.option}."
-    if asked is None or asked.closed:
+    if asked is None:  # never asked, or closed so long ago that it is not read any more
+        return f"There is no open question {body.question}; nothing has changed."
+    if asked.closed:
         return f"Question {body.question} is closed already; nothing has changed."
     if asked.question.to not in {"", body.author}:
         return f"Question {body.question} was put to somebody else; only they can answer it."

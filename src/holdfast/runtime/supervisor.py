@@ -66,7 +66,6 @@ class Supervisor:
                 await child(lambda: self._become(name, "ready"))
                 why = "it ended"
             except Config as failure:
-                log.error("%s is stopped: %s", name, failure)  # noqa: TRY400 - the sentence is for a person, who needs no traceback
                 self._become(name, "stopped", str(failure))
                 return
             except Temporary as failure:

@@ -192,3 +192,28 @@ async def test_a_retry_by_hand_lets_one_through_now() -> None:
     assert await weather.retry(G)
     assert weather.admits() == {G: 1}
     assert not await weather.retry("route:none")
+
+
+async def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    weather, clock, _ = _weather()
+    for _ in range(5):
+        await weather.failed(G, "refused")
+        clock.advance(200.0)
+    await weather.succeeded(G)
+    await weather.succeeded(G)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{G} is closed, and tried again by itself: refused",
+        f"{G} is back after 1000 s",
+    ]
+
+
+async def test_a_place_that_was_reserved_is_not_used_once_the_gate_has_closed() -> None:
+    weather, _, _ = _weather()
+    weather.reserve(G, "c")
+    await weather.failed(G, "refused")
+    with pytest.raises(GateClosed):
+        async with weather.place(G, "c"):
+            pytest.fail("it was let through")
+    weather.give_back("c")
+    assert weather.admits() == {G: 0}

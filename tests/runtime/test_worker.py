@@ -62,6 +62,34 @@ async def test_a_refused_intention_leaves_the_fact_alone_and_is_decided_again() 
     assert rig.shown() == ["Yes.", "Yes."]
 
 
+class _ArrivalBeforeRelease(CountingJournal):
+    """Just before the worker lets go, something arrives. With `blind` the release does not look whether anything did: the planted bug."""
+
+    arrive: Any = None
+    blind = False
+
+    async def append(self, lease: Any, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None) -> Any:
+        if self.arrive is not None and release is not None:
+            arrive, self.arrive = self.arrive, None
+            await arrive()
+            if self.blind:
+                wakes += 1
+        return await super().append(lease, now, wakes, facts, intentions, release)
+
+
+@pytest.mark.parametrize("blind", [False, True])
+@simulated
+async def test_what_arrives_just_before_the_release_is_answered_and_a_release_that_does_not_look_loses_it(blind: bool) -> None:
+    rig = Rig()
+    rig.journal.__class__ = _ArrivalBeforeRelease
+    rig.journal.arrive = lambda: rig.say("two")  # type: ignore[attr-defined] # it is of that class now
+    rig.journal.blind = blind  # type: ignore[attr-defined]
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(30)
+    assert [a.seen for a in rig.bodies(AssistantMessage)] == ([1] if blind else [1, 4])
+
+
 @simulated
 async def test_an_answer_that_a_stop_overtook_at_its_commit_is_not_sent() -> None:
     rig = Rig()

@@ -94,18 +94,6 @@ def intention_on_a_stale_read(m: pytest.MonkeyPatch) -> None:
     m.setattr(MemoryJournal, "append", append)
 
 
-def lost_wake_up(m: pytest.MonkeyPatch) -> None:
-    """Who lets go does not look whether something arrived."""
-    right = MemoryJournal.append
-
-    async def append(
-        self: MemoryJournal, lease: Lease, now: float, wakes: int, facts: Any = (), intentions: Any = (), release: Any = None
-    ) -> Any:
-        return await right(self, lease, now, _Anything(wakes) if release else wakes, facts, intentions, release)
-
-    m.setattr(MemoryJournal, "append", append)
-
-
 def gate_that_never_reopens(m: pytest.MonkeyPatch) -> None:
     m.setattr(weather, "is_closed", lambda gate, _now: gate.streak > 0)
 
@@ -171,7 +159,6 @@ for bug in (
     attempts_count_every_death,
 ):
     DAYS[bug.__name__] = (bug, _short)
-DAYS["lost_wake_up"] = (lost_wake_up, replace(_short, doings=120, kills_at_points=0, kills_at_rounds=0, outages=0))
 DAYS["stop_as_a_mode"] = (stop_as_a_mode, replace(_short, doings=150, outages=0))
 DAYS["sent_again_without_a_mark"] = (sent_again_without_a_mark, replace(_short, points=(OUTSIDE_SENT, "deliver.after_send")))
 DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outages=10, outage_s_max=(60.0,)))

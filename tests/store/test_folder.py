@@ -100,3 +100,24 @@ def test_a_ballast_that_finds_no_room_is_left_out(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "posix_fallocate", full)
     DataFolder(tmp_path).close()
     assert not (tmp_path / "ballast").exists()
+
+
+@pytest.mark.parametrize("name", ["journal.db", "lock"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_or_replaced_while_it_is_in_use_is_missed(tmp_path: Path, name: str, replaced: bool) -> None:
+    """Without the journal's name commits would go nowhere; without the lock's, a second gateway could take the folder."""
+    folder = DataFolder(tmp_path)
+    assert not folder.is_gone()
+    (tmp_path / name).rename(tmp_path / "elsewhere")
+    if replaced:
+        (tmp_path / name).touch()
+    assert folder.is_gone()
+    folder.close()
+
+
+def test_a_journal_that_is_gone_from_a_used_folder_is_said_to_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    DataFolder(tmp_path).close()
+    assert not caplog.records
+    (tmp_path / "journal.db").unlink()
+    DataFolder(tmp_path).close()
+    assert "journal.db is gone" in caplog.text

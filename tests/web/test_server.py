@@ -16,9 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from holdfast.errors import Config, Temporary
+from holdfast.errors import AlreadyRunning, Config, Temporary
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing.fake_gateway import FakeGateway
+from holdfast.web import server
 from holdfast.web.door import door, page_only
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_page
@@ -57,18 +58,37 @@ async def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> 
     await _opens(path)
 
 
-async def test_a_door_that_another_gateway_made_in_its_place_is_left_alone(tmp_path: Path) -> None:
+async def test_a_gateway_whose_door_was_taken_by_another_ends_and_leaves_the_other_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The data folder was deleted under a running gateway, and another one started in it."""
+    monkeypatch.setattr(server, "DOOR_LOOK_S", 0.01)
     path, ready = tmp_path / "door.sock", asyncio.Event()
     first = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
     await ready.wait()
     ready.clear()
     second = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
-    await ready.wait()
-    for task, left in ((first, True), (second, False)):
-        task.cancel()
-        await asyncio.wait({task})
-        assert path.exists() is left
+    with pytest.raises(AlreadyRunning, match="Another gateway"):
+        await asyncio.wait_for(first, 5)
+    assert ready.is_set()
+    assert path.exists()
+    second.cancel()
+    await asyncio.wait({second})
+    assert not path.exists()
+
+
+async def test_a_door_whose_name_was_deleted_is_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "DOOR_LOOK_S", 0.01)
+    path, opened = tmp_path / "door.sock", asyncio.Queue[None]()
+    task = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, lambda: opened.put_nowait(None)))
+    async with asyncio.timeout(5):
+        await opened.get()
+        path.unlink()
+        await opened.get()
+        async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(path)), base_url="http://door") as client:
+            assert (await client.get("/v1/status")).status_code == 200
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_a_door_in_a_runtime_folder_gets_a_folder_of_its_own(tmp_path: Path) -> None:

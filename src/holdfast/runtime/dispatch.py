@@ -21,6 +21,9 @@ CLOCKS_PART_S: Final = 5.0
 LOOK_S_MAX: Final = 60.0
 """However far away the next due time: the clocks are compared this often."""
 
+BUSY_LOOK_S: Final = 1.0
+"""However busy it is: timers are fired, and the clocks compared, this often."""
+
 ABANDON_S_MAX: Final = 60.0
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class Dispatch:
         self._let_go = asyncio.Event()
         self._stopping = False
         self._offset = clock.now() - clock.monotonic()
+        self._looked_around = clock.monotonic()
         weather.changed = self.weather_changed
 
     @property
@@ -84,6 +88,8 @@ class Dispatch:
                 claimed = await self._claim(tasks, looked_at)
                 if claimed < CLAIMS_AT_ONCE_MAX and not self._woken.is_set():
                     await self._wait(looked_at)
+                if self._clock.monotonic() - self._looked_around >= BUSY_LOOK_S:
+                    await self._look_around()
 
     async def stop(self, within_s: float) -> None:
         """Claim nothing more; let sends in flight finish, and every worker let go, for at most so long."""
@@ -122,7 +128,8 @@ class Dispatch:
             log.exception(
                 "a bug while working on %s; it is tried again in a while, and set aside if that does not help", lease.conversation
             )
-            await self._abandon(lease)
+            with contextlib.suppress(LeaseLost):
+                await self._abandon(lease)
         finally:
             if self._workers.get(lease.conversation) is worker:  # it may have been claimed again before this one heard that it had let go
                 del self._workers[lease.conversation]
@@ -152,19 +159,17 @@ class Dispatch:
             async with asyncio.timeout(delay_s):
                 await self._woken.wait()
         except TimeoutError:
-            await self._compare_clocks()
-            await self._fire_timers()
+            await self._look_around()
             self.weather_changed()
 
-    async def _compare_clocks(self) -> None:
-        """Where wall and monotonic clock have parted, instants written down before may be hours away: look at each once."""
+    async def _look_around(self) -> None:
+        """Fire the timers whose time has come. Where wall and monotonic clock have parted, instants written down before may be hours away: look at each once."""
+        self._looked_around = self._clock.monotonic()
         offset = self._clock.now() - self._clock.monotonic()
         if abs(offset - self._offset) > CLOCKS_PART_S:
             self._weather.hasten()
             await self._journal.hasten(self._clock.now())
         self._offset = offset
-
-    async def _fire_timers(self) -> None:
         for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
             accepted = await self._journal.fire(timer, None)
             if accepted is not None:

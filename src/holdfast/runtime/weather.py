@@ -7,6 +7,7 @@ is on its way back holds a place from its claim on, uses it or gives it back.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from holdfast.core import weather
 from holdfast.core.weather import GateRow
 from holdfast.ports import Clock, Journal
+
+log = logging.getLogger(__name__)
 
 
 class GateClosed(Exception):
@@ -103,15 +106,14 @@ class Weather:
     async def place(self, name: str, conversation: str) -> AsyncIterator[None]:
         """Hold a place of the gate, waiting in line for one if it is healthy. Raises `GateClosed`."""
         gate = self._gates[name]
+        if not self.is_open(name, conversation):
+            raise GateClosed  # what was reserved is given back when the worker lets go
         if self._reserved.get(conversation) == name:
             del self._reserved[conversation]
+        elif gate.taken >= gate.allowance or gate.waiting:
+            await self._wait_in_line(gate)
         else:
-            if not self.is_open(name, conversation):
-                raise GateClosed
-            if gate.taken >= gate.allowance or gate.waiting:
-                await self._wait_in_line(gate)
-            else:
-                gate.taken += 1
+            gate.taken += 1
         try:
             yield
         finally:
@@ -155,6 +157,8 @@ class Weather:
         """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
         gate = self._gates[name]
         news = gate.row.streak > 0 or not gate.row.last_ok
+        if gate.row.streak:
+            log.info("%s is back after %.0f s", name, self._clock.now() - gate.row.since)
         gate.row = weather.succeeded(gate.row, self._clock.now())
         if news:
             await self._journal.put_gate(gate.row)
@@ -170,6 +174,8 @@ class Weather:
             return
         bound = weather.back_off_s(gate.row.streak + 1)
         delay_s = retry_after_s if retry_after_s is not None else bound * self._draw()
+        if not gate.row.streak or gate.row.why != why:  # not at every try: an outage is one line
+            log.warning("%s is closed, and tried again by itself: %s", name, why)
         gate.row = weather.failed(gate.row, self._clock.now(), delay_s, why)
         gate.allowance = 1
         for turn in gate.waiting:

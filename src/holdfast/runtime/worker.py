@@ -47,6 +47,7 @@ class Hands(Protocol):
 class _Running:
     task: asyncio.Task[None]
     facts: Facts | None = None
+    cancelled: bool = False
 
 
 class Worker:
@@ -132,8 +133,12 @@ class Worker:
         return turn.steps(transcript, self.lease.epoch, self._hands.world(self.lease, self._attempts), now)
 
     def _cancel(self, decision: Decision) -> None:
-        for step in self._running.keys() - set(decision.wanted) - set(decision.held):
-            self._running[step].task.cancel()
+        """Once each: a step that takes a while to end is not cut short in its clean-up."""
+        stays = {*decision.wanted, *decision.held}
+        for step, running in self._running.items():
+            if step not in stays and not running.cancelled:
+                running.cancelled = True
+                running.task.cancel()
 
     def _startable(self, decision: Decision) -> list[Step]:
         """What is wanted and does not run, but for what touches the same thing as a step that has not ended yet.

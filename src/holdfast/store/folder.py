@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,9 @@ BALLAST_NEEDS_FREE_BYTES: Final = 16 << 20
 """With less free than this, room is better left to the journal: else a full disk would be filled again at each start."""
 
 
+log = logging.getLogger(__name__)
+
+
 class DataFolder:
     """The folder, as long as this process holds its lock. The lock goes with the process: there is no stale one, and no PID to read."""
 
@@ -21,10 +25,11 @@ class DataFolder:
         """Take the folder, making it if there is none. Raises `AlreadyRunning`, or `Config` if it can't be used."""
         self.path = path
         self.journal = path / "journal.db"
-        self._journal_inode = 0
+        self._files: dict[Path, int] = {}
         self._ballast = path / "ballast"
         try:
             self._make()
+            used_before = (path / "lock").exists()
             self._lock = make_private(path / "lock")
         except OSError as error:
             raise Config(
@@ -38,8 +43,11 @@ class DataFolder:
                 f"Another Holdfast is running on the data folder {path}. Use that one, stop it, or set data_dir to another folder."
             ) from error
         if not self.journal.exists():
+            if used_before:
+                log.warning("%s is gone. A new, empty journal is begun; put a copy in its place if you have one.", self.journal)
             os.close(make_private(self.journal))
             sync_folder(path)
+        self._files = {file: file.stat().st_ino for file in (self.journal, path / "lock")}
         self._load_ballast()
 
     def _make(self) -> None:
@@ -63,14 +71,12 @@ class DataFolder:
         """Make room to end, and to write at the next start."""
         self._ballast.unlink(missing_ok=True)
 
-    def journal_is_gone(self) -> bool:
-        """Is the file that was here at the first question no longer here?"""
+    def is_gone(self) -> bool:
+        """Was the journal or the lock deleted or replaced? Without the lock's name another process could take the folder."""
         try:
-            now = self.journal.stat()
+            return any(file.stat().st_ino != inode for file, inode in self._files.items())
         except FileNotFoundError:
             return True
-        self._journal_inode = self._journal_inode or now.st_ino
-        return now.st_ino != self._journal_inode
 
     def close(self) -> None:
         """Give the folder to the next process."""

@@ -179,8 +179,8 @@ class SqliteJournal:
         self._folder.close()
 
     def _commit(self, db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
-        if self._folder.journal_is_gone():  # SQLite would go on writing to a file without a name
-            raise apsw.CantOpenError("the file was deleted or replaced while it was in use")
+        if self._folder.is_gone():  # SQLite would go on writing to a file without a name
+            raise apsw.CantOpenError("the file, or the lock beside it, was deleted or replaced while it was in use")
         commit_together(db, jobs)
 
     def _explain(self, db: apsw.Connection, error: apsw.Error) -> JournalFailed:

@@ -183,7 +183,7 @@ class _Server:
         """The live session: if need be, after waiting for a server that is starting, or that was lost only just now."""
         patience_s = self.settings.connect_timeout_s
         if self._state == "down":
-            patience_s = max(0.0, self._since + patience_s - self._clock.now())
+            patience_s = min(max(0.0, self._since + patience_s - self._clock.now()), patience_s)  # the clock may have been set back
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 while self._state != "misconfigured" and (self._session is None or self._session.child.lost):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +19,31 @@ from uvicorn.config import Config as UvicornConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from holdfast.errors import Config, Temporary
+from holdfast.errors import AlreadyRunning, Config, Temporary
 from holdfast.web.door import is_loopback
 
 STOP_S_MAX: Final = 1.0
 """How long requests may go on when the server stops; streams end at once. Then their connections are cut."""
 CONNECTIONS_MAX: Final = 512
 BACKLOG: Final = 128
+DOOR_LOOK_S: Final = 5.0
+"""How soon it is noticed that the door's name was deleted."""
+
+log = logging.getLogger(__name__)
 
 
 async def serve_door(app: Starlette, path: Path, ready: Callable[[], None]) -> None:
-    """Serve on the Unix socket `path` until cancelled. Raises `Config` if it can't be opened.
+    """Serve on the Unix socket `path` until cancelled. Raises `Config` if it can't be opened, `AlreadyRunning` if another gateway has taken it.
 
-    The caller holds the lock on the data folder: a socket that is there was left by a process that is gone, and is replaced.
+    The caller holds the lock on the data folder: a socket that is there was left by a process that is gone, and is replaced. If the socket's name is
+    deleted while it is served, which would leave a gateway that nobody can talk to, it is made anew.
     """
+    while True:
+        await _serve_this_door(app, path, ready)
+        log.warning("The door %s was deleted; it is opened anew.", path)
+
+
+async def _serve_this_door(app: Starlette, path: Path, ready: Callable[[], None]) -> None:
     try:
         listener = _door_socket(path)
     except OSError as error:
@@ -39,9 +51,17 @@ async def serve_door(app: Starlette, path: Path, ready: Callable[[], None]) -> N
             f"The door {path} can't be opened ({error.strerror or error}). Make sure that its folder exists and is yours to write to."
         ) from error
     ours = _identity(path)
+    serving = asyncio.create_task(_serve(app, listener, ready))
     try:
-        await _serve(app, listener, ready)
+        while (there := _identity(path)) == ours:
+            done, _ = await asyncio.wait({serving}, timeout=DOOR_LOOK_S)
+            if done:
+                await serving
+        if there is not None:
+            raise AlreadyRunning(f"Another gateway has made its door at {path}. This one ends; was the data folder deleted while it ran?")
     finally:
+        serving.cancel()
+        await asyncio.wait({serving})
         if _identity(path) == ours:  # the data folder may have been deleted, and another gateway have made its door there
             path.unlink(missing_ok=True)  # noqa: ASYNC240 one system call, at the end
 

@@ -18,6 +18,7 @@ from holdfast.core.steps import CallTool
 from holdfast.ports import Accepted, Arrival, Cursor
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.store import operations
+from holdfast.web import server
 
 
 def _plant(place: object, name: str, bug: object) -> None:
@@ -66,8 +67,9 @@ def started_is_running() -> None:
 
 
 def no_lock() -> None:
-    """No bug of ours, but a file system whose locks do not hold: two processes have the same journal."""
+    """No bug of ours, but a file system whose locks do not hold: two processes have the same journal. And neither looks at whose the door is."""
     _plant(fcntl, "flock", lambda *_: None)
+    _plant(server, "DOOR_LOOK_S", 3600.0)
 
 
 def no_epoch_check() -> None:

@@ -25,6 +25,9 @@ CAUGHT = [
     ("no_deduplication", "acknowledge", "a message twice"),
 ]
 
+QUESTION = "What do you promise?"
+"""The answer takes two seconds: long enough to be seen in the making."""
+
 
 def planted(bug: str) -> Sequence[str]:
     """The command line, with a bug in it."""
@@ -55,7 +58,7 @@ async def two_processes(folder: Path, bug: str) -> tuple[Sequence[Entry], list[s
     async with GatewayProcess(folder, config, planted(bug)) as first:
         await first.ready()
         await first.tools_ready()
-        await first.door.send("a", "a1", "Thanks")
+        await first.door.send("a", "a1", QUESTION)
         await first.until(lambda rows: rows[0].running)
         first.send_signal(signal.SIGSTOP)
         second = GatewayProcess(folder, config, planted(bug))
@@ -71,7 +74,7 @@ async def two_processes(folder: Path, bug: str) -> tuple[Sequence[Entry], list[s
             assert await first.stop() == 0
             assert await second.stop() == 0
             entries = (await second.journal())["web:local:a"]
-    flaws = judge({"web:local:a": entries}, Seen({"a": [("a1", "Thanks")]}, {}, folder / "effects"))
+    flaws = judge({"web:local:a": entries}, Seen({"a": [("a1", QUESTION)]}, {}, folder / "effects"))
     return entries, [flaw.name for flaw in flaws]
 
 

@@ -42,9 +42,9 @@ class DataFolder:
             raise AlreadyRunning(
                 f"Another Holdfast is running on the data folder {path}. Use that one, stop it, or set data_dir to another folder."
             ) from error
+        if used_before and not (self.journal.exists() and self.journal.stat().st_size):
+            log.warning("%s is gone or empty. A new journal is begun; put a copy in its place if you have one.", self.journal)
         if not self.journal.exists():
-            if used_before:
-                log.warning("%s is gone. A new, empty journal is begun; put a copy in its place if you have one.", self.journal)
             os.close(make_private(self.journal))
             sync_folder(path)
         self._files = {file: file.stat().st_ino for file in (self.journal, path / "lock")}

@@ -106,11 +106,6 @@ def refused(failure: Failed) -> str:
 # questions
 
 
-def how_to_choose(question: Question, seq: int) -> str:
-    """How a question that was committed as entry `seq` is answered."""
-    return "\n".join(f"/choose {seq} {option}" for option in question.options)
-
-
 def approval(call: Call) -> str:
     return f"May I run {call.tool}?\n{call.arguments}"
 

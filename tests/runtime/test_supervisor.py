@@ -54,6 +54,19 @@ async def test_what_fails_for_a_while_is_tried_again_with_growing_waits_for_ever
 
 
 @simulated
+async def test_the_same_trouble_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A child that never becomes ready, such as a page whose port another program has."""
+
+    async def busy(_: Ready) -> None:
+        raise Temporary("the port is busy")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10_000.0):
+            await Supervisor(LoopClock(), lambda: 1.0).run({"page": busy})
+    assert [record.getMessage() for record in caplog.records] == ["page: the port is busy"]
+
+
+@simulated
 async def test_a_peer_that_says_when_is_believed() -> None:
     child = _Child([Temporary("too many", retry_after_s=42.0)])
     await _supervise({"a": child})

@@ -56,10 +56,10 @@ class Supervisor:
                 tasks.create_task(self._supervise(name, child), name=name)
 
     async def _supervise(self, name: str, child: Run) -> None:
-        streak, restarts = 0, 0
+        streak, restarts, why = 0, 0, ""
         bugs: deque[float] = deque(maxlen=BUGS_MAX)
         while True:
-            self._become(name, "starting", restarts=restarts)
+            self._become(name, "starting", why, restarts)  # why it has to: until it is ready, that is the news
             began = self._clock.monotonic()
             delay_s: float | None = None
             try:
@@ -87,7 +87,7 @@ class Supervisor:
         self, name: str, state: Literal["starting", "ready", "waiting", "stopped"], why: str = "", restarts: int | None = None
     ) -> None:
         before = self._states.get(name, ChildState("starting", 0.0))
-        if (state, why) != (before.state, before.why) and why:
+        if why and why != before.why:  # not at every try: the same trouble is one line
             log.warning("%s: %s", name, why)
         self._states[name] = replace(
             before, state=state, since=self._clock.now(), why=why, restarts=before.restarts if restarts is None else restarts

@@ -116,12 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     chat = commands.add_parser(
         "chat",
         parents=[everywhere],
-        help="send one message and print the answer",
-        epilog="Exit codes: 0 answered, 3 a question waits, 4 stopped, 75 the gateway is away, 130 Ctrl-C (the turn goes on).",
+        help="talk to the agent; with -q, send one message and print the answer",
+        epilog="Exit codes of -q: 0 answered, 3 a question waits, 4 stopped, 75 the gateway is away, 130 Ctrl-C (the turn goes on).",
     )
-    chat.add_argument(
-        "-q", dest="text", required=True, metavar="TEXT", help="the message, or a command such as /stop; - reads it from the input"
-    )
+    chat.add_argument("-q", dest="text", metavar="TEXT", help="one message, or a command such as /stop; - reads it from the input")
     chat.add_argument("--conversation", default=TERMINAL, metavar="NAME", help=f"which conversation (default: {TERMINAL})")
     chat.add_argument(
         "--wait",
@@ -131,6 +129,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for a gateway that is away (default: 60)",
     )
+
+    login = commands.add_parser("login", parents=[everywhere], help="print a link that logs one browser in")
+    login.add_argument("--forget", action="store_true", help="log all browsers out instead")
+
+    commands.add_parser("demo", parents=[everywhere], help="see it break and go on: the page, a practice model, and buttons that kill things")
+
+    commands.add_parser("init", parents=[everywhere], help="find a model, try it, and write a configuration")
+
+    check = commands.add_parser("check", parents=[everywhere], help="find what is wrong, and say how to mend it")
+    check.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
     show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Question, Usage
 from holdfast.core.request import Request, Tool
@@ -101,6 +101,8 @@ class Release:
     floor: int = 0
     failed: bool = False
     """The worker had a bug: the attempt counts, as it does when the process dies."""
+    asks: bool = False
+    """An open question holds it up."""
     rests: bool = False
     """Nothing is owed: what died over this conversation before died over something that is done, or over nothing. No attempt counts any more."""
 
@@ -140,7 +142,10 @@ class ToolList:
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
-    """One conversation at a glance. `running`: a worker has it now."""
+    """One conversation at a glance. `running`: a worker has it now. `asks`: an open question holds it up.
+
+    `title` is what its newest `/title` says, else the beginning of its first message.
+    """
 
     key: str
     account: str
@@ -151,6 +156,21 @@ class ConversationRow:
     turn_gate: str
     speech_gate: str
     attempts: int
+    asks: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation in which something was found: the newest entry that says it (0: its title does), and the words around it."""
+
+    row: ConversationRow
+    seq: int
+    excerpt: str
+
+
+ALL: Final = 2**62
+"""More entries than there are; a seq after every other."""
 
 
 class Journal(Protocol):
@@ -173,8 +193,11 @@ class Journal(Protocol):
         two or more attempts at most one is running at a time.
         """
 
-    async def read(self, conversation: str, after: int) -> Snapshot:
-        """The entries with `seq > after`, in order."""
+    async def read(self, conversation: str, after: int, most: int = ALL) -> Snapshot:
+        """The entries with `seq > after`, in order, the first `most` of them."""
+
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        """The last `most` entries with `seq < before`, in order."""
 
     async def append(
         self,
@@ -218,6 +241,12 @@ class Journal(Protocol):
 
     async def conversation(self, key: str) -> ConversationRow | None: ...
 
+    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        """The conversations whose title, messages or answers contain `text`, upper or lower case, the most recently changed first.
+
+        It takes a bounded time, and then gives what it has found so far; nobody else waits for it.
+        """
+
     async def disown(self, now: float, most: int) -> int:
         """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
 
@@ -232,6 +261,21 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Commit what was asked for, and give the data folder back."""
+
+
+# --- files --------------------------------------------------------------------------------------------------------------------------
+
+
+class Files(Protocol):
+    """What came with messages: bytes under their sha256."""
+
+    async def put(self, chunks: AsyncIterator[bytes]) -> str:
+        """Keep the bytes; durable when it returns their sha256. Raises `Request` if they are too many."""
+
+    async def read(self, sha256: str) -> bytes:
+        """The bytes. Raises `Request` if they are not here."""
+
+    async def has(self, sha256: str) -> bool: ...
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------------------------
@@ -369,18 +413,37 @@ class ToolHost(Protocol):
 # --- what page and command line may ask -----------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a conversation stands: its row, and the weather at the gates that it waits at."""
+
+    row: ConversationRow
+    gates: tuple[GateRow, ...] = ()
+
+
 class Gateway(Protocol):
     """The running gateway, as its doors see it."""
+
+    files: Files
 
     async def accept(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
         """Make these durable and wake their conversations. Only when it returns may anything be acknowledged."""
 
-    async def read(self, conversation: str, after: int = 0) -> Snapshot: ...
+    async def read(self, conversation: str, after: int = 0, most: int = ALL) -> Snapshot: ...
 
-    def follow(self, conversation: str, after: int) -> AsyncIterator[Entry]:
-        """The conversation's entries after `after`, in order and without a gap, until the reader leaves."""
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        """The last `most` entries with `seq < before`, in order."""
 
-    async def conversations(self, most: int) -> tuple[ConversationRow, ...]: ...
+    def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
+        """The conversation's entries after `after`, in order and without a gap, until the reader leaves; and how it stands, whenever that has changed."""
+
+    def changes(self) -> AsyncIterator[None]:
+        """Something about some conversation has changed."""
+
+    async def conversations(self, most: int) -> tuple[Standing, ...]:
+        """The most recently changed first."""
+
+    async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
 
     async def status(self) -> Mapping[str, Any]: ...
 

@@ -71,6 +71,17 @@ class Aside(msgspec.Struct, frozen=True):
     upto: int
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A file that came with the message `message`, once the entry `seq` said what became of it: its bytes, or `why` there are none."""
+
+    message: int
+    seq: int
+    name: str
+    media_type: str
+    sha256: str = ""
+    why: str = ""
+
+
 class Spoken(msgspec.Struct, frozen=True):
     """Something from outside that the model is shown as the user's words. `brings` are the messages that it brings back."""
 

@@ -32,10 +32,20 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a message. `media_type` is one of `core.files`."""
+
+    sha256: str
+    name: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class User:
-    """What people said, several messages in a row joined."""
+    """What people said, several messages in a row joined. The text names every file; a route shows the model those that it can."""
 
     text: str
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +88,10 @@ def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...
 
 
 def build_for_summary(t: Transcript, upto: int, instructions: str) -> Request:
-    """The request for a summary of everything up to the answer at `upto`."""
+    """The request for a summary of everything up to the answer at `upto`. Of files there are the names."""
     seen = next(a.body.seen for a in t.answers if a.seq == upto and isinstance(a.body, AssistantMessage))
-    return Request(instructions, tuple(_joined([*_pieces(t, seen, upto), User(words.SUMMARY_REQUEST)])))
+    pieces = (User(piece.text) if isinstance(piece, User) else piece for piece in _pieces(t, seen, upto))
+    return Request(instructions, tuple(_joined([*pieces, User(words.SUMMARY_REQUEST)])))
 
 
 def _view(t: Transcript, horizon: int) -> list[Message]:
@@ -137,28 +148,30 @@ def _words_of(t: Transcript, said: Spoken) -> Iterator[User]:
         case UserMessage():
             text = t.text_of(said.entry)
             if text is not None:
-                yield User(_with_attachments(text, body))
+                yield _message(t, seq, text, body)
         case Correction() if not t.was_shown_before(said.brings[0], seq):
             return
         case Correction():
             old = next((t.text_of(s.entry) for s in t.spoken if s.entry.seq == said.brings[0]), None)
             yield User(words.corrected(old or "", body.text))
         case Command():
-            yield User(words.brought_back("Please answer this again:", _messages(t, said)))
+            yield _brought_back(t, "Please answer this again:", said)
         case Choice():
             asked = t.questions.get(body.question)
             if asked is not None and asked.question.question == "unknown":
                 yield User(words.order(body.option, _call_text(t, asked.question.about)))
             else:
-                yield User(words.brought_back("Please try this again:", _messages(t, said)))
+                yield _brought_back(t, "Please try this again:", said)
         case _:
             raise AssertionError(f"{body!r} is not said by the user")
 
 
-def _messages(t: Transcript, said: Spoken) -> str:
+def _brought_back(t: Transcript, what: str, said: Spoken) -> User:
     wanted = set(said.brings)
-    texts = [t.text_of(s.entry) for s in t.spoken if s.entry.seq in wanted]
-    return "\n\n".join(text for text in texts if text is not None)
+    told = [(s.entry.seq, t.text_of(s.entry), s.entry.body) for s in t.spoken if s.entry.seq in wanted]
+    messages = [_message(t, seq, text, body) for seq, text, body in told if text is not None and isinstance(body, UserMessage)]
+    text = words.brought_back(what, "\n\n".join(message.text for message in messages))
+    return User(text, tuple(file for message in messages for file in message.files))
 
 
 def _call_text(t: Transcript, id_: str) -> str:
@@ -170,8 +183,12 @@ def _call_text(t: Transcript, id_: str) -> str:
     return "the interrupted call"
 
 
-def _with_attachments(text: str, body: UserMessage) -> str:
-    return "\n".join([text, *(f"[attached file: {attachment.name}]" for attachment in body.attachments)])
+def _message(t: Transcript, seq: int, text: str, body: UserMessage) -> User:
+    kept = list(t.files_of(seq, body))
+    missing = {file.name for file in kept if not file.sha256}
+    names = [words.attached(attachment.name, missing=attachment.name in missing) for attachment in body.attachments]
+    files = tuple(File(file.sha256, file.name, file.media_type) for file in kept if file.sha256)
+    return User("\n".join([*([text] if text else []), *names]), files)
 
 
 def _joined(pieces: Iterable[Message]) -> list[Message]:
@@ -180,7 +197,7 @@ def _joined(pieces: Iterable[Message]) -> list[Message]:
     for piece in pieces:
         last = joined[-1] if joined else None
         if isinstance(piece, User) and isinstance(last, User):
-            joined[-1] = User(f"{last.text}\n\n{piece.text}")
+            joined[-1] = User(f"{last.text}\n\n{piece.text}", (*last.files, *piece.files))
         else:
             joined.append(piece)
     return joined

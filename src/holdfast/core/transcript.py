@@ -35,7 +35,7 @@ from holdfast.core.entries import (
     UserMessage,
     outgoing_name,
 )
-from holdfast.core.records import Aside, Asked, OpenCall, Part, Speech, Spoken
+from holdfast.core.records import Aside, Asked, Kept, OpenCall, Part, Speech, Spoken
 
 STOPS = ("stop", "new")
 """The commands that cut."""
@@ -75,6 +75,7 @@ class Transcript:
         self.unknowns: list[int] = []
         self.closed_calls: list[tuple[int, str, str, str]] = []  # seq, tool, arguments, result: of the turn
         self.said_waiting = 0
+        self.said_unread = 0  # the newest word on a file of which the user was told that nobody reads it
         # The lanes.
         self.calls: dict[str, OpenCall] = {}
         self.speech: dict[str, Speech] = {}
@@ -85,6 +86,7 @@ class Transcript:
         self.left_behind: dict[int, int] = {}  # messages that a /stop or /new left unanswered
         self.questions: dict[int, Asked] = {}
         self.fetching: dict[str, tuple[int, Attachment, float]] = {}  # seq of its message, itself, not before
+        self.files: dict[str, Kept] = {}  # by the attachment's id
         self._messages: dict[str, int] = {}  # the platform's id -> seq
         self.extend(entries)
 
@@ -147,6 +149,16 @@ class Transcript:
         """The turn began with the choice to try again without tools."""
         first = next((s.entry.body for s in reversed(self.spoken) if s.entry.seq == self.turn_from), None)
         return isinstance(first, Choice) and first.option == "without tools"
+
+    def files_of(self, seq: int, body: UserMessage) -> Iterable[Kept]:
+        """What became of the files of the message `seq`, as far as that is known."""
+        kept = (self.files.get(attachment.id) for attachment in body.attachments)
+        return (file for file in kept if file is not None and file.message == seq)
+
+    def turn_files(self, upto: int) -> Iterable[Kept]:
+        """The files of the turn, in messages up to `upto`, and in those that it brings back."""
+        back = {seq for said in self.bringing if self.turn_from <= said.entry.seq <= upto for seq in said.brings}
+        return (file for file in self.files.values() if self.turn_from <= file.message <= upto or file.message in back)
 
     def part(self, name: str, index: int) -> Part:
         return self.parts.get((name, index), Part())
@@ -223,9 +235,7 @@ class Transcript:
                     self.parts.clear()
                 self._cut(body.upto + 1)
             case Fetched():
-                seq, attachment, _ = self.fetching.pop(body.attachment, (0, None, 0.0))
-                if body.until and attachment is not None:
-                    self.fetching[body.attachment] = (seq, attachment, body.until)
+                self._fetched(entry.seq, body)
             case Failed():
                 self.failures.append(entry)
             case Summary():
@@ -246,6 +256,15 @@ class Transcript:
             self.brought = entry.seq
         self.last_message = entry.seq
         self._input(Spoken(entry), body.author)
+
+    def _fetched(self, seq: int, body: Fetched) -> None:
+        if body.attachment not in self.fetching:
+            return
+        message, attachment, _ = self.fetching.pop(body.attachment)
+        if body.until:
+            self.fetching[body.attachment] = (message, attachment, body.until)
+        else:
+            self.files[body.attachment] = Kept(message, seq, attachment.name, attachment.media_type, body.sha256, body.why)
 
     def _input(self, spoken: Spoken, author: str) -> None:
         seq = spoken.entry.seq
@@ -461,7 +480,9 @@ class Transcript:
         self.unreplied.pop(body.replies_to, None)
         self.left_behind.pop(body.replies_to, None)
         asked = self.questions.get(body.about)
-        if asked is None:
+        if asked is None and any(file.seq == body.about for file in self.files.values()):
+            self.said_unread = max(self.said_unread, body.about)
+        elif asked is None:
             self.said_waiting = max(self.said_waiting, body.about)
         elif not asked.closed:
             self.questions[asked.seq] = replace(asked, closed="expiry", by=entry.seq)

@@ -26,6 +26,7 @@
              T6  none of these                                       call the model
     house-   H1  an attachment not fetched yet                       fetch, or wait
     keeping  H2  the view is over 75 % of the window                 summarise
+             H3  a file of the turn that no route can read           say so (once)
 
 A row that waits, rests or asks holds back only a start: the step it stands before is *held*, and goes on if it is in flight.
 """
@@ -49,7 +50,8 @@ from holdfast.core.entries import (
     Summary,
     ToolResult,
 )
-from holdfast.core.records import OpenCall, Part, Speech
+from holdfast.core.files import is_picture, is_text
+from holdfast.core.records import Kept, OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import Transcript
@@ -276,8 +278,12 @@ def _turn_step(t: Transcript, world: World) -> CallModel | None:
     if not t.turn_is_open and not any(seq <= upto for seq in t.inputs):
         return None
     overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
-    route = world.route()
+    route = world.route(_has_pictures(t, upto))
     return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools)
+
+
+def _has_pictures(t: Transcript, upto: int) -> bool:
+    return any(file.sha256 and is_picture(file.media_type) for file in t.turn_files(upto))
 
 
 def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
@@ -304,9 +310,9 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     elif isinstance(failure, Failed) and now < failure.until:
         d.held.append(step)  # T4
         d.wait_until(failure.until)
-    elif world.route() is None:
+    elif not step.route:
         d.held.append(step)  # T5
-        d.turn_gate = world.turn_gate()
+        d.turn_gate = world.turn_gate(_has_pictures(t, step.seen))
         _say_waiting(t, world, now, d)
     else:
         d.wanted.append(step)  # T6
@@ -349,6 +355,9 @@ def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
         else:
             d.held.append(Fetch(id_, attachment))
             d.wait_until(not_before)
+    unread = [file for file in t.turn_files(t.last_seq) if file.seq > t.said_unread and not _can_be_read(file, world)]
+    if unread and not t.fetching:  # H3, one word about all
+        d.wanted.append(Write("H3", str(unread[-1].seq), (Notice(text=words.unread(unread), about=unread[-1].seq),)))
     route = world.route() or next(iter(world.routes), None)
     last = t.answers[-1] if t.answers else None
     if route is None or route.window is None or last is None or not isinstance(last.body, AssistantMessage):
@@ -363,6 +372,12 @@ def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
         else:
             d.held.append(step)
             d.turn_gate = world.turn_gate()
+
+
+def _can_be_read(file: Kept, world: World) -> bool:
+    """Can a route of the chain be shown what is in it?"""
+    sees = any(route.images for route in world.routes)
+    return bool(file.sha256) and (is_text(file.media_type) or (is_picture(file.media_type) and sees))
 
 
 def _summary_upto(t: Transcript) -> int:

@@ -6,9 +6,12 @@ did not run or whose outcome is unknown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 from holdfast.core.entries import Call, Choice, Command, Entry, Failed, Question
+from holdfast.core.files import is_picture
+from holdfast.core.records import Kept
 
 if TYPE_CHECKING:
     from holdfast.core.transcript import Transcript
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 HELP = """/new starts afresh here (the history is kept, the agent no longer sees it)
 /stop stops what is being done and what is not answered yet
+/title NAME gives this conversation another name
 /retry answers your last message again
 /status says what this conversation is doing
 /choose NUMBER OPTION answers a question that was asked
@@ -44,10 +48,21 @@ def reply(t: Transcript, entry: Entry, world: World) -> str:
             return status(t, world)
         case "help":
             return HELP
+        case "title":
+            return f"This conversation is now called “{title(body.args)}”." if title(body.args) else "Write /title and a name."
         case "choose":
             return "Write /choose with the number of a question and one of its options, such as: /choose 41 go on"
         case _:
             return f"I don't know /{body.name}. /help lists what I know. To send a message that begins with a slash, begin it with two."
+
+
+TITLE_CHARS_MAX: Final = 80
+
+
+def title(text: str) -> str:
+    """The name of a conversation: on one line, and not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARS_MAX else line[: TITLE_CHARS_MAX - 1] + "…"
 
 
 def _left_behind(t: Transcript, seq: int, *, back: bool = True) -> str:
@@ -97,6 +112,22 @@ def waiting(route: Route) -> str:
     """Said once to a turn that waits for its routes."""
     why = f" ({route.why})" if route.why else ""
     return f"The model gives no answer just now{why}. Your conversation is saved, and I'll go on by myself when it does."
+
+
+def unread(files: Sequence[Kept]) -> str:
+    """Said once about files that came, and that the model is shown only by name."""
+    said = []
+    if lost := [file for file in files if not file.sha256]:
+        said.append(f"I could not get {_named(lost)} ({lost[-1].why}).")
+    if pictures := [file for file in files if file.sha256 and is_picture(file.media_type)]:
+        said.append(f"The model here can't see pictures, so it knows of {_named(pictures)} only by name.")
+    if others := [file for file in files if file.sha256 and not is_picture(file.media_type)]:
+        said.append(f"I can show the model pictures and texts; of {_named(others)} it knows only the name.")
+    return " ".join(said)
+
+
+def _named(files: Sequence[Kept]) -> str:
+    return ", ".join(file.name for file in files)
 
 
 def refused(failure: Failed) -> str:
@@ -195,6 +226,10 @@ STOPPED = "(stopped)"
 
 
 # the gateway's orders, as the model reads them
+
+
+def attached(name: str, *, missing: bool = False) -> str:
+    return f"[attached file: {name}{', which could not be fetched' if missing else ''}]"
 
 
 def brought_back(what: str, messages: str) -> str:

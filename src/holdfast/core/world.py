@@ -18,6 +18,7 @@ class Route:
     closed_since: float = 0.0
     why: str = ""
     window: int | None = None
+    images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,13 @@ class World:
     policy: Policy = Policy()
     attempts: int = 1
 
-    def route(self) -> Route | None:
-        """The first open route of the chain."""
-        return next((route for route in self.routes if route.open), None)
+    def able(self, pictures: bool = False) -> tuple[Route, ...]:
+        """The routes that can serve a request, with `pictures` or without. Where none sees pictures, the request goes without them."""
+        return (pictures and tuple(route for route in self.routes if route.images)) or self.routes
 
-    def turn_gate(self) -> str:
-        return " ".join(sorted(route.gate for route in self.routes))
+    def route(self, pictures: bool = False) -> Route | None:
+        """The first open route of the chain that can serve the request."""
+        return next((route for route in self.able(pictures) if route.open), None)
+
+    def turn_gate(self, pictures: bool = False) -> str:
+        return " ".join(sorted(route.gate for route in self.able(pictures)))

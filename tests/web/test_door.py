@@ -212,16 +212,6 @@ async def test_the_page_does_not_answer_to_foreign_names(host: str) -> None:
         assert "content-security-policy" in response.headers
 
 
-async def test_the_page_shows_names_and_escapes_them() -> None:
-    gateway = FakeGateway()
-    gateway.append("web:local:<script>alert(1)</script>", AssistantMessage(n=1, seen=0, text="said in confidence"))
-    async with _page_client(gateway) as client:
-        text = (await client.get("/")).text
-    assert "web:local:&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    assert "<script" not in text
-    assert "said in confidence" not in text
-
-
 @pytest.mark.parametrize(
     ("host", "expected"),
     [("localhost", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("example", False), ("", False)],

@@ -1,63 +1,102 @@
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
-from holdfast.ports import ConversationRow
-from holdfast.web.page import HEADERS, page
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from holdfast.web.page import ASSETS, CONTENT_TYPES, HEADERS, page_routes
+
+FILES = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*") if path.is_file())
 
 
-def _row(key: str) -> ConversationRow:
-    return ConversationRow(key, "web:local", 1, 5.0, running=True, due=None, turn_gate="", speech_gate="", attempts=0)
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Starlette(routes=page_routes())), base_url="http://page") as client:
+        yield client
 
 
-def _when(at: float) -> str:
-    return f"at {at}"
+async def test_the_shell_is_html(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>Holdfast</title>" in response.text
 
 
-class _Cells(HTMLParser):
+@pytest.mark.parametrize("name", FILES)
+async def test_every_file_is_served_as_what_it_is(client: httpx2.AsyncClient, name: str) -> None:
+    response = await client.get(f"/assets/{name}")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == CONTENT_TYPES["." + name.rpartition(".")[2]]
+    assert response.content == (ASSETS / name).read_bytes()
+
+
+async def test_a_file_that_has_not_changed_is_not_sent_again(client: httpx2.AsyncClient) -> None:
+    first = await client.get("/")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await client.get("/", headers={"if-none-match": f'"another", W/{first.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert (await client.get("/", headers={"if-none-match": '"another"'})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/", "/assets/none.js", "/assets/../page.py", "/assets/%2e%2e/page.py", "/assets/..%2fpage.py", "/assets//etc/passwd"]
+)
+async def test_what_is_no_file_of_the_page_is_not_served(client: httpx2.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_the_page_is_only_read(client: httpx2.AsyncClient) -> None:
+    assert (await client.post("/")).status_code == 405
+
+
+def test_the_policy_allows_files_of_our_own_and_nothing_else() -> None:
+    policy = dict(directive.strip().split(" ", 1) for directive in HEADERS["content-security-policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+
+
+class _Shell(HTMLParser):
+    """What the policy would refuse, and what comes from elsewhere."""
+
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.cells: list[str] = []
-        self._inside = False
+        self.inline: list[str] = []
+        self.loaded: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self._inside = tag == "td"
-        if self._inside:
-            self.cells.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = self._inside and tag != "td"
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.cells[-1] += data
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name: value or "" for name, value in attrs}
+        self.loaded += [names[name] for name in ("src", "href") if name in names and tag != "a"]
+        if tag == "style" or (tag == "script" and "src" not in names) or any(name == "style" or name.startswith("on") for name in names):
+            self.inline.append(self.get_starttag_text() or tag)
 
 
-def test_conversations_and_health_are_listed() -> None:
-    status = {"version": "1.0", "gates": [{"name": "route:main", "state": "open", "why": "http://u:p@secret"}], "parts": [], "started": 1.0}
-    text = page([_row("web:local:a")], status, 6.0, _when)
-    assert _Cells(text).cells == ["web:local:a", "at 5.0", "working", "route:main", "open"]
-    assert "As of at 6.0" in text
-    assert "secret" not in text
+def test_the_shell_has_no_inline_script_or_style_and_loads_its_own_files_alone() -> None:
+    shell = _Shell((ASSETS / "index.html").read_text())
+    assert shell.inline == []
+    assert {path.removeprefix("/assets/") for path in shell.loaded} <= set(FILES)
 
 
-def test_an_empty_gateway_says_so() -> None:
-    assert "None yet." in page([], {}, 6.0, _when)
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("vendor/")])
+def test_our_files_name_no_other_address(name: str) -> None:
+    addresses = re.findall(r"https?://[^\s\"'`)]+", (ASSETS / name).read_text())
+    assert [address for address in addresses if not address.startswith("http://www.w3.org/")] == []  # the name of SVG's vocabulary
 
 
-def test_whatever_a_thing_is_called_it_is_only_text() -> None:
-    evil = "</td><script>alert('1')</script>\"&amp;$style"
-    text = page([_row(evil)], {f"<i>{evil}": [{"name": evil, "state": evil}]}, 6.0, _when)
-    assert _Cells(text).cells == [evil, "at 5.0", "working", evil, evil]
-    assert "<script" not in text
-
-
-def test_the_policy_allows_the_style_of_the_page_and_nothing_else() -> None:
-    style = re.search(r"<style>(.*?)</style>", page([], {}, 6.0, _when), re.DOTALL)
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    assert f"default-src 'none'; style-src 'sha256-{digest}'; " in HEADERS["content-security-policy"]
+def test_the_library_is_the_one_its_note_names() -> None:
+    note = (ASSETS / "vendor/README.md").read_text()
+    assert hashlib.sha256((ASSETS / "vendor/markdown-it.js").read_bytes()).hexdigest() in note

@@ -124,7 +124,7 @@ async def test_the_page_is_served_on_loopback(host: str) -> None:
         pytest.skip("this machine has no IPv6 loopback")
     async with _page(host, 0) as port, httpx2.AsyncClient() as client:
         name = f"[{host}]" if ":" in host else host
-        assert "<h1>Holdfast</h1>" in (await client.get(f"http://{name}:{port}/")).text
+        assert "<title>Holdfast</title>" in (await client.get(f"http://{name}:{port}/")).text
 
 
 def _has_ipv6() -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +22,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,7 +30,7 @@ from holdfast import errors
 from holdfast.core.commands import parse
 from holdfast.failpoints import failpoint
 from holdfast.ports import Arrival, Clock, Gateway
-from holdfast.web.page import CONVERSATIONS_MAX, HEADERS, page
+from holdfast.web.page import HEADERS, page_routes
 from holdfast.web.platform import WebPlatform
 from holdfast.web.stream import EventStream
 from holdfast.web.wire import (
@@ -65,16 +64,16 @@ def door(gateway: Gateway, platform: WebPlatform, clock: Clock) -> Starlette:
         Route("/v1/conversations/{key:path}/events", api.events, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),
         Route("/v1/gates/{name:path}/retry", api.retry, methods=["POST"]),
-        *_page_routes(gateway, clock),
+        *page_routes(),
     ]
     handlers: dict[Any, Any] = {HTTPException: _http_error, errors.HoldfastError: _our_error}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
-def page_only(gateway: Gateway, clock: Clock) -> Starlette:
+def page_only(gateway: Gateway, clock: Clock) -> Starlette:  # noqa: ARG001 the API comes to the port with the login
     """The application of the port: the page, for this machine's own browsers."""
     handlers: dict[Any, Any] = {errors.HoldfastError: _our_error}
-    return Starlette(routes=_page_routes(gateway, clock), middleware=[Middleware(_Guard)], exception_handlers=handlers)
+    return Starlette(routes=page_routes(), middleware=[Middleware(_Guard)], exception_handlers=handlers)
 
 
 def is_loopback(host: str) -> bool:
@@ -181,18 +180,6 @@ async def _our_error(request: Request, error: errors.HoldfastError) -> Response:
 
 
 # --- the page -------------------------------------------------------------------------------------------------------------------------
-
-
-def _page_routes(gateway: Gateway, clock: Clock) -> list[Route]:
-    async def show(request: Request) -> Response:  # noqa: ARG001 the signature is starlette's
-        rows, status = await gateway.conversations(CONVERSATIONS_MAX), await gateway.status()
-        return HTMLResponse(page(rows, status, clock.now(), _when))
-
-    return [Route("/", show, methods=["GET"])]
-
-
-def _when(at: float) -> str:
-    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 class _Guard:

@@ -1,73 +1,83 @@
-"""The page: plain, calm, rendered here. It shows names, times and states, and nothing that was said."""
+"""The page: a static shell and its files, the same for everybody. What is shown in it comes through the API, after the login.
+
+    GET /                  the shell
+    GET /assets/{path}     scripts, style, picture
+
+There is no build step: what lies in `assets/` is what is served, each file with an ETag, asked for anew at each load and sent only if it has changed.
+Whoever serves the port adds `HEADERS` to every response, refusals and API included.
+"""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from string import Template
-from typing import Any, Final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from holdfast.ports import ConversationRow
-from holdfast.web.words import state
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-CONVERSATIONS_MAX: Final = 200
-
-_STYLE: Final = """
-:root { color-scheme: light dark; --line: #8884; --quiet: #777; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin-top: 2.5rem; } p { color: var(--quiet); }
-table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 600; }
-th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; vertical-align: top; }
-"""
-
-_PAGE: Final = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Holdfast</title>
-<style>$style</style>
-</head>
-<body>
-<h1>Holdfast</h1>
-<p>As of $now. To talk, use <code>holdfast chat -q "..."</code>; to read, <code>holdfast show</code>.</p>
-<h2>Conversations</h2>
-$conversations
-$health
-</body>
-</html>
-""")
+ASSETS: Final = Path(__file__).parent / "assets"
 
 HEADERS: Final = {
     "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
 }
 
-
-def page(rows: Sequence[ConversationRow], status: Mapping[str, Any], now: float, when: Callable[[float], str]) -> str:
-    """The page as HTML. Of `status` it shows the lists whose items have a name and a state."""
-    listed = [(row.key, when(row.last_at), state(row, now, when)) for row in rows]
-    conversations = _table(("Name", "Last activity", "State"), listed) if listed else "<p>None yet.</p>"
-    sections = [(title, _named(value)) for title, value in status.items()]
-    health = "".join(f"<h2>{escape(title.capitalize())}</h2>\n{_table(('Name', 'State'), items)}\n" for title, items in sections if items)
-    return _PAGE.substitute(style=_STYLE, now=escape(when(now)), conversations=conversations, health=health)
-
-
-def _named(value: Any) -> list[tuple[str, str]]:
-    if not isinstance(value, list | tuple):
-        return []
-    return [(str(item["name"]), str(item["state"])) for item in value if isinstance(item, Mapping) and "name" in item and "state" in item]
+CONTENT_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""A file of another kind is not served."""
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f"<table>\n<tr>{head}</tr>\n{body}</table>"
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the page, as it is sent."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+
+def page_routes() -> list[Route]:
+    """The routes of the shell and its files, all of them read now. They need no login, and hold no secret."""
+    assets = {path.relative_to(ASSETS).as_posix(): _asset(path) for path in ASSETS.rglob("*") if path.suffix in CONTENT_TYPES}
+
+    async def shell(request: Request) -> Response:
+        return _send(request, assets["index.html"])
+
+    async def file(request: Request) -> Response:
+        asset = assets.get(request.path_params["path"])
+        if asset is None:
+            raise HTTPException(404, "The page has no such file.")
+        return _send(request, asset)
+
+    return [Route("/", shell, methods=["GET"]), Route("/assets/{path:path}", file, methods=["GET"])]
+
+
+def _asset(path: Path) -> Asset:
+    body = path.read_bytes()
+    return Asset(body, CONTENT_TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _send(request: Request, asset: Asset) -> Response:
+    headers = {"cache-control": "no-cache", "etag": asset.etag}
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if asset.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(asset.body, headers={**headers, "content-type": asset.content_type})

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.core.entries import Choice, Command, UserMessage
+
+
+class Known(NamedTuple):
+    """A command, what is written after it, and what it does."""
+
+    name: str
+    args: str
+    does: str
+
+
+COMMANDS: Final = (
+    Known("new", "", "starts afresh here (the history is kept, the agent no longer sees it)"),
+    Known("stop", "", "stops what is being done and what is not answered yet"),
+    Known("title", "NAME", "gives this conversation another name"),
+    Known("retry", "", "answers your last message again"),
+    Known("status", "", "says what this conversation is doing"),
+    Known("choose", "NUMBER OPTION", "answers a question that was asked"),
+    Known("help", "", "shows this"),
+)
 
 _COMMAND: Final = re.compile(r"/([A-Za-z][A-Za-z0-9_-]*)(?:\s+(.*))?", re.DOTALL)
 _CHOICE: Final = re.compile(r"(\d{1,18})\s+(.*\S)", re.DOTALL)

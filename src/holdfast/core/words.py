@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from holdfast.core.commands import COMMANDS
 from holdfast.core.entries import Call, Choice, Command, Entry, Failed, Question
 from holdfast.core.files import is_picture
 from holdfast.core.records import Kept
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
     from holdfast.core.transcript import Transcript
     from holdfast.core.world import Route, World
 
-HELP = """/new starts afresh here (the history is kept, the agent no longer sees it)
-/stop stops what is being done and what is not answered yet
-/title NAME gives this conversation another name
-/retry answers your last message again
-/status says what this conversation is doing
-/choose NUMBER OPTION answers a question that was asked
-/help shows this
-A message that begins with two slashes is sent with one."""
+HELP: Final = "\n".join(
+    (
+        *(f"{f'/{known.name} {known.args}'.rstrip()} {known.does}" for known in COMMANDS),
+        "A message that begins with two slashes is sent with one.",
+    )
+)
 
 
 # replies to commands and choices

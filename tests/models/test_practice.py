@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+from holdfast.core import words
 from holdfast.core.entries import Call
 from holdfast.core.request import Assistant, Message, Request, Result, Tool, User
 from holdfast.models.practice import PracticeModel, reply
@@ -99,6 +100,44 @@ def test_arguments_that_are_not_an_object_call_nothing_at_all(asked: str) -> Non
 @pytest.mark.parametrize("asked", ["What can I use you for?", "use it or lose it", "Is it of use?"])
 def test_other_uses_of_the_word_are_no_calls(asked: str) -> None:
     assert not answered(asked).calls and "no tool called" not in answered(asked).text
+
+
+def test_the_tool_it_is_told_to_use_is_called_with_the_examples_of_its_own_schema() -> None:
+    shown = {"type": "object", "properties": {"key": {"type": "string", "examples": ["visitors"]}, "more": {"type": "string"}}}
+    assert answered("Use the count tool", tools=(Tool("demo__count", "", shown),)).calls == (("demo__count", '{"key": "visitors"}'),)
+    assert not answered("Use the right tool").calls
+
+
+def test_what_may_safely_be_called_again_is() -> None:
+    calls = (Call(id="call_1_0", tool="demo_count", arguments="{}"), Call(id="call_1_1", tool="demo_slow", arguments='{"seconds": 2}'))
+    results = (Result("call_1_0", "demo_count", "3"), Result("call_1_1", "demo_slow", "it was lost; it may safely be called again"))
+    assert answered("use count {} and slow {}", Assistant("", calls), *results).calls == (("demo_slow", '{"seconds": 2}'),)
+
+
+def test_what_may_have_happened_is_not_claimed() -> None:
+    call = Call(id="call_1_0", tool="demo_count", arguments="{}")
+    for why in (words.interrupted_call(), words.closed_by_cut(started=True)):
+        assert "can't know" in answered("use count {}", Assistant("", (call,)), Result("call_1_0", "demo_count", why)).text
+
+
+@pytest.mark.parametrize(
+    ("choice", "calls", "word"),
+    [
+        ("retry", (("demo_count", '{"key": "a"}'),), ""),
+        ("check", (("demo_counted", '{"key": "a"}'),), ""),
+        ("done", (), "take it as done"),
+        ("skip", (), "leave it"),
+    ],
+)
+def test_the_users_choice_about_an_interrupted_call_is_done(choice: str, calls: object, word: str) -> None:
+    answer = answered(words.order(choice, 'demo_count {"key": "a"}'), tools=(*TOOLS, Tool("demo_counted", "", FREE)))
+    assert answer.calls == calls
+    assert word in answer.text
+
+
+def test_what_it_can_not_check_it_says() -> None:
+    answer = answered(words.order("check", 'demo_count {"key": "a"}'))
+    assert "no tool to check" in answer.text and not answer.calls
 
 
 def test_it_tells_the_results_of_its_calls_in_their_order() -> None:

@@ -76,7 +76,7 @@ async def test_it_shakes_hands_and_names_its_tools_with_their_annotations(client
     await client.tell("notifications/initialized")
     await client.ask("tools/list")
     tools = {tool["name"]: tool.get("annotations", {}) for tool in (await client.hear())["result"]["tools"]}
-    assert list(tools) == ["clock", "count", "lookup", "slow", "crash"]
+    assert list(tools) == ["clock", "count", "counted", "lookup", "slow", "crash"]
     assert tools["clock"]["readOnlyHint"] and tools["lookup"]["readOnlyHint"] and tools["slow"]["idempotentHint"]
     assert not tools["count"]["readOnlyHint"] and not tools["count"]["idempotentHint"]
 
@@ -90,8 +90,25 @@ async def test_every_effect_is_in_the_journal_with_its_arguments_when_it_is_answ
     assert [effect for effect, _ in effects(journal)] == ["start", "count", "lookup", "lookup"]
 
 
+async def test_what_was_counted_is_known_in_every_life_and_a_count_that_was_killed_in_mid_call_did_not_happen(journal: Path) -> None:
+    counted = []
+    for life in range(2):
+        process = await asyncio.create_subprocess_exec(
+            *SERVER, "--journal", str(journal), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, **PATH}
+        )
+        client = Client(process)
+        counted.append((await client.call("counted", key="a"))["content"][0]["text"])
+        assert (await client.call("count", key="a"))["content"][0]["text"] == f"a is counted: {life + 1}"
+        await client.ask("tools/call", name="count", arguments={"key": "a", "seconds": 60}, _meta={"progressToken": 7})
+        assert (await client.hear())["params"]["progressToken"] == 7
+        process.kill()
+        await process.wait()
+    assert counted == ["a was counted 0 times", "a was counted 1 times"]
+
+
 async def test_bad_arguments_are_an_error_of_the_tool_and_an_unknown_tool_one_of_the_protocol(client: Client) -> None:
     assert (await client.call("count"))["isError"]
+    assert (await client.call("count", key="a", seconds="soon"))["isError"]
     assert (await client.call("crash", process="nobody"))["isError"]
     await client.ask("tools/call", name="nonesuch")
     assert (await client.hear())["error"]["code"] == -32602

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
+from holdfast.core import words
 from holdfast.core.entries import Usage
-from holdfast.core.request import Request, Result, Tool, User
-from holdfast.models.practice_words import CONNECT, INTRODUCTION, LONG_STORY, NO_CLOCK, TOPICS
+from holdfast.core.request import Assistant, Request, Result, Tool, User
+from holdfast.models.practice_words import CONNECT, INTRODUCTION, LONG_STORY, NO_CHECK, NO_CLOCK, NOTED, TOPICS
 from holdfast.ports import Answer
 
 PAUSE_S: Final = 0.02
@@ -22,10 +23,13 @@ PAUSE_S: Final = 0.02
 
 _USE: Final = re.compile(r"\buse\s+([\w.-]+)\s*", re.IGNORECASE)
 _NEXT: Final = re.compile(r"\s*(?:,|;|and(?:\s+then)?|then)\s*(?!use\b)([\w.-]+)\s*(?=\{)", re.IGNORECASE)
+_USE_THE: Final = re.compile(r"\buse the ([\w.-]+) tool\b", re.IGNORECASE)
 _TIME: Final = re.compile(r"\bwhat time is it\b|\bwhat(?:'s| is) the time\b|\btell me the time\b", re.IGNORECASE)
 _LONG: Final = re.compile(r"\blong (?:story|answer|text)\b", re.IGNORECASE)
 _CLOCKS: Final = ("current_time", "clock", "now", "time")
 _RESULT_CHARS_MAX: Final = 1000
+_AGAIN: Final = "it may safely be called again"
+_UNKNOWN: Final = "may or may not have happened"
 
 
 class PracticeModel:
@@ -66,9 +70,12 @@ Calls = tuple[tuple[str, str], ...]
 def _decide(request: Request) -> tuple[str, Calls]:
     last = request.messages[-1]
     if isinstance(last, Result):
-        results = list(takewhile(lambda message: isinstance(message, Result), reversed(request.messages)))
-        return "\n".join(_told(result) for result in reversed(results) if isinstance(result, Result)), ()
+        return _after_calls(request)
     asked = last.text if isinstance(last, User) else ""
+    if ordered := _ordered(asked, request.tools):
+        return ordered
+    if (named := _USE_THE.search(asked)) and (tool := _tool(named.group(1), request.tools)):
+        return "", ((tool.name, json.dumps(_examples(tool.schema))),)
     if wanted := _wanted(asked, request.tools):
         return _use(wanted, request.tools)
     if _TIME.search(asked):
@@ -76,14 +83,45 @@ def _decide(request: Request) -> tuple[str, Calls]:
         return ("", (clock,)) if clock else (NO_CLOCK, ())
     if _LONG.search(asked):
         return LONG_STORY, ()
-    for words, answer in TOPICS:
-        if words.search(asked):
+    for pattern, answer in TOPICS:
+        if pattern.search(asked):
             return answer, ()
     return f"{INTRODUCTION}\n\n{CONNECT}", ()
 
 
+def _after_calls(request: Request) -> tuple[str, Calls]:
+    """Make again what may safely be made again; else tell the results."""
+    results = list(takewhile(lambda message: isinstance(message, Result), reversed(request.messages)))[::-1]
+    answer = request.messages[-len(results) - 1]
+    calls = {call.id: call for call in answer.calls} if isinstance(answer, Assistant) else {}
+    told = [result for result in results if isinstance(result, Result)]
+    if again := [call for result in told if _AGAIN in result.text and (call := calls.get(result.call))]:
+        return "", tuple((call.tool, call.arguments) for call in again)
+    return "\n".join(map(_told, told)), ()
+
+
+def _ordered(asked: str, tools: Sequence[Tool]) -> tuple[str, Calls] | None:
+    """What is done about a call whose outcome nobody knew, when the user has chosen."""
+    for choice in ("check", "retry", "done", "skip"):
+        _, found, call = asked.rpartition(words.order(choice, ""))
+        if not found:
+            continue
+        name, _, arguments = call.strip().partition(" ")
+        match choice:
+            case "retry":
+                return _use([(name, arguments)], tools)
+            case "check":
+                looks = _tool(f"{name.rpartition('__')[2]}ed", tools)
+                return ("", ((looks.name, arguments),)) if looks else (NO_CHECK, ())
+            case _:
+                return NOTED[choice], ()
+    return None
+
+
 def _told(result: Result) -> str:
     text = result.text.strip()
+    if _UNKNOWN in text:
+        return f"The tool {result.tool} was interrupted, and I can't know whether it did what it should. I won't say that it did."
     if not text:
         return f"The tool {result.tool} is done and said nothing."
     if len(text) > _RESULT_CHARS_MAX:
@@ -149,6 +187,11 @@ def _clock(tools: Sequence[Tool]) -> tuple[str, str] | None:
             if word in tool.name and arguments is not None:
                 return tool.name, json.dumps(arguments)
     return None
+
+
+def _examples(schema: Any) -> dict[str, Any]:
+    """Arguments as the tool's own schema shows them."""
+    return {name: property_["examples"][0] for name, property_ in schema.get("properties", {}).items() if property_.get("examples")}
 
 
 def _guessed(schema: Any) -> dict[str, str] | None:

@@ -11,7 +11,7 @@ INTRODUCTION: Final = (
     "What you can ask of me:\n"
     "- what Holdfast is, what it keeps, what it promises, which commands there are\n"
     "- “what time is it?”, if a clock tool is configured\n"
-    '- “use NAME {"key": "value"}”, to call any tool you have configured, also several: “use A {...} and B {...}”\n'
+    '- “use NAME {"key": "value"}”, to call any tool you have configured, also several: “use A {...} and B {...}”; or “use the NAME tool”\n'
     "- “tell me a long story”, to have something to interrupt"
 )
 
@@ -33,6 +33,14 @@ NO_CLOCK: Final = (
     "    [tools.clock]\n"
     '    command = ["mcp-server-time"]'
 )
+
+NO_CHECK: Final = "I have no tool to check that with."
+
+NOTED: Final = {
+    "done": "All right: I take it as done, and don't do it again.",
+    "skip": "All right: I leave it as it is, and don't do it again.",
+}
+"""What is said when the user has chosen about a call whose outcome nobody knew."""
 
 _WHAT: Final = (
     "Holdfast stands between the chat apps you use and an AI agent with tools, on your own machine. Its one aim is that a conversation is never "

@@ -15,13 +15,13 @@ from holdfast.core.request import Tool
 from holdfast.ports import Clock, ToolOutcome, ToolServerState
 from holdfast.testing.toolserver import TOOLS
 from holdfast.tools.catalogue import Entry, Offered, catalogue
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Command, ServerSettings
 
 Fault = Literal["fail", "hang", "lost", "lost_before"]
 """What may befall a call. `fail`: the tool's own error; `hang`: it happens, and no answer comes; `lost`: it happens, and its server is lost;
 `lost_before`: it does not happen, and its server is lost."""
 
-SETTINGS = ServerSettings(name="demo", command=(), trust_annotations=True)
+SETTINGS = ServerSettings(name="demo", where=Command(()), trust_annotations=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class FakeTools:
         missing = [name for name in entry.tool.schema.get("required", ()) if name not in arguments]
         if missing or fault == "fail":
             return ToolOutcome("error", f"{entry.own_name} can't be called without {', '.join(missing)}" if missing else "it failed")
-        if fault != "lost_before" and entry.own_name != "clock":
+        if fault != "lost_before" and entry.own_name not in {"clock", "counted"}:
             self._outside.effects.append(Effect(entry.own_name, arguments))
         match fault:
             case "hang":

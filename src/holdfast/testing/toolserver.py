@@ -22,7 +22,8 @@ from typing import Any, Final
 PROGRESS_S: Final = 0.25
 
 _READ_ONLY: Final = {"readOnlyHint": True}
-_KEY: Final = {"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"]}
+_PROPERTIES: Final[dict[str, Any]] = {"key": {"type": "string", "examples": ["visitors"]}, "seconds": {"type": "number", "examples": [10]}}
+_KEY: Final = {"type": "object", "properties": {"key": _PROPERTIES["key"]}, "required": ["key"]}
 
 TOOLS: Final[list[dict[str, Any]]] = [
     {
@@ -33,9 +34,15 @@ TOOLS: Final[list[dict[str, Any]]] = [
     },
     {
         "name": "count",
-        "description": "Count one more under a key. Every call counts: it must not be made twice.",
-        "inputSchema": _KEY,
+        "description": "Count one more under a key, if need be after some seconds. Every call counts: it must not be made twice.",
+        "inputSchema": {"type": "object", "properties": _PROPERTIES, "required": ["key"]},
         "annotations": {"readOnlyHint": False, "idempotentHint": False, "destructiveHint": False},
+    },
+    {
+        "name": "counted",
+        "description": "How often it was counted under a key.",
+        "inputSchema": _KEY,
+        "annotations": _READ_ONLY,
     },
     {
         "name": "lookup",
@@ -46,15 +53,11 @@ TOOLS: Final[list[dict[str, Any]]] = [
     {
         "name": "slow",
         "description": "Take some seconds, and say how far it is.",
-        "inputSchema": {
-            "type": "object",
-            "properties": {"seconds": {"type": "number"}, "key": {"type": "string"}},
-            "required": ["seconds"],
-        },
+        "inputSchema": {"type": "object", "properties": _PROPERTIES, "required": ["seconds"]},
         "annotations": {"readOnlyHint": False, "idempotentHint": True, "destructiveHint": False},
     },
 ]
-"""As `tools/list` tells them. `count`, `lookup`, `slow` (at its end) and `crash` write to the journal."""
+"""As `tools/list` tells them, with examples of arguments. `count` and `slow` (at their ends), `lookup` and `crash` write to the journal."""
 
 CRASH: Final[dict[str, Any]] = {
     "name": "crash",
@@ -65,15 +68,23 @@ CRASH: Final[dict[str, Any]] = {
 
 
 class Effects:
-    """The file of effects: what happened outside."""
+    """The file of effects: what happened outside, in all lives of the server."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._counts: dict[str, int] = {}
+        self._counts: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
+        if path and os.path.exists(path):  # noqa: PTH110 what imports little starts soon
+            with open(path, encoding="utf-8") as lines:  # noqa: PTH123 the same
+                for line in map(json.loads, lines):
+                    self._count(line["effect"], line["arguments"])
 
-    def add(self, effect: str, arguments: dict[str, Any]) -> int:
-        """Write one down, durably. Returns how often it has happened under this key since the server started."""
+    def times(self, effect: str, key: str) -> int:
+        """How often it has happened under this key."""
+        return self._counts.get((effect, key), 0)
+
+    def add(self, effect: str, arguments: dict[str, Any]) -> None:
+        """Write one down, durably."""
         with self._lock:
             if self._path:
                 line = json.dumps({"effect": effect, "arguments": arguments, "pid": os.getpid(), "at": time.time()}) + "\n"
@@ -83,13 +94,15 @@ class Effects:
                     os.fsync(file)
                 finally:
                     os.close(file)
-            counted = f"{effect} {arguments.get('key')}"
-            self._counts[counted] = self._counts.get(counted, 0) + 1
-            return self._counts[counted]
+            self._count(effect, arguments)
+
+    def _count(self, effect: str, arguments: dict[str, Any]) -> None:
+        counted = effect, str(arguments.get("key"))
+        self._counts[counted] = self._counts.get(counted, 0) + 1
 
 
 class Server:
-    """MCP, as much as four tools need."""
+    """MCP, as much as these tools need."""
 
     def __init__(self, effects: Effects, *, dangerous: bool) -> None:
         self._effects = effects
@@ -141,8 +154,13 @@ class Server:
         match name, arguments:
             case "clock", _:
                 return datetime.now(UTC).isoformat(timespec="seconds")
-            case "count", {"key": str(key)}:
-                return f"{key} is counted: {self._effects.add('count', arguments)}"
+            case "count", {"key": str(key), **more} if isinstance(more.get("seconds", 0), int | float):
+                self._wait(more.get("seconds", 0), token, cancelled)
+                if not cancelled.is_set():
+                    self._effects.add("count", arguments)
+                return f"{key} is counted: {self._effects.times('count', key)}"
+            case "counted", {"key": str(key)}:
+                return f"{key} was counted {self._effects.times('count', key)} times"
             case "lookup", {"key": str(key)}:
                 self._effects.add("lookup", arguments)
                 return hashlib.sha256(key.encode()).hexdigest()[:8]

@@ -233,7 +233,10 @@ def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
         ('[agent]\nchian = ["main"]', "[agent] there is no setting 'chian' here. Did you mean 'chain'?"),
         (f'{ROUTE}api_keys = "env:A"', "[routes.main] there is no setting 'api_keys' here. Did you mean 'api_key'?"),
         (f"{TOOL}trust_anotations = true", "[tools.one] there is no setting 'trust_anotations' here. Did you mean 'trust_annotations'?"),
-        ("[web]\nzzz = 1", "[web] there is no setting 'zzz' here. The settings are: host, port."),
+        (
+            "[web]\nzzz = 1",
+            "[web] there is no setting 'zzz' here. The settings are: host, port, url, certificate, certificate_key, behind_proxy.",
+        ),
     ],
 )
 def test_an_unknown_setting_suggests_the_nearest_name(folder: Folder, text: str, sentence: str) -> None:
@@ -315,6 +318,28 @@ def test_a_value_of_a_wrong_kind_says_what_is_expected_and_what_was_found(folder
             '[routes.main] model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".',
         ),
         (
+            '[tools.one]\ncommand = ["a"]\napi_key = "env:A"',
+            "[tools.one] api_key and headers go with a url. Give a command its secrets in env.",
+        ),
+        (
+            '[tools.one]\nurl = "http://a/mcp"\nenv = { A = "1" }',
+            "[tools.one] env goes with a command. A server at a url has its own environment.",
+        ),
+        ('[web]\ncertificate = "a"', "[web] needs both certificate and certificate_key, or neither."),
+        (
+            '[web]\ncertificate = "a"\ncertificate_key = "b"\nbehind_proxy = true',
+            "[web] has both a certificate and behind_proxy. Keep what is so: either this page or the proxy speaks TLS.",
+        ),
+        ("[web]\nbehind_proxy = true", '[web] needs the url that people will use, such as url = "https://chat.example.org".'),
+        (
+            '[web]\nbehind_proxy = true\nurl = "http://chat.example.org"',
+            '[web] needs the url that people will use, such as url = "https://chat.example.org".',
+        ),
+        (
+            '[web]\nurl = "https://chat.example.org"',
+            "[web] has a url, but no TLS. Add certificate and certificate_key, or behind_proxy = true if a proxy speaks TLS.",
+        ),
+        (
             ROUTE.replace("/v1", "/v1/chat/completions/"),
             "[routes.main] base_url must end before /chat/completions: that is added to it. Remove the end.",
         ),
@@ -332,26 +357,39 @@ def test_a_base_url_that_is_none_is_refused(folder: Folder, url: str) -> None:
     assert sentence.startswith('[routes.main] base_url must be a URL such as "http://127.0.0.1:11434/v1"')
 
 
-@pytest.mark.parametrize("dialect", ["openai-responses", "anthropic"])
-def test_a_dialect_of_the_format_that_this_version_does_not_speak_is_refused_at_start(folder: Folder, dialect: str) -> None:
+@pytest.mark.parametrize(("dialect", "sees"), [("openai-chat", False), ("openai-responses", True), ("anthropic", True)])
+def test_a_model_is_shown_pictures_if_its_dialect_is_usually_theirs_or_the_owner_says_so(folder: Folder, dialect: str, sees: bool) -> None:
     text = f'{ROUTE}dialect = "{dialect}"'
-    assert folder.load(text).routes["main"].dialect == dialect
-    assert (
-        folder.refused(text)
-        == f'[routes.main] dialect is "{dialect}", but this version speaks openai-chat and practice. Choose one of them.'
-    )
+    assert folder.start(text).routes["main"].sees is sees
+    assert folder.start(f"{text}\nimages = {str(not sees).lower()}").routes["main"].sees is not sees
 
 
-def test_a_tool_server_at_a_url_is_refused_at_start(folder: Folder) -> None:
-    text = '[tools.one]\nurl = "http://127.0.0.1:8000/mcp"'
-    assert folder.load(text).tools["one"].url == "http://127.0.0.1:8000/mcp"
-    assert folder.refused(text) == "[tools.one] url: this version talks to tool servers that it starts itself. Give a command instead."
+def test_a_tool_server_at_a_url_gets_its_key_and_headers(folder: Folder) -> None:
+    text = '[tools.one]\nurl = "http://127.0.0.1:8000/mcp"\napi_key = "env:A"\nheaders = { "x-key" = "env:B" }'
+    started = folder.start(text, A=KEY, B=f"{KEY}!")
+    server = started.tools["one"]
+    assert server.api_key and (server.url, server.api_key.value) == ("http://127.0.0.1:8000/mcp", KEY)
+    assert {name: value.value for name, value in server.headers.items()} == {"x-key": f"{KEY}!"}
+    assert {KEY, f"{KEY}!"} <= set(started.known_secrets)
+    assert server.fingerprint != folder.start(text, A=KEY, B="another").tools["one"].fingerprint
+    assert "A is not set" in folder.refused(text) or "env:A" in folder.refused(text)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "127.0.0.1.example.org"])
-def test_a_page_without_a_password_is_shown_to_this_machine_alone(folder: Folder, host: str) -> None:
-    sentence = f"[web] host is '{host}', but this version's page asks nobody for a password. Write host = \"127.0.0.1\"."
-    assert folder.refused(f'[web]\nhost = "{host}"') == sentence
+def test_a_literal_header_is_refused_and_not_shown(folder: Folder) -> None:
+    for headers in ('"hunter2hunter2"', '{ "x-key" = "hunter2hunter2" }'):
+        sentence = folder.refused(f'[tools.one]\nurl = "http://127.0.0.1/mcp"\nheaders = {headers}')
+        assert "never the key itself" in sentence
+        assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "127.0.0.1.example.org", "127.0.0.999"])
+def test_a_page_that_others_could_reach_needs_tls(folder: Folder, host: str) -> None:
+    text = f'[web]\nhost = "{host}"\n'
+    sentence = folder.refused(text)
+    assert sentence.startswith(f"[web] host is '{host}', so others could reach the page, and read along.")
+    assert folder.start(f'{text}behind_proxy = true\nurl = "https://chat.example.org"').web.host == host
+    started = folder.start(f'{text}certificate = "a.pem"\ncertificate_key = "/b.pem"\nurl = "https://chat.example.org"')
+    assert (started.web.certificate, started.web.certificate_key) == (str(folder.path / "a.pem"), "/b.pem")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -460,9 +498,9 @@ def test_a_fingerprint_is_that_of_the_key_and_not_of_the_place_where_it_is(folde
 
 
 def test_a_fingerprint_stays_the_same_for_ever() -> None:
-    assert Route(dialect="practice").fingerprint == "e1ce9724ef14a171"
-    assert ToolServer(command=("a",), env={"B": "1", "A": "2"}).fingerprint == "6276a843d4c6fab3"
-    assert ToolServer(command=("a",), env={"A": "2", "B": "1"}).fingerprint == "6276a843d4c6fab3"
+    assert Route(dialect="practice").fingerprint == "b453dd548c66d1a5"
+    assert ToolServer(command=("a",), env={"B": "1", "A": "2"}).fingerprint == "7c35b7f3119e5c4b"
+    assert ToolServer(command=("a",), env={"A": "2", "B": "1"}).fingerprint == "7c35b7f3119e5c4b"
 
 
 # --- the schema -----------------------------------------------------------------------------------------------------------------------

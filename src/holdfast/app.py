@@ -29,9 +29,10 @@ from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
+from holdfast.store.files import FolderFiles
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Address, Command, ServerSettings
 from holdfast.web.door import door, page_only
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_page
@@ -102,33 +103,39 @@ async def _raise_when_failed(journal: SqliteJournal) -> None:
 class _Gateway:
     """All parts, wired."""
 
-    def __init__(self, settings: config.Config, journal: Journal, weather: Weather, models: Mapping[str, Model], tools: McpHost) -> None:
+    def __init__(
+        self, settings: config.Config, journal: Journal, files: FolderFiles, weather: Weather, models: Mapping[str, Model], tools: McpHost
+    ) -> None:
         clock = SystemClock()
         self._settings, self._journal, self._models, self._tools, self._clock = settings, journal, models, tools, clock
-        self._platform = WebPlatform()
+        self._platform = WebPlatform(files)
         self._supervisor = Supervisor(clock, random.random)
-        followers = Followers(journal)
+        followers = Followers(journal, weather.known)
+        weather.listeners.append(followers.weather_changed)
         chain = tuple(
-            RouteSettings(name, f"route:{name}", models[name], settings.routes[name].context_tokens) for name in settings.agent.chain
+            RouteSettings(name, f"route:{name}", models[name], route.context_tokens, route.sees)
+            for name, route in ((name, settings.routes[name]) for name in settings.agent.chain)
         )
         agent = AgentSettings(settings.agent.instructions, chain)
         secrets = settings.known_secrets
         acts = Acts(
-            agent, weather, {self._platform.account: self._platform}, tools, clock, followers.grown, lambda text: mask(text, secrets)
+            agent, weather, {self._platform.account: self._platform}, tools, clock, followers.changed, lambda text: mask(text, secrets)
         )
         owner = uuid.uuid4().hex
-        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.grown)
-        self._gateway = LocalGateway(_version, journal, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock)
+        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed)
+        self._gateway = LocalGateway(_version, journal, files, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock)
 
     @classmethod
     async def build(cls, settings: config.Config, journal: SqliteJournal) -> _Gateway:
         clock = SystemClock()
         gates = [GateSettings(f"route:{name}", route.fingerprint, _places(route)) for name, route in settings.routes.items()]
         weather = Weather(journal, clock, random.random, gates, await journal.gates())
-        models = {name: open_model(route.dialect, _endpoint(name, route)) for name, route in settings.routes.items()}
-        servers = [_server(name, server) for name, server in settings.tools.items() if server.command]
+        files = FolderFiles(settings.data_dir / "files")
+        files.sweep()
+        models = {name: open_model(route.dialect, _endpoint(name, route), files) for name, route in settings.routes.items()}
+        servers = [_server(name, server) for name, server in settings.tools.items()]
         kept = {tool_list.server: tool_list for tool_list in await journal.tool_lists()} if servers else {}
-        return cls(settings, journal, weather, models, McpHost(servers, journal.put_tool_list, kept, clock))
+        return cls(settings, journal, files, weather, models, McpHost(servers, journal.put_tool_list, kept, clock))
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
         path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
@@ -177,18 +184,25 @@ def _endpoint(name: str, route: config.Route) -> Endpoint:
         connect_timeout_s=route.connect_timeout_s,
         first_event_timeout_s=route.first_event_timeout_s,
         idle_timeout_s=route.idle_timeout_s,
+        images=route.sees,
+        answer_tokens_max=route.answer_tokens_max,
     )
 
 
 def _server(name: str, server: config.ToolServer) -> ServerSettings:
     return ServerSettings(
         name=name,
-        command=server.command or (),
-        env=server.env,
+        where=Command(server.command, server.env) if server.command else Address(server.url or "", _headers(server)),
         trust_annotations=server.trust_annotations,
         replay=server.replay,
         fingerprint=server.fingerprint,
     )
+
+
+def _headers(server: config.ToolServer) -> dict[str, str]:
+    """All headers that a tool server's URL is asked with, secrets in them."""
+    headers = {name: secret.value for name, secret in server.headers.items()}
+    return {"authorization": f"Bearer {server.api_key.value}", **headers} if server.api_key else headers
 
 
 def _version() -> str:

@@ -25,8 +25,8 @@ from holdfast.secrets import Secret
 CONFIG_BYTES_MAX: Final = 1_000_000
 INSTRUCTIONS_BYTES_MAX: Final = 256_000
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-SPOKEN: Final = ("openai-chat", "practice")
-"""The dialects that this version serves."""
+SEE: Final = ("openai-responses", "anthropic")
+"""The dialects whose models see pictures, unless the configuration says otherwise."""
 
 SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 """What a variable of a tool server is called whose value is nobody's business."""
@@ -65,7 +65,11 @@ Url = Annotated[
         max_length=2_000,
     ),
 ]
-Reference = Annotated[Secret, Meta(title='"env:NAME", "file:PATH" or "credential:NAME"')]
+Reference = Annotated[Secret, Meta(title='"env:NAME", "file:PATH" or "credential:NAME" (systemd)')]
+Headers = Annotated[
+    dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+" + END)], Secret],
+    Meta(title='a table of "env:NAME", "file:PATH" or "credential:NAME", such as { "x-api-key" = "env:KEY" }', max_length=32),
+]
 
 
 def _about(description: str) -> Meta:
@@ -83,16 +87,22 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     chain: Annotated[Names, _about("The routes to try, in order of preference.")] = ("main",)
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One way to a model."""
 
     dialect: Annotated[Dialect, _about("What the endpoint speaks. `practice` is built in and needs no other setting.")] = "openai-chat"
-    base_url: Annotated[Url, _about("Where the endpoint is, without /chat/completions.")] = ""
+    base_url: Annotated[Url, _about("Where the endpoint is, without /chat/completions, /responses or /messages.")] = ""
     model: Annotated[Line, _about("The model's name, as the endpoint calls it.")] = ""
     api_key: Annotated[
         Reference | None, _about("Where the key is: env:NAME, file:PATH, or credential:NAME (systemd). Never the key itself.")
     ] = None
     context_tokens: Annotated[Tokens | None, _about("How many tokens the model can read at once.")] = None
+    answer_tokens_max: Annotated[
+        Tokens | None, _about("How many tokens an answer may have; the endpoint's own limit if left out (anthropic: 8192).")
+    ] = None
+    images: Annotated[
+        YesOrNo | None, _about("Can the model see pictures? If left out: yes for openai-responses and anthropic, no for openai-chat.")
+    ] = None
     connect_timeout_s: Annotated[Seconds, _about("How long a connection may take.")] = 10.0
     first_event_timeout_s: Annotated[Seconds, _about("How long the first word may take: models load, and think.")] = 120.0
     idle_timeout_s: Annotated[Seconds, _about("How long an answer may stand still.")] = 120.0
@@ -103,20 +113,32 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Another one for any other settings or key, and the same for the same ones, for ever. Shows nothing of the key."""
         return _fingerprint(msgspec.structs.replace(self, api_key=None), self.api_key.value if self.api_key else "")
 
+    @property
+    def sees(self) -> bool:
+        """Is the model shown pictures?"""
+        return self.dialect in SEE if self.images is None else self.images
 
-class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One MCP server: a command that is started, or a URL."""
 
     command: Annotated[Words | None, _about("The program and its arguments. It is started with the gateway.")] = None
     url: Annotated[Url | None, _about("Where a server that runs already is.")] = None
     env: Annotated[Environment, _about("Environment variables for the command.")] = {}
+    api_key: Annotated[Reference | None, _about("Where the key for the URL is; it is sent as a bearer token.")] = None
+    headers: Annotated[Headers, _about("Headers for the URL: by name, where the value is.")] = {}
     trust_annotations: Annotated[YesOrNo, _about("Believe what the server says of its tools, such as that one only reads.")] = False
     replay: Annotated[Replay, _about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
 
     @property
     def fingerprint(self) -> str:
         """Another one for any other settings, and the same for the same ones, for ever."""
-        return _fingerprint(self, "")
+        secret = "\n".join(secret.value for secret in self.secrets)
+        return _fingerprint(msgspec.structs.replace(self, api_key=None, headers={}), secret and secret + "\n".join(self.headers))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        return (*((self.api_key,) if self.api_key else ()), *self.headers.values())
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,6 +146,10 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[Line, _about("The address the page listens on.")] = "127.0.0.1"
     port: Annotated[Port, _about("The port the page listens on.")] = 8420
+    url: Annotated[Url | None, _about("How people reach the page from elsewhere, such as https://chat.example.org.")] = None
+    certificate: Annotated[Line | None, _about("A PEM file with the certificate and its chain: the page speaks TLS.")] = None
+    certificate_key: Annotated[Line | None, _about("The PEM file with the certificate's private key.")] = None
+    behind_proxy: Annotated[YesOrNo, _about("A proxy in front of the page speaks TLS for it.")] = False
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,39 +182,46 @@ class Config:
         """The same with the secrets and the instructions in it. Raises `errors.Config` for what is missing or can't be served by this version."""
         warnings: list[str] = []
         routes = {name: self._started(name, route, environ, warnings) for name, route in self.routes.items()}
-        for name, server in self.tools.items():
-            if server.command is None:
-                raise _error(
-                    self.file, f"tools.{name}", "url: this version talks to tool servers that it starts itself. Give a command instead."
-                )
-        if not _is_loopback(self.web.host):
-            raise _error(
-                self.file,
-                "web",
-                f'host is {self.web.host!r}, but this version\'s page asks nobody for a password. Write host = "127.0.0.1".',
-            )
-        return replace(self, agent=self._instructed(environ), routes=routes, warnings=tuple(warnings))
+        tools = {name: self._reachable(name, server, environ, warnings) for name, server in self.tools.items()}
+        return replace(
+            self, agent=self._instructed(environ), routes=routes, tools=tools, web=self._placed(environ), warnings=tuple(warnings)
+        )
 
     @property
     def known_secrets(self) -> tuple[str, ...]:
         """The values that must never be shown, of a configuration that was started."""
         keys = (route.api_key.value for route in self.routes.values() if route.api_key)
         variables = (value for server in self.tools.values() for name, value in server.env.items() if SECRET_NAME.search(name))
-        return (*keys, *variables)
+        headers = (secret.value for server in self.tools.values() for secret in server.secrets)
+        return (*keys, *variables, *headers)
 
     def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str]) -> Route:
-        if route.dialect not in SPOKEN:
-            raise _error(
-                self.file,
-                f"routes.{name}",
-                f'dialect is "{route.dialect}", but this version speaks {" and ".join(SPOKEN)}. Choose one of them.',
-            )
         if route.api_key is None:
             return route
-        key, warning = secrets.resolve(route.api_key, f"{self.file}: [routes.{name}] api_key", self.file.parent, environ)
+        return msgspec.structs.replace(route, api_key=self._resolved(route.api_key, f"[routes.{name}] api_key", environ, warnings))
+
+    def _reachable(self, name: str, server: ToolServer, environ: Mapping[str, str], warnings: list[str]) -> ToolServer:
+        key = self._resolved(server.api_key, f"[tools.{name}] api_key", environ, warnings) if server.api_key else None
+        headers = {
+            header: self._resolved(secret, f"[tools.{name}] headers.{header}", environ, warnings)
+            for header, secret in server.headers.items()
+        }
+        return msgspec.structs.replace(server, api_key=key, headers=headers)
+
+    def _placed(self, environ: Mapping[str, str]) -> Web:
+        """The page's settings with whole paths."""
+        paths = {
+            name: str(secrets.expanded(path, self.file.parent, environ))
+            for name in ("certificate", "certificate_key")
+            if (path := getattr(self.web, name)) is not None
+        }
+        return msgspec.structs.replace(self.web, **paths)
+
+    def _resolved(self, reference: Secret, where: str, environ: Mapping[str, str], warnings: list[str]) -> Secret:
+        secret, warning = secrets.resolve(reference, f"{self.file}: {where}", self.file.parent, environ)
         if warning:
             warnings.append(warning)
-        return msgspec.structs.replace(route, api_key=key)
+        return secret
 
     def _instructed(self, environ: Mapping[str, str]) -> Agent:
         if self.agent.instructions_file is None:
@@ -264,6 +297,11 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     for name, server in config.tools.items():
         if (server.command is None) == (server.url is None):
             raise _error(file, f"tools.{name}", 'needs exactly one of command (such as ["mcp-server-time"]) and url.')
+        if server.command and server.secrets:
+            raise _error(file, f"tools.{name}", "api_key and headers go with a url. Give a command its secrets in env.")
+        if server.url and server.env:
+            raise _error(file, f"tools.{name}", "env goes with a command. A server at a url has its own environment.")
+    _check_web(file, config.web)
     _check_chain(file, agent.chain, config.routes)
     return config
 
@@ -281,8 +319,30 @@ def _check_route(file: Path, name: str, route: Route) -> None:
         raise _error(
             file, f"routes.{name}", 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
         )
-    if route.base_url.rstrip("/").endswith("/chat/completions"):
-        raise _error(file, f"routes.{name}", "base_url must end before /chat/completions: that is added to it. Remove the end.")
+    for end in ("/chat/completions", "/responses", "/messages"):
+        if route.base_url.rstrip("/").endswith(end):
+            raise _error(file, f"routes.{name}", f"base_url must end before {end}: that is added to it. Remove the end.")
+
+
+def _check_web(file: Path, web: Web) -> None:
+    if (web.certificate is None) != (web.certificate_key is None):
+        raise _error(file, "web", "needs both certificate and certificate_key, or neither.")
+    if web.certificate and web.behind_proxy:
+        raise _error(file, "web", "has both a certificate and behind_proxy. Keep what is so: either this page or the proxy speaks TLS.")
+    secure = web.certificate is not None or web.behind_proxy
+    if secure and not (web.url or "").startswith("https://"):
+        raise _error(file, "web", 'needs the url that people will use, such as url = "https://chat.example.org".')
+    if web.url and not secure:
+        raise _error(
+            file, "web", "has a url, but no TLS. Add certificate and certificate_key, or behind_proxy = true if a proxy speaks TLS."
+        )
+    if not secure and not is_loopback(web.host):
+        raise _error(
+            file,
+            "web",
+            f'host is {web.host!r}, so others could reach the page, and read along. Write host = "127.0.0.1"; or give it TLS: certificate, '
+            'certificate_key and url; or put a proxy with TLS in front of it: behind_proxy = true and url = "https://...".',
+        )
 
 
 def _check_chain(file: Path, chain: tuple[str, ...], routes: Mapping[str, Route]) -> None:
@@ -324,9 +384,8 @@ def _table(file: Path, table: str, raw: object, kind: type[_Table]) -> _Table:
     return kind(**{key: _value(file, table, key, value, fields[key]) for key, value in raw.items()})
 
 
-_LITERAL_KEY: Final = (
-    'api_key must be "env:NAME", "file:PATH" or "credential:NAME" (systemd), never the key itself: configurations get copied and shown. '
-    "Put the key into a file that only you can read, and write the path of that file."
+_NO_KEY: Final = (
+    "never the key itself: configurations get copied and shown. Put the key into a file that only you can read, and write the path of that file."
 )
 
 
@@ -334,8 +393,8 @@ def _value(file: Path, table: str, key: str, value: object, field_type: Any) -> 
     try:
         return msgspec.convert(value, field_type, dec_hook=_reference)
     except msgspec.ValidationError as error:
-        if key == "api_key":  # it may be the key itself: never shown
-            raise _error(file, table, _LITERAL_KEY) from None
+        if key in {"api_key", "headers"}:  # it may be the key itself: never shown
+            raise _error(file, table, f"{key} must be {_title(field_type)}, {_NO_KEY}") from None
         wrong = "but something in it is not" if isinstance(value, list | dict) and value else f"not {_plain(value)}"
         raise _error(file, table, f"{key} must be {_title(field_type)}, {wrong}.") from error
 
@@ -394,8 +453,16 @@ def _error(file: Path, table: str, sentence: str) -> errors.Config:
     return errors.Config(f"{file}: [{table}] {sentence}" if table else f"{file}: {sentence}")
 
 
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+def is_loopback(host: str) -> bool:
+    """Is this name or address always this machine itself?"""
+    import ipaddress  # noqa: PLC0415 -- `--help` does not need it
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _fingerprint(settings: msgspec.Struct, secret: str) -> str:

@@ -28,6 +28,7 @@ NAMES: Final = (
     "tool.after_effect",
     "deliver.before_send",
     "deliver.after_send",
+    "file.before_rename",
     "migrate",
     "stop",
 )

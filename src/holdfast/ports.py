@@ -102,7 +102,7 @@ class Release:
     failed: bool = False
     """The worker had a bug: the attempt counts, as it does when the process dies."""
     asks: bool = False
-    """An open question holds it up."""
+    """A question is open."""
     rests: bool = False
     """Nothing is owed: what died over this conversation before died over something that is done, or over nothing. No attempt counts any more."""
 
@@ -142,7 +142,7 @@ class ToolList:
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
-    """One conversation at a glance. `running`: a worker has it now. `asks`: an open question holds it up.
+    """One conversation at a glance. `running`: a worker has it now. `asks`: a question is open.
 
     `title` is what its newest `/title` says, else the beginning of its first message.
     """

@@ -58,12 +58,12 @@ class Rig:
         self.model = ScriptedModel(self.clock, script or [Say(text="Yes.")])
         self.chat = FakeChat("fake", self.clock, traits or Traits(key_holds_s=float("inf")))
         self.weather = Weather(self.journal, self.clock, lambda: draw, [GateSettings(GATE, "f1", places)], self._gates())
-        self.followers = Followers(self.journal)
+        self.followers = Followers(self.journal, self.weather.known)
         self.tools = FakeTools(self.outside, self.clock)
         self.platform = FakePlatform(self.chat, self.journal.ingest)
         agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
-        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.grown)
-        self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.grown)
+        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed)
+        self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.changed)
         self._said = len(self.journal.disk.arrivals)
 
     def _gates(self) -> list[Any]:
@@ -85,7 +85,7 @@ class Rig:
         arrival = Arrival(f"fake:{chat}", "fake", chat, f"{chat} {id_}", parse(text, "ann", id_), self.clock.now())
         (accepted,) = await self.journal.ingest([arrival])
         self.dispatch.arrived(accepted.conversation)
-        self.followers.grown(accepted.conversation)
+        self.followers.changed(accepted.conversation)
         return accepted.seq
 
     async def claim(self, chat: str = "c") -> Lease:

@@ -194,7 +194,7 @@ async def test_the_world_of_a_conversation_is_its_chain_its_account_and_the_tool
     world = rig.hands.world(LEASE, 2)
     assert [(route.name, route.open) for route in world.routes] == [("main", True)]
     assert (world.attempts, world.account.key_holds_s) == (2, 60.0)
-    assert world.policy.repeatable == {"demo__clock", "demo__lookup", "demo__slow"}
+    assert world.policy.repeatable == {"demo__clock", "demo__counted", "demo__lookup", "demo__slow"}
     await rig.weather.failed(GATE, "refused", retry_after_s=60.0)
     (route,) = rig.hands.world(LEASE, 2).routes
     assert (route.open, route.why) == (False, "refused")

@@ -5,18 +5,21 @@ import asyncio
 import pytest
 from runtime_rig import GATE, Rig
 
-from holdfast.core.entries import AssistantMessage, UserMessage
+from holdfast.core.entries import AssistantMessage, Entry, UserMessage
 from holdfast.errors import JournalFailed
-from holdfast.ports import Arrival
+from holdfast.ports import Arrival, Standing
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.supervisor import Supervisor
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.scripted_model import Break, Say
 from holdfast.testing.sim import simulated
 
 
 def _gateway(rig: Rig) -> LocalGateway:
     supervisor = Supervisor(rig.clock, lambda: 0.5)
-    return LocalGateway(lambda: "1.0", rig.journal, rig.followers, rig.dispatch.arrived, rig.weather, rig.tools, supervisor, rig.clock)
+    return LocalGateway(
+        lambda: "1.0", rig.journal, MemoryFiles(), rig.followers, rig.dispatch.arrived, rig.weather, rig.tools, supervisor, rig.clock
+    )
 
 
 def _arrival(rig: Rig, number: int = 1, chat: str = "c") -> Arrival:
@@ -58,24 +61,28 @@ async def test_what_is_told_twice_is_taken_once() -> None:
     assert rig.shown() == ["Yes."]
 
 
+def _kinds(told: list[Entry | Standing]) -> list[str]:
+    return [type(one.body).__name__ for one in told if isinstance(one, Entry)]
+
+
 @simulated
 async def test_a_follower_sees_the_turn_grow() -> None:
     rig = Rig([Say(text="Yes.", takes_s=3.0)])
     gateway = _gateway(rig)
-    kinds: list[str] = []
+    told: list[Entry | Standing] = []
 
     async def follow() -> None:
         async for entry in gateway.follow("fake:c", 0):
-            kinds.extend([type(entry.body).__name__])
+            told.append(entry)  # noqa: PERF401 - it is looked at while it grows
 
     async with rig.running():
         following = asyncio.ensure_future(follow())
         await gateway.accept([_arrival(rig)])
         await asyncio.sleep(1)
-        assert kinds == ["UserMessage"]
+        assert _kinds(told) == ["UserMessage"]
         await asyncio.sleep(10)
         following.cancel()
-    assert kinds == ["UserMessage", "AssistantMessage", "DeliveryStarted", "Delivered"]
+    assert _kinds(told) == ["UserMessage", "AssistantMessage", "DeliveryStarted", "Delivered"]
 
 
 @simulated
@@ -107,7 +114,7 @@ async def test_conversations_are_listed_and_read() -> None:
         for text in ("one", "/new", "two", "/stop", "/retry"):
             await rig.say(text)
             await asyncio.sleep(5)
-    (row,) = await gateway.conversations(10)
+    row = (await gateway.conversations(10))[0].row
     assert (row.key, row.running) == ("fake:c", False)
     entries = (await gateway.read("fake:c")).entries
     assert [entry.seq for entry in entries] == list(range(1, row.last_seq + 1))

@@ -166,7 +166,7 @@ async def test_somebody_is_told_whenever_more_may_be_let_in() -> None:
     told: list[str] = []
     await weather.failed(G, "refused")
     clock.advance(1.0)
-    weather.changed = lambda: told.append("changed")
+    weather.listeners.append(lambda: told.append("changed"))
     async with weather.place(G, "a"):
         weather.opened(G)
         assert told == ["changed"]

@@ -16,6 +16,7 @@ from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.fake_platform import FakePlatform
 from holdfast.testing.fake_tools import FakeTools
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.memory_journal import MemoryJournal
 from holdfast.testing.scripted_model import ScriptedModel
 
@@ -72,12 +73,14 @@ class Life:
         weather = Weather(journal, clock, draw, gates, await journal.gates())
         models = {name: ScriptedModel(clock, day.providers.script(name)) for name in ROUTES}
         agent = AgentSettings("Be brief.", tuple(RouteSettings(name, f"route:{name}", models[name]) for name in ROUTES))
-        followers, supervisor = Followers(journal), Supervisor(clock, draw)
+        followers, supervisor = Followers(journal, weather.known), Supervisor(clock, draw)
         platforms: dict[str, FakePlatform] = {}
-        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.grown)
+        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.changed)
         hands.day = day
-        self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.grown)
-        gateway = LocalGateway(lambda: "sim", journal, followers, self.dispatch.arrived, weather, self.tools, supervisor, clock)
+        self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.changed)
+        gateway = LocalGateway(
+            lambda: "sim", journal, MemoryFiles(), followers, self.dispatch.arrived, weather, self.tools, supervisor, clock
+        )
         platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._disown(self.dispatch))

@@ -14,7 +14,7 @@ from holdfast.store.migrations import MIGRATIONS, Migration, migrate
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import ingest
 
-SECOND = Migration(2, "0002_colour.sql", "ALTER TABLE conversation ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue';")
+NEXT = Migration(len(MIGRATIONS) + 1, "9999_colour.sql", "ALTER TABLE conversation ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue';")
 
 Connect = Callable[[], apsw.Connection]
 
@@ -53,10 +53,10 @@ def test_every_file_of_the_folder_is_a_migration_and_they_are_numbered_without_a
 
 
 async def test_an_older_journal_is_brought_up_to_date_after_a_copy_of_it(file: Path) -> None:
-    assert open_with(file, *MIGRATIONS, SECOND) == [("a", 1)]
-    assert versions(file) == [1, 2]
-    copy = file.with_name("journal-before-0002.db")
-    assert versions(copy) == [1]
+    assert open_with(file, *MIGRATIONS, NEXT) == [("a", 1)]
+    assert versions(file) == [*range(1, NEXT.version + 1)]
+    copy = file.with_name("journal-before-0003.db")
+    assert versions(copy) == [*range(1, NEXT.version)]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert open_with(copy, *MIGRATIONS) == [("a", 1)]
 
@@ -73,24 +73,24 @@ async def test_a_migration_that_is_interrupted_is_made_again(file: Path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "failpoint", killed)
         with pytest.raises(KeyboardInterrupt):
-            open_with(file, *MIGRATIONS, SECOND)
-    assert versions(file) == [1]
-    file.with_name("journal-before-0002.db.partial").write_bytes(b"half a copy")
-    assert open_with(file, *MIGRATIONS, SECOND) == [("a", 1)]
-    assert versions(file) == [1, 2]
+            open_with(file, *MIGRATIONS, NEXT)
+    assert versions(file) == [*range(1, NEXT.version)]
+    file.with_name("journal-before-0003.db.partial").write_bytes(b"half a copy")
+    assert open_with(file, *MIGRATIONS, NEXT) == [("a", 1)]
+    assert versions(file) == [*range(1, NEXT.version + 1)]
 
 
 async def test_a_journal_of_a_newer_holdfast_is_refused_and_left_alone(file: Path) -> None:
-    open_with(file, *MIGRATIONS, SECOND)
-    with pytest.raises(Config, match=r"newer Holdfast \(schema 2; this one knows 1\).*journal-before-0002\.db"):
+    open_with(file, *MIGRATIONS, NEXT)
+    with pytest.raises(Config, match=r"newer Holdfast \(schema 3; this one knows 2\).*journal-before-0003\.db"):
         SqliteJournal.open(file.parent)
-    assert versions(file) == [1, 2]
+    assert versions(file) == [*range(1, NEXT.version + 1)]
 
 
 async def test_a_migration_that_was_changed_after_its_release_is_refused(file: Path) -> None:
     changed = Migration(1, "0001_journal.sql", MIGRATIONS[0].sql + "-- a late thought")
     with pytest.raises(Config, match=r"0001_journal\.sql differs"):
-        open_with(file, changed)
+        open_with(file, changed, *MIGRATIONS[1:])
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:

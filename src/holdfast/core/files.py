@@ -35,11 +35,11 @@ def media_type_of(head: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """UTF-8 without control characters. Its last character may be cut."""
+    """UTF-8 without control characters. Where there is more, the last character may be cut."""
     try:
         text = head.decode()
     except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":
+        if error.reason != "unexpected end of data" or len(head) < HEAD_BYTES:
             return False
         text = head[: error.start].decode()
     return bool(text) and not _CONTROL.search(text)

@@ -24,12 +24,13 @@ RETRY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RouteSettings:
-    """One route of the chain: the model behind it, its gate, and its window in tokens where that is known."""
+    """One route of the chain: the model behind it, its gate, its window in tokens where that is known, and whether it sees pictures."""
 
     name: str
     gate: str
     model: Model
     window: int | None = None
+    images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Acts:
 
     def _route(self, route: RouteSettings, conversation: str) -> Route:
         row = self._weather.row(route.gate)
-        return Route(route.name, route.gate, self._weather.is_open(route.gate, conversation), row.since, row.why, route.window)
+        is_open = self._weather.is_open(route.gate, conversation)
+        return Route(route.name, route.gate, is_open, row.since, row.why, route.window, route.images)
 
     def _policy(self) -> Policy:
         tools = self._tools.tools()

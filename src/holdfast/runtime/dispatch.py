@@ -40,17 +40,17 @@ class Dispatch:
         clock: Clock,
         weather: Weather,
         hands: Hands,
-        fire: Callable[[str], None],
+        changed: Callable[[str], None],
     ) -> None:
         self._owner, self._accounts = owner, accounts
-        self._journal, self._clock, self._weather, self._hands, self._fired = journal, clock, weather, hands, fire
+        self._journal, self._clock, self._weather, self._hands, self._changed = journal, clock, weather, hands, changed
         self._workers: dict[str, Worker] = {}
         self._woken = asyncio.Event()
         self._let_go = asyncio.Event()
         self._stopping = False
         self._offset = clock.now() - clock.monotonic()
         self._looked_around = clock.monotonic()
-        weather.changed = self.weather_changed
+        weather.listeners.append(self.weather_changed)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -111,6 +111,7 @@ class Dispatch:
                 self._weather.reserve(lease.through, lease.conversation)
             worker = self._workers[lease.conversation] = Worker(lease, self._journal, self._clock, self._hands)
             tasks.create_task(self._advance(worker))
+            self._changed(lease.conversation)
             if self._stopping:
                 worker.stop()
         return len(leases)
@@ -173,4 +174,4 @@ class Dispatch:
         for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
             accepted = await self._journal.fire(timer, None)
             if accepted is not None:
-                self._fired(accepted.conversation)
+                self._changed(accepted.conversation)

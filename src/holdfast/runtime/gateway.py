@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.core.entries import Entry
 from holdfast.core.weather import GateRow
-from holdfast.ports import Accepted, Arrival, Clock, ConversationRow, Cursor, Journal, Snapshot, ToolHost
+from holdfast.ports import ALL, Accepted, Arrival, Clock, Cursor, Files, Found, Journal, Snapshot, Standing, ToolHost
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import Weather
@@ -17,10 +17,11 @@ from holdfast.runtime.weather import Weather
 class LocalGateway:
     """Implements `ports.Gateway` for this process."""
 
-    def __init__(  # noqa: PLR0917 - the parts it shows
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts it shows
         self,
         version: Callable[[], str],
         journal: Journal,
+        files: Files,
         followers: Followers,
         arrived: Callable[[str], None],
         weather: Weather,
@@ -29,6 +30,7 @@ class LocalGateway:
         clock: Clock,
     ) -> None:
         self._version, self._journal, self._followers, self._arrived = version, journal, followers, arrived
+        self.files = files
         self._weather, self._tools, self._supervisor, self._clock = weather, tools, supervisor, clock
         self._started = clock.now()
 
@@ -36,17 +38,26 @@ class LocalGateway:
         accepted = await self._journal.ingest(arrivals, cursor)
         for conversation in dict.fromkeys(a.conversation for a in accepted if a.new):
             self._arrived(conversation)
-            self._followers.grown(conversation)
+            self._followers.changed(conversation)
         return accepted
 
-    async def read(self, conversation: str, after: int = 0) -> Snapshot:
-        return await self._journal.read(conversation, after)
+    async def read(self, conversation: str, after: int = 0, most: int = ALL) -> Snapshot:
+        return await self._journal.read(conversation, after, most)
 
-    def follow(self, conversation: str, after: int) -> AsyncIterator[Entry]:
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        return await self._journal.page(conversation, before, most)
+
+    def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
         return self._followers.follow(conversation, after)
 
-    async def conversations(self, most: int) -> tuple[ConversationRow, ...]:
-        return await self._journal.conversations(most)
+    def changes(self) -> AsyncIterator[None]:
+        return self._followers.changes()
+
+    async def conversations(self, most: int) -> tuple[Standing, ...]:
+        return tuple(map(self._followers.standing, await self._journal.conversations(most)))
+
+    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        return await self._journal.search(text, most)
 
     async def status(self) -> Mapping[str, Any]:
         """Lists of what has a name and a state, beside the version and when it started."""

@@ -43,13 +43,13 @@ class _Gate:
 
 
 class Weather:
-    """All gates of the gateway. `changed` is called when somebody who waits may now be let in."""
+    """All gates of the gateway. `listeners` are called when somebody who waits may now be let in, or waits for something else."""
 
     def __init__(
         self, journal: Journal, clock: Clock, draw: Callable[[], float], gates: Iterable[GateSettings], rows: Iterable[GateRow]
     ) -> None:
         self._journal, self._clock, self._draw = journal, clock, draw
-        self.changed: Callable[[], None] = lambda: None
+        self.listeners: list[Callable[[], None]] = []
         known = {row.name: row for row in rows}
         self._gates: dict[str, _Gate] = {}
         for settings in gates:
@@ -62,6 +62,11 @@ class Weather:
 
     def row(self, name: str) -> GateRow:
         return self._gates[name].row
+
+    def known(self, name: str) -> GateRow | None:
+        """The row, or None if there is no such gate any more."""
+        gate = self._gates.get(name)
+        return gate.row if gate else None
 
     def rows(self) -> Mapping[str, GateRow]:
         return {name: gate.row for name, gate in self._gates.items()}
@@ -82,12 +87,16 @@ class Weather:
         """The earliest instant after `after` at which a closed gate's time comes, or came."""
         return min((gate.row.until for gate in self._gates.values() if gate.row.until > after), default=None)
 
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
+
     def hasten(self) -> None:
         """The clock was set: instants written down before may be hours away now, so each closed gate lets one through."""
         now = self._clock.now()
         for gate in self._gates.values():
             gate.row = replace(gate.row, until=min(gate.row.until, now))
-        self.changed()
+        self._tell()
 
     def reserve(self, name: str, conversation: str) -> None:
         """A conversation was claimed through this gate."""
@@ -140,7 +149,7 @@ class Weather:
                 gate.taken += 1
                 turn.set_result(None)
         if self._on_its_way_back(gate):
-            self.changed()
+            self._tell()
 
     @staticmethod
     def _on_its_way_back(gate: _Gate) -> bool:
@@ -151,7 +160,7 @@ class Weather:
         gate = self._gates[name]
         if gate.allowance < gate.places:
             gate.allowance = weather.allowance_after_success(gate.allowance, gate.places)
-            self.changed()
+            self._tell()
 
     async def succeeded(self, name: str) -> None:
         """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
@@ -162,7 +171,7 @@ class Weather:
         gate.row = weather.succeeded(gate.row, self._clock.now())
         if news:
             await self._journal.put_gate(gate.row)
-            self.changed()
+            self._tell()
 
     async def failed(self, name: str, why: str, retry_after_s: float | None = None) -> None:
         """A call through this gate failed: close it, durably, and send away whoever waits in line.
@@ -183,7 +192,7 @@ class Weather:
                 turn.set_exception(GateClosed())
         gate.waiting.clear()
         await self._journal.put_gate(gate.row)
-        self.changed()
+        self._tell()
 
     async def retry(self, name: str) -> bool:
         """Let one through now. False if there is no such gate."""
@@ -193,5 +202,5 @@ class Weather:
         if gate.row.streak:
             gate.row = GateRow(name, gate.row.fingerprint, streak=1, since=gate.row.since, last_ok=gate.row.last_ok, why=gate.row.why)
             await self._journal.put_gate(gate.row)
-        self.changed()
+        self._tell()
         return True

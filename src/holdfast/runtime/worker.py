@@ -40,7 +40,7 @@ class Hands(Protocol):
         """Do a step, and say what happened."""
 
     def appended(self, conversation: str) -> None:
-        """Entries were committed: whoever follows the conversation may read them."""
+        """The conversation was let go, or entries were committed: whoever follows it may read them."""
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ class Worker:
         appended = await self._journal.append(self.lease, now, self._wakes, facts, intentions, release)
         if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
             self._attempts = 1
-        if appended.entries:
+        if appended.entries or appended.released:
             self._hands.appended(self.lease.conversation)
         return appended
 
@@ -172,7 +172,8 @@ class Worker:
 
     def _release(self, decision: Decision, transcript: Transcript, now: float) -> Release:
         due = now if self._stopping else decision.due
-        return Release(due, decision.turn_gate, decision.speech_gate, transcript.floor(), rests=not decision.held)
+        asks = any(True for _ in transcript.open_questions())
+        return Release(due, decision.turn_gate, decision.speech_gate, transcript.floor(), asks=asks, rests=not decision.held)
 
     async def _wait(self, decision: Decision) -> None:
         self.waits_at_gate = bool(decision.turn_gate or decision.speech_gate)

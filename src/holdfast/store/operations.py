@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, Question, decode
+from holdfast.core.words import title
 from holdfast.errors import Config, LeaseLost, Request
 from holdfast.ports import (
     Accepted,
@@ -225,16 +226,21 @@ def append(db: apsw.Connection, asked: Append) -> Appended:
         db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ends_an_attempt else attempts))
     if fresh and release:
         counted = 0 if release.failed else attempts if release.rests else 1
-        db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor, counted))
+        db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor, counted, release.asks))
     entries = tuple(Entry(seq + offset, now, epoch, body) for offset, (body, _) in enumerate(bodies))
     return Appended(entries, wakes, intended=fresh, released=fresh and release is not None)
 
 
-def read(db: apsw.Connection, conversation: str, after: int) -> Snapshot:
+def read(db: apsw.Connection, conversation: str, after: int, most: int) -> Snapshot:
     """One statement, so one moment. (A conversation without entries after `after` is one row without an entry.)"""
-    rows = _rows(db, "read", conversation, after).fetchall()
+    rows = _rows(db, "read", conversation, after, most).fetchall()
     entries = tuple(Entry(seq, at, epoch, decode(body)) for _, seq, at, epoch, body in rows if seq is not None)
     return Snapshot(entries, rows[0][0] if rows else 0)
+
+
+def page(db: apsw.Connection, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+    rows = _rows(db, "page", conversation, before, most).fetchall()
+    return tuple(Entry(seq, at, epoch, decode(body)) for seq, at, epoch, body in reversed(rows))
 
 
 # --- timers -------------------------------------------------------------------------------------------------------------------------
@@ -278,17 +284,18 @@ def get_cursor(db: apsw.Connection, account: str) -> Cursor | None:
 
 def conversation(db: apsw.Connection, key: str) -> ConversationRow | None:
     found = _row(db, "conversation", key)
-    return _conversation_row(found) if found else None
+    return _conversation_row(db, found) if found else None
 
 
 def conversations(db: apsw.Connection, most: int, before: ConversationRow | None) -> tuple[ConversationRow, ...]:
     place = (before.last_at, before.key) if before else (float("inf"), "")
-    return tuple(_conversation_row(found) for found in _rows(db, "conversations", *place, most))
+    return tuple(_conversation_row(db, found) for found in _rows(db, "conversations", *place, most).fetchall())
 
 
-def _conversation_row(found: tuple[Any, ...]) -> ConversationRow:
+def _conversation_row(db: apsw.Connection, found: tuple[Any, ...]) -> ConversationRow:
     row = ConversationRow(*found)
-    return replace(row, running=bool(row.running))  # SQLite has no truth values
+    given, began = _row(db, "title", row.key)
+    return replace(row, running=bool(row.running), asks=bool(row.asks), title=title(given or began or ""))  # SQLite has no truth values
 
 
 def gates(db: apsw.Connection) -> tuple[GateRow, ...]:

@@ -70,13 +70,36 @@ UPDATE conversation SET next_seq = ?2, last_at = ?3, attempts = ?4 WHERE key = ?
 
 -- release --
 -- Let a conversation go, to wait at an instant, at gates, or for an arrival.
-UPDATE conversation SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - ?7, 0)
+UPDATE conversation
+SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - ?7, 0), asks = ?8
 WHERE key = ?1;
 
 -- read --
 -- A conversation's wakes with its entries after a seq, of one moment.
 SELECT c.wakes, e.seq, e.at, e.epoch, e.body
-FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq > ?2 WHERE c.key = ?1 ORDER BY e.seq;
+FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq > ?2 WHERE c.key = ?1 ORDER BY e.seq LIMIT ?3;
+
+-- page --
+-- A conversation's last entries before a seq, the last first.
+SELECT seq, at, epoch, body FROM entry WHERE conversation = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3;
+
+-- title --
+-- What a conversation is called: by its newest /title, or at least how it began.
+SELECT (
+  SELECT json_extract(body, '$.args') FROM entry
+  WHERE conversation = ?1 AND json_extract(body, '$.kind') = 'command/1' AND json_extract(body, '$.name') = 'title'
+  ORDER BY seq DESC LIMIT 1
+), (
+  SELECT json_extract(body, '$.text') FROM entry
+  WHERE conversation = ?1 AND seq <= 100 AND kind = 'user/1' AND json_extract(body, '$.text') <> ''
+  ORDER BY seq LIMIT 1
+);
+
+-- newest_with --
+-- The newest message or answer of a conversation in which one of these texts stands.
+SELECT seq, json_extract(body, '$.text') AS text FROM entry
+WHERE conversation = ?1 AND kind IN ('user/1', 'answer/1') AND (text LIKE ?2 ESCAPE '\' OR text LIKE ?3 ESCAPE '\' OR text LIKE ?4 ESCAPE '\')
+ORDER BY seq DESC LIMIT 1;
 
 -- next_owner --
 -- The next owner of running conversations, after this one.
@@ -98,11 +121,11 @@ UPDATE conversation SET attempts = 0 WHERE owner = ?1;
 
 -- conversation --
 -- One conversation at a glance.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts FROM conversation WHERE key = ?1;
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks FROM conversation WHERE key = ?1;
 
 -- conversations --
 -- Conversations at a glance, the most recently changed first, from a place in that order.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts FROM conversation
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks FROM conversation
 WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
 
 -- gates --

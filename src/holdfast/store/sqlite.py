@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.entries import Fact, Intention, Question, encode
+from holdfast.core.entries import Entry, Fact, Intention, Question, encode
 from holdfast.errors import HoldfastError, JournalFailed, JournalFull
 from holdfast.ports import (
+    ALL,
     Accepted,
     Appended,
     Arrival,
     ConversationRow,
     Cursor,
+    Found,
     GateRow,
     Lease,
     Release,
@@ -30,6 +32,7 @@ from holdfast.store import operations
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import migrate
+from holdfast.store.search import search
 from holdfast.store.writer import COMMITTED_TOGETHER_MAX, READ_TOGETHER_MAX, Breakage, Job, JobThread, anew, commit_together, read_each
 
 CHECKPOINT_PAGES: Final = 2000
@@ -58,6 +61,7 @@ class SqliteJournal:
         writer.set_wal_hook(self._logged)
         self._writer = JobThread("journal-writer", writer, self._commit, self._breakage, COMMITTED_TOGETHER_MAX, self._checkpoint)
         self._reader = JobThread("journal-reader", reader, read_each, self._breakage, READ_TOGETHER_MAX)
+        self._searcher: JobThread | None = None  # a connection more, for those who search
         self._owners: frozenset[str] = frozenset()
         self._open = True
 
@@ -113,8 +117,11 @@ class SqliteJournal:
 
     # --- what a worker does ---------------------------------------------------------------------------------------------------------
 
-    async def read(self, conversation: str, after: int) -> Snapshot:
-        return await self._reader.do(lambda db: operations.read(db, conversation, after))
+    async def read(self, conversation: str, after: int, most: int = ALL) -> Snapshot:
+        return await self._reader.do(lambda db: operations.read(db, conversation, after, most))
+
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        return await self._reader.do(lambda db: operations.page(db, conversation, before, most))
 
     async def append(
         self,
@@ -163,6 +170,11 @@ class SqliteJournal:
     async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[ConversationRow, ...]:
         return await self._reader.do(lambda db: operations.conversations(db, most, before))
 
+    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        if self._searcher is None:
+            self._searcher = JobThread("journal-search", _reader(self._folder.journal), read_each, self._breakage, 1)
+        return await self._searcher.do(lambda db: search(db, text, most))
+
     # --- the end --------------------------------------------------------------------------------------------------------------------
 
     async def wait_failed(self) -> JournalFailed:
@@ -174,7 +186,8 @@ class SqliteJournal:
         if not self._open:
             return
         self._open = False
-        await self._reader.close()
+        for thread in filter(None, (self._searcher, self._reader)):
+            await thread.close()
         await self._writer.close()  # the last connection: it empties the log into the database
         self._folder.close()
 
@@ -206,7 +219,11 @@ def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
         writer.close()
         raise unwritable(file)
     migrate(writer, file)
-    return writer, apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    return writer, _reader(file)
+
+
+def _reader(file: Path) -> apsw.Connection:
+    return apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
 
 
 def _ingested(_: object) -> Sequence[str]:

@@ -11,14 +11,28 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from holdfast import failpoints
-from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Question, decode, encode
+from holdfast.core.entries import (
+    ENDS_AN_ATTEMPT,
+    AssistantMessage,
+    Command,
+    Entry,
+    Fact,
+    Intention,
+    Question,
+    UserMessage,
+    decode,
+    encode,
+)
+from holdfast.core.words import title
 from holdfast.errors import Config, JournalFailed, LeaseLost, Request
 from holdfast.ports import (
+    ALL,
     Accepted,
     Appended,
     Arrival,
     ConversationRow,
     Cursor,
+    Found,
     GateRow,
     Lease,
     Release,
@@ -46,6 +60,7 @@ class Conversation:
     since: float = 0.0
     attempts: int = 0
     floor: int = 0
+    asks: bool = False
     entries: list[Entry] = field(default_factory=list)
 
     @property
@@ -53,8 +68,26 @@ class Conversation:
         last = self.entries[-1]
         running = self.owner is not None
         return ConversationRow(
-            self.key, self.account, last.seq, last.at, running, self.due, self.turn_gate, self.speech_gate, self.attempts
+            self.key,
+            self.account,
+            last.seq,
+            last.at,
+            running,
+            self.due,
+            self.turn_gate,
+            self.speech_gate,
+            self.attempts,
+            self.asks,
+            title(self._given or self._began),
         )
+
+    @property
+    def _given(self) -> str:
+        return next((e.body.args for e in reversed(self.entries) if isinstance(e.body, Command) and e.body.name == "title"), "")
+
+    @property
+    def _began(self) -> str:
+        return next((e.body.text for e in self.entries[:100] if isinstance(e.body, UserMessage) and e.body.text), "")
 
     def add(self, body: object, at: float, epoch: int) -> Entry:
         """Append what a disk would give back."""
@@ -196,10 +229,15 @@ class MemoryJournal:
 
     # --- what a worker does ---------------------------------------------------------------------------------------------------------
 
-    async def read(self, conversation: str, after: int) -> Snapshot:
+    async def read(self, conversation: str, after: int, most: int = ALL) -> Snapshot:
         await self._begin()
         row = self.disk.conversations.get(conversation)
-        return Snapshot(tuple(row.entries[max(after, 0) :]), row.wakes) if row else Snapshot((), 0)
+        return Snapshot(tuple(row.entries[max(after, 0) :][:most]), row.wakes) if row else Snapshot((), 0)
+
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        await self._begin()
+        row = self.disk.conversations.get(conversation)
+        return tuple(row.entries[: max(before - 1, 0)][-most:]) if row else ()
 
     async def append(
         self,
@@ -230,6 +268,7 @@ class MemoryJournal:
         if not release.failed:
             row.attempts = 0 if release.rests else max(row.attempts - 1, 0)
         row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
+        row.asks = release.asks
 
     # --- timers ---------------------------------------------------------------------------------------------------------------------
 
@@ -284,6 +323,19 @@ class MemoryJournal:
         await self._begin()
         rows = sorted((conversation.row for conversation in self.disk.conversations.values()), key=_place, reverse=True)
         return tuple([row for row in rows if before is None or _place(row) < _place(before)][:most])
+
+    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        found = []
+        for row in await self.conversations(ALL):
+            said = [
+                (e.seq, e.body.text) for e in self.disk.conversations[row.key].entries if isinstance(e.body, UserMessage | AssistantMessage)
+            ]
+            hits = [(seq, words) for seq, words in said if text.casefold() in words.casefold()]
+            if hits:
+                found.append(Found(row, *hits[-1]))
+            elif text.casefold() in row.title.casefold():
+                found.append(Found(row, 0, row.title))
+        return tuple(found[:most])
 
     # --- the end --------------------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from holdfast.core.entries import Attachment
 from holdfast.errors import Request
-from holdfast.ports import Receipt, Traits
+from holdfast.ports import Files, Receipt, Traits
 from holdfast.web.wire import ACCOUNT
 
 
@@ -33,7 +33,8 @@ class Listener:
 class WebPlatform:
     """The account `web:local`."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self.account: str = ACCOUNT
         self.traits: Traits = Traits(key_holds_s=float("inf"))
         self._listeners: dict[str, set[Listener]] = {}
@@ -50,7 +51,10 @@ class WebPlatform:
         return key or None
 
     async def fetch(self, attachment: Attachment) -> str:
-        raise Request(f"{attachment.name} can't be had: the web takes no files.")
+        """The bytes were sent before the message: they are here."""
+        if not await self._files.has(attachment.source):
+            raise Request("its bytes are not here any more")
+        return attachment.source
 
     def show(self, conversation: str, name: str, text: str) -> None:
         for listener in self._listeners.get(conversation, ()):

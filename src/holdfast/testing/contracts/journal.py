@@ -25,6 +25,7 @@ from holdfast.testing.contracts.journal_kit import (
     sending,
     started,
 )
+from holdfast.testing.contracts.journal_lists import JournalListsContract
 
 
 class JournalArrivalsContract:
@@ -196,10 +197,20 @@ class JournalAppendContract:
 
     async def test_a_release_leaves_what_it_says(self, rig: Rig) -> None:
         lease = await claim_one(rig.journal)
-        await let_go(rig.journal, lease, due=99.0, turn_gate="route:a route:b", speech_gate="account:web", floor=1)
+        await let_go(rig.journal, lease, due=99.0, turn_gate="route:a route:b", speech_gate="account:web", floor=1, asks=True)
         journal = await rig.restart()
         assert await journal.conversation("a") == ConversationRow(
-            "a", "web", 1, 10.0, running=False, due=99.0, turn_gate="route:a route:b", speech_gate="account:web", attempts=0
+            "a",
+            "web",
+            1,
+            10.0,
+            running=False,
+            due=99.0,
+            turn_gate="route:a route:b",
+            speech_gate="account:web",
+            attempts=0,
+            asks=True,
+            title="message 1",
         )
         (lease,) = await claim(journal, now=99.0)
         assert (lease.floor, lease.account, lease.address) == (1, "web", "to-a")
@@ -346,5 +357,12 @@ class JournalRowsContract:
         assert sorted(row.key for page in pages for row in page) == list("abcde")
 
 
-class JournalContract(JournalArrivalsContract, JournalAppendContract, JournalAttemptsContract, JournalClaimsContract, JournalRowsContract):
+class JournalContract(
+    JournalArrivalsContract,
+    JournalAppendContract,
+    JournalAttemptsContract,
+    JournalClaimsContract,
+    JournalRowsContract,
+    JournalListsContract,
+):
     """Subclass it, and give it a fixture `rig`."""

@@ -1,0 +1,105 @@
+"""Files that came with messages: bytes in `data_dir/files`, under their sha256. The transcript says what they are called and where they belong.
+
+A file is whole and durable before its name is known to anybody, and never changes. The same bytes are one file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from holdfast.errors import Request
+from holdfast.failpoints import failpoint
+from holdfast.store.folder import sync_folder
+
+FILE_BYTES_MAX: Final = 25 * 1024 * 1024
+PARTIAL: Final = "partial-"
+
+_NAME: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class TooLarge(Request):
+    """The file is over the limit."""
+
+
+class FolderFiles:
+    """`ports.Files` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, chunks: AsyncIterator[bytes]) -> str:
+        partial = await asyncio.to_thread(self._begin)
+        try:
+            digest, size = hashlib.sha256(), 0
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > FILE_BYTES_MAX:
+                    raise TooLarge(f"The file is larger than {FILE_BYTES_MAX // 1024 // 1024} MB. Send a smaller one.")
+                digest.update(chunk)
+                await asyncio.to_thread(_write, partial, chunk)
+            name = digest.hexdigest()
+            await asyncio.to_thread(self._end, partial, name)
+        finally:
+            os.close(partial[0])
+            with contextlib.suppress(FileNotFoundError):
+                partial[1].unlink()
+        return name
+
+    async def read(self, sha256: str) -> bytes:
+        if not _NAME.fullmatch(sha256):
+            raise _unknown(sha256)
+        try:
+            return await asyncio.to_thread((self._folder / sha256).read_bytes)
+        except FileNotFoundError:
+            raise _unknown(sha256) from None
+
+    async def has(self, sha256: str) -> bool:
+        return bool(_NAME.fullmatch(sha256)) and await asyncio.to_thread((self._folder / sha256).is_file)
+
+    def _begin(self) -> tuple[int, Path]:
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=PARTIAL, dir=self._folder)
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+        return descriptor, Path(name)
+
+    def _end(self, partial: tuple[int, Path], name: str) -> None:
+        try:
+            os.fsync(partial[0])
+            failpoint("file.before_rename")
+            partial[1].rename(self._folder / name)
+            sync_folder(self._folder)
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+
+    def sweep(self) -> None:
+        """Delete what uploads that were cut off left behind. To be called before anybody puts one."""
+        for partial in self._folder.glob(f"{PARTIAL}*"):
+            partial.unlink(missing_ok=True)
+
+
+def _write(partial: tuple[int, Path], chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    try:
+        while rest:
+            rest = rest[os.write(partial[0], rest) :]
+    except OSError as error:
+        raise _failed(partial[1].parent, error) from error
+
+
+def _unknown(sha256: str) -> Request:
+    return Request(f"There is no file {sha256[:64]!r} here. Send it again.")
+
+
+def _failed(folder: Path, error: OSError) -> Request:
+    """The disk takes no file: nothing was acknowledged, and the journal says for itself how it stands."""
+    return Request(f"The file could not be kept ({error.strerror} in {folder}). Free some space there, then send it again.")

@@ -1,0 +1,84 @@
+"""What every `ports.Journal` promises to those who look: titles, pages, and what is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.entries import AssistantMessage, Command, Notice, UserMessage
+from holdfast.ports import ALL, Journal
+from holdfast.testing.contracts.journal_kit import Rig, arrival, claim_one, ingest
+
+
+def message(text: str) -> UserMessage:
+    return UserMessage(author="ann", id="1", text=text)
+
+
+class JournalListsContract:
+    """Lists, pages and search."""
+
+    @pytest.fixture
+    def journal(self, rig: Rig) -> Journal:
+        return rig.journal
+
+    async def title(self, journal: Journal) -> str:
+        row = await journal.conversation("a")
+        assert row
+        assert row == (await journal.conversations(1))[0]
+        return row.title
+
+    async def test_a_conversation_is_called_by_how_it_began_until_it_is_given_a_title(self, journal: Journal) -> None:
+        await journal.ingest([arrival(message="0", body=Command(author="ann", id="0", name="help"))])
+        assert await self.title(journal) == ""
+        await journal.ingest(
+            [arrival(message="1", body=message("Why is\nthe sea salt?")), arrival(message="2", body=message("And why not?"))]
+        )
+        assert await self.title(journal) == "Why is the sea salt?"
+        for number, args in ((3, "Salt"), (4, "  Sea\nsalt  ")):
+            await journal.ingest([arrival(message=str(number), body=Command(author="ann", id=str(number), name="title", args=args))])
+        assert await self.title(journal) == "Sea salt"
+
+    async def test_a_long_title_is_cut(self, journal: Journal) -> None:
+        await journal.ingest([arrival(body=message("so " * 100))])
+        assert len(await self.title(journal)) == 80
+
+    async def test_a_page_holds_the_last_entries_before_a_seq_in_order(self, journal: Journal) -> None:
+        for number in range(1, 6):
+            await ingest(journal, "a", message=str(number))
+        await ingest(journal, "b")
+        assert [entry.seq for entry in await journal.page("a", ALL, 2)] == [4, 5]
+        assert [entry.seq for entry in await journal.page("a", 4, 2)] == [2, 3]
+        assert [entry.seq for entry in await journal.page("a", 2, 9)] == [1]
+        assert await journal.page("a", 1, 9) == ()
+        assert await journal.page("none", ALL, 9) == ()
+
+    async def test_as_many_entries_are_read_as_are_asked_for(self, journal: Journal) -> None:
+        for number in range(1, 6):
+            await ingest(journal, "a", message=str(number))
+        assert [entry.seq for entry in (await journal.read("a", 1, 2)).entries] == [2, 3]
+        assert (await journal.read("a", 1, 2)).wakes == 5
+
+    async def test_what_was_said_is_found_and_the_newest_of_it_shown(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        await journal.append(lease, 20.0, 1, facts=[AssistantMessage(n=1, seen=1, text="The SEA is wide, and the sea is salt.")])
+        await journal.ingest([arrival("b", body=message("I like the sea."), at=30.0), arrival("c", body=message("Mountains?"), at=40.0)])
+        found = await journal.search("sea", 9)
+        assert [(one.row.key, one.seq) for one in found] == [("b", 1), ("a", 2)]
+        assert all("sea" in one.excerpt.lower() for one in found)
+        assert [one.row.key for one in await journal.search("sea", 1)] == ["b"]
+
+    async def test_titles_are_found_and_the_gateways_own_words_are_not(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        await journal.append(lease, 20.0, 1, intentions=[Notice(text="Stopped.")])
+        assert await journal.search("stopped", 9) == ()
+        await journal.ingest([arrival(message="9", body=Command(author="ann", id="9", name="title", args="Lighthouse"))])
+        assert [(one.row.key, one.seq, one.excerpt) for one in await journal.search("lightH", 9)] == [("a", 0, "Lighthouse")]
+
+    @pytest.mark.parametrize("text", ["100 %", "a_b", "a\\b", 'say "hi"', "two\nlines"])
+    async def test_signs_mean_themselves(self, journal: Journal, text: str) -> None:
+        await journal.ingest([arrival("a", body=message("nothing here")), arrival("b", body=message(f"It is {text} so"))])
+        assert [one.row.key for one in await journal.search(text, 9)] == ["b"]
+
+    @pytest.mark.parametrize("text", ["ähre", "Ähre", "海", "привет", "ПРИВЕТ"])
+    async def test_letters_of_any_script_are_found(self, journal: Journal, text: str) -> None:
+        await journal.ingest([arrival("a", body=message(f"Hier: {text}!"))])
+        assert len(await journal.search(text, 9)) == 1

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from holdfast import config
+from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
-from holdfast.models import Endpoint, open_model
+from holdfast.models import open_model
 from holdfast.ports import Journal, Model
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.clock import SystemClock
@@ -32,11 +33,12 @@ from holdfast.secrets import mask
 from holdfast.store.files import FolderFiles
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.settings import Address, Command, ServerSettings
-from holdfast.web.door import door, page_only
+from holdfast.web import door
+from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_page
 from holdfast.web.wire import door_path
+from holdfast.wiring import endpoint, tool_server
 
 STOP_S_MAX: Final = 5.0
 """How long sends in flight may take when the gateway stops."""
@@ -104,11 +106,20 @@ class _Gateway:
     """All parts, wired."""
 
     def __init__(
-        self, settings: config.Config, journal: Journal, files: FolderFiles, weather: Weather, models: Mapping[str, Model], tools: McpHost
+        self,
+        settings: config.Config,
+        journal: Journal,
+        files: FolderFiles,
+        weather: Weather,
+        models: Mapping[str, Model],
+        tools: McpHost,
+        demo: Demo | None,
     ) -> None:
         clock = SystemClock()
         self._settings, self._journal, self._models, self._tools, self._clock = settings, journal, models, tools, clock
+        self._demo = demo
         self._platform = WebPlatform(files)
+        self._login = Login(settings.data_dir, clock)
         self._supervisor = Supervisor(clock, random.random)
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
@@ -132,14 +143,18 @@ class _Gateway:
         weather = Weather(journal, clock, random.random, gates, await journal.gates())
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
-        models = {name: open_model(route.dialect, _endpoint(name, route), files) for name, route in settings.routes.items()}
-        servers = [_server(name, server) for name, server in settings.tools.items()]
+        models = {name: open_model(route.dialect, endpoint(name, route), files) for name, route in settings.routes.items()}
+        servers = [tool_server(name, server) for name, server in settings.tools.items()]
         kept = {tool_list.server: tool_list for tool_list in await journal.tool_lists()} if servers else {}
-        return cls(settings, journal, files, weather, models, McpHost(servers, journal.put_tool_list, kept, clock))
+        tools = McpHost(servers, journal.put_tool_list, kept, clock)
+        demo = Demo.of(os.environ, tools.servers, clock)
+        if demo is not None:
+            models = {name: demo.lent(model) for name, model in models.items()}
+        return cls(settings, journal, files, weather, models, tools, demo)
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
         path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
-        await serve_door(door(self._gateway, self._platform, self._clock), path, opened)
+        await serve_door(door.door(self._gateway, self._platform, self._login, self._clock, self._demo), path, opened)
 
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
@@ -153,13 +168,14 @@ class _Gateway:
             tasks.create_task(self._supervisor.run(children))
 
     async def _serve_page(self, ready: Callable[[], None]) -> None:
-        host, port = self._settings.web.host, self._settings.web.port
+        web = self._settings.web
 
         def opened(at: int) -> None:
-            _say(f"Look at it: http://{f'[{host}]' if ':' in host else host}:{at}/")
+            self._login.address = page_address(web, at)
+            _say(f"Open it (the link logs one browser in, once; `{_command()} login` prints another): {self._login.link().link}")
             ready()
 
-        await serve_page(page_only(self._gateway, self._clock), host, port, opened)
+        await serve_page(door.port(self._gateway, self._platform, self._login, self._clock, web, self._demo), web, opened)
 
     async def _disown(self) -> None:
         """What a process that is gone had claimed is due again, in batches, beside the first messages."""
@@ -173,36 +189,6 @@ class _Gateway:
 
 def _places(route: config.Route) -> int:
     return PRACTICE_PLACES if route.dialect == "practice" else route.calls_at_once_max
-
-
-def _endpoint(name: str, route: config.Route) -> Endpoint:
-    return Endpoint(
-        name=name,
-        base_url=route.base_url,
-        model=route.model,
-        api_key=route.api_key.value if route.api_key else "",
-        connect_timeout_s=route.connect_timeout_s,
-        first_event_timeout_s=route.first_event_timeout_s,
-        idle_timeout_s=route.idle_timeout_s,
-        images=route.sees,
-        answer_tokens_max=route.answer_tokens_max,
-    )
-
-
-def _server(name: str, server: config.ToolServer) -> ServerSettings:
-    return ServerSettings(
-        name=name,
-        where=Command(server.command, server.env) if server.command else Address(server.url or "", _headers(server)),
-        trust_annotations=server.trust_annotations,
-        replay=server.replay,
-        fingerprint=server.fingerprint,
-    )
-
-
-def _headers(server: config.ToolServer) -> dict[str, str]:
-    """All headers that a tool server's URL is asked with, secrets in them."""
-    headers = {name: secret.value for name, secret in server.headers.items()}
-    return {"authorization": f"Bearer {server.api_key.value}", **headers} if server.api_key else headers
 
 
 def _version() -> str:

@@ -1,0 +1,115 @@
+"""Everything that can be wrong with an installation, looked at without changing any of it.
+
+Routes and tool servers are tried side by side. The journal is never opened: the gateway may have it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast import config, errors
+from holdfast.checks.findings import Finding
+from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
+from holdfast.checks.routes import Subject, check_route
+from holdfast.checks.running import check_running
+from holdfast.checks.tools import check_tools
+from holdfast.config import Config, Route
+from holdfast.ports import Clock
+from holdfast.secrets import mask
+from holdfast.wiring import endpoint, tool_server
+
+TAKES_S_MAX: Final = 180
+"""What the slowest route may take: two calls, each with its time to begin and to end, and a look around."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a check has to be told: the environment, the time, and what the running gateway says of itself (None: none runs)."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    status: Mapping[str, Any] | None = None
+
+
+def check_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Config | None, list[Finding]]:
+    """Read the configuration. Without one that can be read there is nothing else to check."""
+    try:
+        settings = config.load(path, environ)
+    except errors.Config as error:
+        return None, [Finding("error", "config.read", "config", str(error))]
+    if not settings.file.exists():
+        what = f"There is no configuration yet ({settings.file}): the defaults are used, with the practice model."
+        return settings, [Finding("warning", "config.read", "config", what, mend="holdfast init")]
+    holds = any(config.SECRET_NAME.search(name) for server in settings.tools.values() for name in server.env)
+    read = Finding("ok", "config.read", "config", f"{settings.file} can be read, and every setting in it is known.")
+    return settings, [read, *check_config_file(settings.file, holds)]
+
+
+async def check_everything(settings: Config, world: World) -> list[Finding]:
+    """All findings but those about the file itself, every known secret masked."""
+    resolved, found = _resolved(settings, world.environ)
+    found += [_unused(name, settings) for name in settings.routes if name not in settings.agent.chain]
+    found += check_certificate(resolved.web)
+    found += check_folder(settings.data_dir)
+    found += check_program()
+    if world.status is not None:
+        found += check_running(world.status, settings.web.port)
+    else:
+        found.append(check_port(settings.web.host, settings.web.port))
+    subjects = [_subject(settings, name, route) for name, route in resolved.routes.items()]
+    servers = [tool_server(name, server) for name, server in resolved.tools.items()]
+    async with asyncio.TaskGroup() as tasks:
+        routes = [tasks.create_task(check_route(subject)) for subject in subjects]
+        tools = tasks.create_task(check_tools(servers, world.clock))
+    found += [finding for route in routes for finding in route.result()]
+    return [_masked(finding, resolved.known_secrets) for finding in [*found, *tools.result()]]
+
+
+def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, list[Finding]]:
+    """The settings with their secrets, without the routes and tool servers whose secret is missing; and what is to be said of that.
+
+    Each part is started by itself, so that one that can't be hides no other.
+    """
+    bare = replace(settings, agent=config.Agent(), routes={}, tools={}, web=config.Web())
+    parts = {
+        "agent": replace(bare, agent=settings.agent),
+        "web": replace(bare, web=settings.web),
+        **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.agent.chain},
+        **{f"tools.{name}": replace(bare, tools={name: server}) for name, server in settings.tools.items()},
+    }
+    resolved, found = bare, []
+    for about, part in parts.items():
+        try:
+            started = part.start(environ)
+        except errors.Config as error:
+            found.append(Finding("error", "config.start", about, str(error)))
+            continue
+        found += [Finding("warning", "config.start", about, warning) for warning in started.warnings]
+        web = started.web if about == "web" else resolved.web
+        resolved = replace(resolved, routes={**resolved.routes, **started.routes}, tools={**resolved.tools, **started.tools}, web=web)
+    return resolved, found
+
+
+def _unused(name: str, settings: Config) -> Finding:
+    chain = ", ".join(f'"{one}"' for one in (*settings.agent.chain, name))
+    return Finding(
+        "warning",
+        "config.unused",
+        f"routes.{name}",
+        "No chain names this route: it is never used.",
+        mend=f"chain = [{chain}]    (in [agent])",
+    )
+
+
+def _subject(settings: Config, name: str, route: Route) -> Subject:
+    key = route.api_key.reference if route.api_key else ""
+    return Subject(route.dialect, endpoint(name, route), key, route.context_tokens, bool(settings.tools))
+
+
+def _masked(finding: Finding, secrets: tuple[str, ...]) -> Finding:
+    what, cause, mend = (mask(text, secrets) for text in (finding.what, finding.cause, finding.mend))
+    return replace(finding, what=what, cause=cause, mend=mend)

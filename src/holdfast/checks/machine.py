@@ -1,0 +1,234 @@
+"""The machine: the data folder, its disk, who may read what, the page's port, and what we run on. Nothing is changed, and no journal is opened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import socket
+import ssl
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from holdfast.checks.findings import Finding
+from holdfast.config import Web
+from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES
+from holdfast.store.version import SOUND, sqlite_version
+
+FREE_BYTES_LEAST: Final = 256 << 20
+MOUNTS: Final = Path("/proc/self/mountinfo")
+FAR: Final = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.rclone",
+    "fuse.s3fs",
+)
+"""File systems of other machines: their locks and their fsync promise less than SQLite needs."""
+FLEETING: Final = ("tmpfs", "ramfs")
+PRIVATE: Final = ("journal.db", "journal.db-wal", "journal.db-shm", "login.key", "files")
+
+
+def check_folder(data_dir: Path) -> Iterator[Finding]:
+    """Can it be written, is there room, does it stay, and is it ours alone?"""
+    there = _first_there(data_dir)
+    if not there.is_dir():
+        yield Finding("error", "data.writable", "data_dir", f"{there} is no folder.", mend='data_dir = "..."    (another place)')
+        return
+    if not os.access(there, os.W_OK | os.X_OK) or os.statvfs(there).f_flag & os.ST_RDONLY:
+        what = f"The data folder {data_dir} can't be written."
+        mend = f"sudo chown -R {os.geteuid()} {shlex.quote(str(there))}"
+        yield Finding(
+            "error", "data.writable", "data_dir", what, f"It belongs to user {there.stat().st_uid}; this is user {os.geteuid()}.", mend
+        )
+        return
+    made = "" if there == data_dir else " (it will be made at the first start)"
+    yield Finding("ok", "data.writable", "data_dir", f"{data_dir} can be written{made}.")
+    yield _room(there)
+    yield from _file_system(there)
+    if there == data_dir:
+        yield from _private([data_dir, *(data_dir / name for name in PRIVATE)], "data_dir")
+
+
+def _first_there(path: Path) -> Path:
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
+def _room(folder: Path) -> Finding:
+    room = os.statvfs(folder)
+    free = room.f_bavail * room.f_frsize
+    says = f"{free >> 20} MB are free on the disk of the data folder"
+    if free < BALLAST_NEEDS_FREE_BYTES:
+        cause = "A full disk stops the gateway: nothing more can be saved."
+        return Finding(
+            "error",
+            "data.room",
+            "data_dir",
+            f"Only {says}.",
+            cause,
+            f"du -xh {shlex.quote(str(folder))} | sort -h | tail    (shows what takes it)",
+            away=True,
+        )
+    if free < FREE_BYTES_LEAST:
+        return Finding(
+            "warning", "data.room", "data_dir", f"Only {says}.", mend=f"Free some: {FREE_BYTES_LEAST >> 20} MB keep the gateway comfortable"
+        )
+    return Finding("ok", "data.room", "data_dir", f"{says}.")
+
+
+def _file_system(folder: Path) -> Iterator[Finding]:
+    kind = file_system(folder, MOUNTS.read_text() if MOUNTS.exists() else "")
+    mend = 'data_dir = "..."    (a folder on a disk of this machine)'
+    if kind in FAR:
+        what = f"The data folder is on another machine's disk ({kind})."
+        yield Finding(
+            "warning",
+            "data.disk",
+            "data_dir",
+            what,
+            "Locks and fsync promise less there than a journal needs: a power cut may damage it.",
+            mend,
+        )
+    if kind in FLEETING:
+        yield Finding(
+            "warning",
+            "data.disk",
+            "data_dir",
+            f"The data folder is in memory ({kind}).",
+            "Everything is lost when the machine restarts.",
+            mend,
+        )
+
+
+def file_system(folder: Path, mounts: str) -> str:
+    """The type of the file system that a folder is on, out of the text of mountinfo; "" if that does not tell."""
+    path = folder.resolve()
+    found: list[tuple[int, str]] = []
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        point = Path(fields.split()[4].encode().decode("unicode_escape"))
+        if point == path or point in path.parents:
+            found.append((len(point.parts), rest.split()[0]))
+    return max(found, key=lambda one: one[0], default=(0, ""))[1]
+
+
+def _private(paths: Iterable[Path], about: str) -> Iterator[Finding]:
+    """What only this user should be able to open."""
+    open_to_others = [path for path in paths if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    for path in open_to_others:
+        mode = 700 if path.is_dir() else 600
+        yield Finding(
+            "warning",
+            "files.private",
+            about,
+            f"Other users of this machine can open {path}.",
+            mend=f"chmod {mode} {shlex.quote(str(path))}",
+        )
+    if not open_to_others:
+        yield Finding("ok", "files.private", about, "Nobody else on this machine can open it.")
+
+
+def check_config_file(file: Path, holds_secrets: bool) -> Iterator[Finding]:
+    """It names commands that are run, so nobody else may write it; nor read it, if there are secrets in it."""
+    if not file.exists():
+        return
+    mode, mend = file.stat().st_mode, f"chmod 600 {shlex.quote(str(file))}"
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Finding(
+            "warning",
+            "config.private",
+            "config",
+            f"Other users of this machine can change {file}.",
+            "It names commands that the gateway runs.",
+            mend,
+        )
+    elif holds_secrets and mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield Finding(
+            "warning",
+            "config.private",
+            "config",
+            f"Other users of this machine can read {file}.",
+            "There is a secret in it, in env of a tool server.",
+            mend,
+        )
+
+
+def check_certificate(web: Web) -> Iterator[Finding]:
+    """Do the page's certificate and key belong together, and is the key private?"""
+    if web.certificate is None or web.certificate_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(web.certificate, web.certificate_key)
+    except OSError as error:  # what ssl raises is one, too
+        what = f"The page can't use {web.certificate} with the key {web.certificate_key}."
+        yield Finding(
+            "error",
+            "web.certificate",
+            "web",
+            what,
+            f"{error.strerror or error}.",
+            "certificate = ...    (in [web]; and certificate_key, of the same pair)",
+        )
+        return
+    yield Finding("ok", "web.certificate", "web", "The page's certificate and key belong together.")
+    yield from _private([Path(web.certificate_key)], "web")
+
+
+def check_port(host: str, port: int) -> Finding:
+    """Can the page have its port? Asked only while no gateway of ours runs."""
+    address = "127.0.0.1" if host.lower() == "localhost" else host
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen()
+        except OSError as error:
+            return _no_port(host, port, error)
+    return Finding("ok", "web.port", "web", f"The page can have {host}:{port}.")
+
+
+def _no_port(host: str, port: int, error: OSError) -> Finding:
+    if error.errno == errno.EADDRINUSE:
+        what = f"Another program has port {port} already; everything but the page would work."
+        return Finding("error", "web.port", "web", what, f"ss -ltnp 'sport = :{port}' shows which.", f"port = {port + 1}    (in [web])")
+    mend = "port = 8420    (in [web])" if error.errno == errno.EACCES else 'host = "127.0.0.1"    (in [web])'
+    return Finding("error", "web.port", "web", f"The page can't be served at {host}:{port}.", f"{error.strerror or error}.", mend)
+
+
+def check_program() -> Iterator[Finding]:
+    """What we run on, and as whom."""
+    version = sqlite_version()
+    if version < SOUND:
+        needs = ".".join(map(str, SOUND))
+        what = f"SQLite is {'.'.join(map(str, version))}."
+        yield Finding(
+            "warning",
+            "program.sqlite",
+            "program",
+            what,
+            f"Before {needs} a rare race could damage a journal.",
+            "pip install --upgrade apsw",
+        )
+    else:
+        yield Finding("ok", "program.sqlite", "program", f"SQLite is {'.'.join(map(str, version))}.")
+    if os.geteuid() == 0:
+        what = "This is root: so would be every tool that the agent runs."
+        yield Finding(
+            "warning",
+            "program.root",
+            "program",
+            what,
+            "A mistake of a tool could reach the whole machine.",
+            "sudo -u SOMEBODY holdfast run",
+        )

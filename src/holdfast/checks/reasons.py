@@ -1,0 +1,192 @@
+"""Why a call of a model failed, and what mends it, in words for the person who wrote the route. Pure.
+
+Told from everything that is known: what came of the call, what the server tells of itself, and where a server was found instead. It is advice;
+nothing the gateway does depends on it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from holdfast.checks.servers import USUAL_PORTS, Kind, Server, is_here
+from holdfast.ports import RawFailure
+
+STARTS: Final[Mapping[Kind, str]] = {
+    "Ollama": "ollama serve",
+    "LM Studio": "lms server start",
+    "llama.cpp": "llama-server --jinja -m MODEL.gguf --port {port}",
+    "vLLM": "vllm serve MODEL --port {port}",
+    "LiteLLM": "litellm --config CONFIG.yaml --port {port}",
+    "Manifest": "docker compose up -d    (in Manifest's folder)",
+}
+LISTED_MAX: Final = 8
+SPENT: Final = ("insufficient_quota", "credit balance", "out of extra usage", "exceeded your current quota", "insufficient credits")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The route that was tried. `key`: where its key comes from, never the key; `table` is its place in the file."""
+
+    base_url: str
+    model: str
+    key: str = ""
+    table: str = "[routes.main]"
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).netloc or self.base_url
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found when looking around: the server at the address, the address that was probably meant, and servers on this machine."""
+
+    server: Server | None = None
+    right: str = ""
+    near: Mapping[str, Server] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What is wrong, why, and the line or command that mends it. `away`: it may pass by itself."""
+
+    what: str
+    cause: str
+    mend: str
+    away: bool = False
+
+
+def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
+    """The first of these that fits."""
+    if seen.right and seen.right != target.base_url.rstrip("/"):
+        return _elsewhere(target, seen.right)
+    if failure.status is None:
+        return _unreachable(target, failure, seen)
+    if seen.server is not None and seen.server.loading:
+        return Reason(f"{target.host} is still loading its model.", failure.why, "Wait until it is loaded, then: holdfast check", away=True)
+    if failure.status in {401, 403} or (seen.server is not None and seen.server.refuses_key) or _manifest_key(failure):
+        return _key(target, failure)
+    if failure.status in {402, 429} or any(word in failure.body.lower() for word in SPENT):
+        return _limit(target, failure)
+    if _lacks(target, failure, seen.server):
+        return no_such_model(target, seen.server)
+    if failure.status >= 500:
+        return Reason(
+            f"{target.host} has trouble of its own (status {failure.status}).", failure.why, "See its log, then: holdfast check", away=True
+        )
+    if failure.status in {200, 404, 405} and seen.server is None:
+        cause = f"{failure.why}. Nothing there lists models either."
+        return Reason(
+            f"{target.base_url} does not answer as a model server.",
+            cause,
+            'base_url = "http://HOST:PORT/v1"    (the address of a model server)',
+        )
+    return Reason(f"{target.host} refuses the call.", failure.why, f"Correct what it says, in {target.table}")
+
+
+def _elsewhere(target: Target, right: str) -> Reason:
+    wrong, meant = urlsplit(target.base_url), urlsplit(right)
+    if wrong.scheme != meant.scheme:
+        cause = f"It speaks {meant.scheme}, and base_url says {wrong.scheme}."
+    elif meant.path.startswith(wrong.path.rstrip("/")):
+        cause = f"base_url lacks the end {meant.path.removeprefix(wrong.path.rstrip('/'))}."
+    else:
+        cause = "base_url has more at its end than it should: what each dialect needs is added to it."
+    return Reason(f"{target.base_url} is not quite the address of this server.", cause, f'base_url = "{right}"')
+
+
+def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
+    told = failure.exception
+    if "CERTIFICATE_VERIFY_FAILED" in told:
+        return _certificate(target, told)
+    if seen.near and is_here(target.base_url):
+        url, server = next(iter(seen.near.items()))
+        return Reason(
+            f"Nothing answers at {target.host}.", f"But {server.kind or 'a model server'} answers at {url}.", f'base_url = "{url}"'
+        )
+    if "Name or service not known" in told or "getaddrinfo" in told or "DNS" in failure.why:
+        host = urlsplit(target.base_url).hostname
+        return Reason(f"The name {host} is not known.", "It is misspelt, or there is no network now.", f"getent hosts {host}", away=True)
+    port = urlsplit(target.base_url).port or 0
+    kind = USUAL_PORTS.get(port, "") if is_here(target.base_url) else ""
+    mend = STARTS[kind].format(port=port) if kind else f"Start the server at {target.host}, or correct base_url in {target.table}"
+    who = f" That is where {kind} usually is." if kind else ""
+    return Reason(f"Nothing answers at {target.host}.{who}", failure.why, mend, away=True)
+
+
+def _certificate(target: Target, told: str) -> Reason:
+    what = f"The certificate of {target.host} can't be trusted."
+    if "expired" in told:
+        return Reason(what, "It has expired.", f"Renew the certificate of {target.host}")
+    if "mismatch" in told or "doesn't match" in told or "not valid for" in told:
+        return Reason(what, "It was made out to another name.", "base_url = ...    (with the name that stands in the certificate)")
+    cause = "It was signed by nobody this machine knows, as home-made certificates are."
+    return Reason(what, cause, "Start the gateway with SSL_CERT_FILE=/path/to/the/authority.pem")
+
+
+def _key(target: Target, failure: RawFailure) -> Reason:
+    said = f"It says: {failure.why}"
+    if not target.key:
+        return Reason(
+            f"{target.host} asks for a key, and none is configured.",
+            said,
+            f'api_key = "env:NAME"    (in {target.table}; NAME is a variable that holds the key)',
+        )
+    kind, _, name = target.key.partition(":")
+    mend = f"export {name}=...    (where the gateway is started)" if kind == "env" else f"Put a valid key into {name}"
+    return Reason(f"{target.host} does not accept the key from {target.key}.", said, mend)
+
+
+def _manifest_key(failure: RawFailure) -> bool:
+    return failure.status == 200 and "Manifest M00" in failure.why
+
+
+def _limit(target: Target, failure: RawFailure) -> Reason:
+    if any(word in failure.body.lower() for word in SPENT) or failure.status == 402:
+        return Reason(
+            f"{target.host} wants credit before it answers.", failure.why, "Add credit to this account, or use another key", away=True
+        )
+    return Reason(f"{target.host} has had too many calls for now.", failure.why, "Wait a minute, then: holdfast check", away=True)
+
+
+def _lacks(target: Target, failure: RawFailure, server: Server | None) -> bool:
+    if server is not None and server.models is not None and server.model(target.model) is None:
+        return True
+    text = failure.body.lower()
+    return (
+        failure.status in {400, 404}
+        and "model" in text
+        and any(word in text for word in ("not found", "does not exist", "invalid model", "no models loaded"))
+    )
+
+
+def no_such_model(target: Target, server: Server | None) -> Reason:
+    """The server has no model of this name."""
+    kind = server.kind if server else ""
+    names = [model.name for model in server.models or ()] if server else []
+    what = f"{kind or target.host} has no model {target.model!r}."
+    near = nearest(target.model, names)
+    lines = [f'model = "{near}"'] if near else []
+    if kind == "Ollama":
+        lines.append(f"ollama pull {target.model}")
+    if kind == "LM Studio" and not names:
+        lines.append(f"lms get {target.model}")
+    if not names:
+        return Reason(
+            what,
+            "It has none at all." if server and server.models is not None else "",
+            " or ".join(lines) or "model = ...    (a name that it knows)",
+        )
+    listed = ", ".join(names[:LISTED_MAX]) + (f" and {len(names) - LISTED_MAX} more" if len(names) > LISTED_MAX else "")
+    return Reason(what, f"It has: {listed}.", " or ".join(lines) or f'model = "{names[0]}"')
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """The name that was probably meant; "" if none is near."""
+    part = name.rpartition("/")[2].partition(":")[0].lower()
+    within = [one for one in names if part and part in one.lower()]
+    return next(iter(difflib.get_close_matches(name, within or names, n=1, cutoff=0.0 if within else 0.5)), "")

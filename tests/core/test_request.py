@@ -6,6 +6,7 @@ from holdfast.core import request
 from holdfast.core.entries import (
     AnyBody,
     AssistantMessage,
+    Attachment,
     Call,
     Command,
     Correction,
@@ -13,6 +14,7 @@ from holdfast.core.entries import (
     DeliveryStarted,
     Entry,
     Failed,
+    Fetched,
     Notice,
     SetAside,
     Summary,
@@ -20,7 +22,7 @@ from holdfast.core.entries import (
     ToolStarted,
     UserMessage,
 )
-from holdfast.core.request import Assistant, Message, Result, User
+from holdfast.core.request import Assistant, File, Message, Result, User
 from holdfast.core.transcript import Transcript
 
 
@@ -181,3 +183,46 @@ def test_the_request_for_a_summary_ends_with_the_user_and_shows_no_later_answer(
     assert built[:2] == (User("one"), Assistant("t1"))
     assert isinstance(built[-1], User)
     assert len(built) == 3
+
+
+def with_files(text: str, **files: str) -> UserMessage:
+    attachments = tuple(Attachment(id=name, name=name, media_type=media_type) for name, media_type in files.items())
+    return UserMessage(author="ann", id=text, text=text, attachments=attachments)
+
+
+def test_a_file_is_named_in_the_text_and_its_bytes_ride_along() -> None:
+    built = messages(
+        with_files("look", cat="image/png", dog="image/png"), Fetched(attachment="cat", sha256="c1"), Fetched(attachment="dog", why="gone")
+    )
+    text = "look\n[attached file: cat]\n[attached file: dog, which could not be fetched]"
+    assert built == (User(text, (File("c1", "cat", "image/png"),)),)
+
+
+def test_a_message_may_be_nothing_but_a_file() -> None:
+    assert messages(with_files("", cat="image/png"), Fetched(attachment="cat", sha256="c1")) == (
+        User("[attached file: cat]", (File("c1", "cat", "image/png"),)),
+    )
+
+
+def test_what_retry_brings_back_brings_its_files() -> None:
+    built = messages(
+        with_files("look", cat="image/png"),
+        Fetched(attachment="cat", sha256="c1"),
+        AssistantMessage(n=1, seen=1, text="A cat."),
+        Command(author="ann", id="r", name="retry"),
+    )
+    assert isinstance(built[-1], User)
+    assert built[-1].files == (File("c1", "cat", "image/png"),)
+    assert "look\n[attached file: cat]" in built[-1].text
+
+
+def test_a_summary_is_made_of_words_alone() -> None:
+    t = transcript(
+        with_files("look", cat="image/png"),
+        Fetched(attachment="cat", sha256="c1"),
+        AssistantMessage(n=1, seen=1, text="A cat."),
+        said("and?"),
+    )
+    asked = request.build_for_summary(t, 3, "")
+    assert all(not m.files for m in asked.messages if isinstance(m, User))
+    assert "[attached file: cat]" in asked.messages[0].text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.core import words
 from holdfast.core.entries import AnyBody, Choice, Command, Entry, Question, UserMessage
+from holdfast.core.records import Kept
 from holdfast.core.transcript import Transcript
 from holdfast.core.turn import steps
 from holdfast.core.world import Route, World
@@ -80,3 +81,18 @@ def test_a_route_that_is_away_is_said_once_after_a_while() -> None:
     assert "saved" in str(notice)
     t.extend([Entry(2, 21.0, 1, notice)])
     assert not [step for step in steps(t, 1, closed, 60.0).wanted if step.first == said.first]
+
+
+def test_a_conversation_gets_its_title_on_one_line() -> None:
+    rename = Command(author="ann", id="t", name="title", args="  The sea,\n and why  ")
+    assert reply_to(rename) == "This conversation is now called “The sea, and why”."
+    assert reply_to(command("title")) == "Write /title and a name."
+
+
+def test_of_files_that_nobody_reads_it_is_said_why() -> None:
+    cat, tape = Kept(1, 2, "cat.png", "image/png", "s1"), Kept(1, 3, "tape.bin", "application/octet-stream", "s2")
+    lost = Kept(1, 4, "note.txt", "text/plain", why="its bytes are not here any more")
+    assert words.unread([cat]) == "The model here can't see pictures, so it knows of cat.png only by name."
+    assert words.unread([tape]) == "I can show the model pictures and texts; of tape.bin it knows only the name."
+    assert words.unread([lost]) == "I could not get note.txt (its bytes are not here any more)."
+    assert len(words.unread([cat, tape, lost]).split(". ")) == 3

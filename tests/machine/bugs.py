@@ -256,5 +256,12 @@ BUGS: dict[str, Bug] = {
     "an answer from before /new is shown": Bug("retry, stop and new", _hide_nothing_before_new),
     "a correction does not overturn": Bug("edits and deletions", _after("_correction", lambda t, _e, _b: setattr(t, "corrected", 0))),
     "the floor forgets the last answer": Bug("summaries", _instead(Transcript, "floor", lambda _: lambda t: t.last_seq + 1)),
+    "pictures go to a route that sees none": Bug(
+        "pictures", _instead(world.World, "able", lambda _: lambda self, _pictures=False: self.routes)
+    ),
+    "a file that nobody reads is mentioned at every look": Bug(
+        "pictures that nobody sees", _after("_notice", lambda t, _e, _b: setattr(t, "said_unread", 0))
+    ),
+    "a file that nobody reads is not mentioned": Bug("pictures that nobody sees", _without(steps.Write, "H3")),
     "a summary hides what came before it was written": Bug("summaries", _instead(request, "_words_of", _summary_by_seq)),
 }

@@ -14,6 +14,7 @@ from holdfast.core.entries import (
     DeliveryStarted,
     Entry,
     Failed,
+    Fetched,
     Notice,
     Question,
     SetAside,
@@ -232,6 +233,15 @@ def delivered(log: tuple[Entry, ...], shown: Screen) -> None:
                 raise Flaw(f"{of}/{index} was refused and is sent again")
             case _:
                 pass
+
+
+def unread(log: tuple[Entry, ...], *, said: bool, settled: bool) -> None:
+    """Of each file that came and that no route can read the user is told once; of others never."""
+    for fetched in (e for e in log if isinstance(e.body, Fetched)):
+        times = sum(isinstance(e.body, Notice) and e.body.about == fetched.seq for e in log)
+        cut = any(isinstance(e.body, Command) and e.body.name in {"stop", "new"} for e in log)
+        if times > said or (settled and times < said and not cut):
+            raise Flaw(f"of a file that {'nobody' if said else 'somebody'} reads the user is told {times} times")
 
 
 def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> None:

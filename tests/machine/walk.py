@@ -70,6 +70,7 @@ class Scenario:
     refuses: bool = False
     own_failures: bool = False
     attachment: bool = False
+    pictures: Literal["", "seen", "unseen"] = ""
     summaries: bool = False
     poisoned: bool = False
     budget: Budget = field(default_factory=Budget)
@@ -144,7 +145,9 @@ class Walker:
 
     def world(self, s: State) -> World:
         window = 100 if self.scenario.summaries else None
-        route = Route("main", "route:main", s.route_open, 0.0, "refused", window)
+        eyes = self.scenario.pictures == "seen"  # behind a route that is always open and sees nothing
+        route = Route("eyes" if eyes else "main", "route:main", s.route_open, 0.0, "refused", window, images=eyes)
+        routes = (Route("blind", "route:blind"), route) if eyes else (route,)
         key_holds = float("inf") if self.scenario.keyed else 0.0
         account = Account(
             "account:x",
@@ -154,7 +157,7 @@ class Walker:
             self.scenario.unknown_send,
             Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
-        return World((route,), account, self.scenario.policy(), s.attempts)
+        return World(routes, account, self.scenario.policy(), s.attempts)
 
     def fold(self, entries: tuple[Entry, ...]) -> Transcript:
         found = self.transcripts.get(entries)
@@ -171,7 +174,8 @@ class Walker:
     def first(self) -> State:
         """One message has arrived and was claimed; nothing has been done."""
         sc = self.scenario
-        attachments = (Attachment(id="f", name="f.txt"),) if sc.attachment else ()
+        media_type = "image/png" if sc.pictures else "text/plain"
+        attachments = (Attachment(id="f", name="f", media_type=media_type),) if sc.attachment or sc.pictures else ()
         message = Entry(1, 0.0, 0, UserMessage(author="ann", id="m1", text="u1", attachments=attachments))
         return State((message,), arrivals=sc.arrivals, crashes=sc.crashes, route_flips=sc.route_flips, account_flips=sc.account_flips)
 
@@ -399,6 +403,7 @@ class Walker:
         judges.entries(s.entries, s.effects, self.scenario.busy)
         judges.screen(s.screen, keyed=self.scenario.keyed)
         judges.delivered(s.entries, s.screen)
+        judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=False)
         subjects = [flight.step.subject for flight in s.flight]
         if len(set(subjects)) < len(subjects):
             raise judges.Flaw(f"twice in flight: {subjects}")
@@ -406,6 +411,12 @@ class Walker:
     def judge_request(self, t: Transcript, step: CallModel) -> None:
         messages = request.build(t, step.seen, "").messages
         judges.request(messages)
+        if (
+            any(isinstance(m, request.User) and m.files for m in messages[-1:])
+            and self.scenario.pictures == "seen"
+            and step.route != "eyes"
+        ):
+            raise judges.Flaw("a picture is shown to a route that sees none")
         judges.asked_for(t, step.seen, messages)
 
     def judge_running(self, s: State) -> None:
@@ -443,6 +454,7 @@ class Walker:
 
     def judge_rest(self, s: State, t: Transcript, d: Decision) -> None:
         judges.rest(s.entries, t, d, s.screen)
+        judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=True)
         floor = t.floor()
         again = Transcript(s.entries[floor - 1 :])
         same = t.calls or request.build(again, t.last_outside, "") == request.build(t, t.last_outside, "")

@@ -117,7 +117,7 @@ def _pieces(t: Transcript, horizon: int, last_answer: int) -> Iterator[Message]:
             if said.entry.seq > previous:
                 yield from _words_of(t, said)
             said = next(spoken, None)
-        if not _hidden(t, answer):
+        if not t.hides(answer):
             yield Assistant(answer.text, answer.calls, answer.route, answer.provider_data)
             for call in answer.calls:
                 yield Result(call.id, call.tool, t.results[call.id].text)
@@ -131,18 +131,9 @@ def _before_new(t: Transcript, upto: int) -> bool:
     return any(a.seq == upto and isinstance(a.body, AssistantMessage) and a.body.seen < t.new for a in t.answers) or upto < t.new
 
 
-def _hidden(t: Transcript, answer: AssistantMessage) -> bool:
-    """A cut answer of which nothing was started or sent, or one of a turn that was set aside."""
-    return (t.is_cut(answer.seen) and answer.n not in t.touched) or _aside(t, answer.seen)
-
-
-def _aside(t: Transcript, seq: int) -> bool:
-    return any(aside.since <= seq <= aside.upto for aside in t.asides)
-
-
 def _words_of(t: Transcript, said: Spoken) -> Iterator[User]:
     body, seq = said.entry.body, said.entry.seq
-    if _aside(t, seq):
+    if t.is_aside(seq):
         return
     match body:
         case UserMessage():

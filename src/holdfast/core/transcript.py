@@ -156,9 +156,18 @@ class Transcript:
         return (file for file in kept if file is not None and file.message == seq)
 
     def turn_files(self, upto: int) -> Iterable[Kept]:
-        """The files of the turn, in messages up to `upto`, and in those that it brings back."""
+        """The files that a turn up to `upto` is about: in its messages, in those that it brings back, and in older ones that no answer shown has seen."""
         back = {seq for said in self.bringing if self.turn_from <= said.entry.seq <= upto for seq in said.brings}
-        return (file for file in self.files.values() if self.turn_from <= file.message <= upto or file.message in back)
+        shown = next((a.body.seen for a in reversed(self.answers) if isinstance(a.body, AssistantMessage) and not self.hides(a.body)), 0)
+        since = max(min(self.turn_from, shown + 1), self.new)
+        return (file for file in self.files.values() if since <= file.message <= upto or file.message in back)
+
+    def hides(self, answer: AssistantMessage) -> bool:
+        """Is the model not shown it: a cut answer of which nothing was started or sent, or one of a turn that was set aside?"""
+        return (self.is_cut(answer.seen) and answer.n not in self.touched) or self.is_aside(answer.seen)
+
+    def is_aside(self, seq: int) -> bool:
+        return any(aside.since <= seq <= aside.upto for aside in self.asides)
 
     def part(self, name: str, index: int) -> Part:
         return self.parts.get((name, index), Part())

@@ -90,6 +90,12 @@ def test_without_a_gateway_it_waits_says_so_and_gives_up_with_75(home: Any) -> N
     assert given_up == "holdfast: The gateway is not running. Start it with `holdfast run`. I waited 0.3 s for it."
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
+def test_a_wait_that_has_no_end_or_no_sense_is_refused(home: Any, seconds: str) -> None:
+    done = home.holdfast("chat", "-q", "Hello", f"--wait={seconds}")
+    assert (done.returncode, done.stderr) == (2, b"holdfast: `--wait` takes a number of seconds, 0 or more.\n")
+
+
 def test_a_gateway_that_starts_meanwhile_gets_the_message(home: Any) -> None:
     chat = home.begin("chat", "-q", "Hello", stderr=subprocess.STDOUT)
     assert chat.stdout.readline().startswith(b"The gateway is not answering")

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,22 @@ def test_a_reader_that_leaves_early_is_noticed_also_without_a_buffer(unbuffered:
 
 def test_with_its_output_closed_a_command_still_does_its_work() -> None:
     assert subprocess.run(("sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, TELLING), check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [["show"], ["show", "terminal"], ["chat", "-q", "Hello"]])
+def test_an_output_that_cannot_be_written_is_a_sentence_and_a_code(home: Any, command: list[str]) -> None:
+    home.start()
+    home.holdfast("chat", "-q", "Hello")
+    with Path("/dev/full").open("wb") as full:
+        telling = home.begin(*command, stdout=full.fileno())
+        assert telling.stderr.read() == b"holdfast: The output can't be written: No space left on device.\n"
+        assert telling.wait(30) == cli.OUTPUT_FAILED
+
+
+def test_trouble_that_is_not_the_outputs_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(cli, "import_module", lambda _: types.SimpleNamespace(run=run))
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["show"])

@@ -7,6 +7,7 @@ Exit codes, the same everywhere:
     3    `chat`: the turn waits for the answer to a question
     4    `chat`: the turn was stopped or set aside; no answer will come
     70   the journal can't commit; nothing was acknowledged that is not kept
+    74   the output can't be written (a full disk, say)
     75   the gateway is away, or another one runs already: try again later
     78   the configuration has to be changed first
     130  Ctrl-C; 141: nobody reads the output any more
@@ -29,6 +30,7 @@ WRONG: Final = 2
 ASKS: Final = 3
 STOPPED: Final = 4
 JOURNAL_FAILED: Final = 70
+OUTPUT_FAILED: Final = 74
 AWAY: Final = 75
 CONFIG: Final = 78
 INTERRUPTED: Final = 130
@@ -51,9 +53,29 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the last flush does not fail again
+        _give_up_output()
         return NOBODY_READS
+    except OSError as error:
+        if _takes_output():
+            raise
+        _give_up_output()
+        print(f"holdfast: The output can't be written: {error.strerror}.", file=sys.stderr)
+        return OUTPUT_FAILED
     return code
+
+
+def _takes_output() -> bool:
+    """Does the output take what is still to be written to it?"""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _give_up_output() -> None:
+    """Lead it nowhere, so that the last flush does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dependable(stream: TextIO | None, number: int) -> TextIO:
@@ -133,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     login = commands.add_parser("login", parents=[everywhere], help="print a link that logs one browser in")
     login.add_argument("--forget", action="store_true", help="log all browsers out instead")
 
-    commands.add_parser("demo", parents=[everywhere], help="see it break and go on: the page, a practice model, and buttons that kill things")
+    commands.add_parser(
+        "demo", parents=[everywhere], help="see it break and go on: the page, a practice model, and buttons that kill things"
+    )
 
     commands.add_parser("init", parents=[everywhere], help="find a model, try it, and write a configuration")
 

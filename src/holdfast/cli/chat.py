@@ -1,4 +1,4 @@
-"""`holdfast chat -q TEXT`: one message, its answer.
+"""`holdfast chat`: a conversation on a terminal (`terminal`), or with `-q TEXT` one message and its answer (here).
 
 The message is sent under a key of its own until the gateway says that it is on disk; then the conversation is followed, across restarts of
 the gateway, until the turn is over.
@@ -7,12 +7,14 @@ the gateway, until the turn is over.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shlex
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
 from holdfast import cli, config
@@ -21,28 +23,51 @@ from holdfast.cli.screen import Screen
 from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Reply, Watch
 from holdfast.core.commands import parse
 from holdfast.core.entries import Entry
-from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Writing, check_text, conversation_key, door_path
+from holdfast.errors import Request
+from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Stands, Writing, check_text, conversation_key, door_path
 
 SILENT_S: Final = 0.5
 PAUSE_S: Final = 0.05
 PAUSE_S_MAX: Final = 1.0
 EXITS: Final = {"answered": cli.ANSWERED, "asks": cli.ASKS, "stopped": cli.STOPPED}
 
+HISTORY: Final = "typed"
+"""In the data folder: what was typed on terminals."""
+
 T = TypeVar("T")
 
 
 def run(arguments: argparse.Namespace) -> int:
     conversation_key(arguments.conversation)
+    if arguments.text is None:
+        return _on_terminal(arguments)
+    if not 0 <= arguments.wait_s < math.inf:
+        raise Request("`--wait` takes a number of seconds, 0 or more.")
     text = _text(arguments.text)
     check_text(text)
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    _, door = _places(arguments)
+    client = Client(door)
     chat = _Chat(client, arguments.conversation, Screen(sys.stdout, sys.stderr), arguments.wait_s)
     try:
         return chat.run(text)
     except KeyboardInterrupt:
         chat.say_where_it_stands()
         return cli.INTERRUPTED
+
+
+def _on_terminal(arguments: argparse.Namespace) -> int:
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
+        raise Request('A conversation needs a terminal. For one message and its answer: holdfast chat -q "Hello"')
+    data_dir, door = _places(arguments)
+    from holdfast.cli import terminal  # noqa: PLC0415 its libraries take longer than the rest of the start
+
+    return terminal.run(door, arguments.conversation, data_dir / HISTORY)
+
+
+def _places(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """The data folder, and the door."""
+    settings = config.load(getattr(arguments, "config", None), os.environ)
+    return settings.data_dir, door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
 
 
 def _text(argument: str) -> str:
@@ -128,7 +153,7 @@ class _Chat:
         for event in self._client.events(self._key, watch.last):
             self._patience.back()
             match event:
-                case None:
+                case None | Stands():
                     pass
                 case Writing():
                     growing = growing[: event.at] + event.text

@@ -9,25 +9,30 @@ import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
-from holdfast.ports import ConversationRow
-from holdfast.web.wire import KEEP_ALIVE_S, Page, Post, Saved, Writing
+from holdfast.web.wire import KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Writing
 
 REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
 SILENT: Final = "The gateway does not answer."
+
+Event = Entry | Writing | Stands
 
 T = TypeVar("T")
 
 
 class Away(Temporary):
     """The gateway does not answer."""
+
+
+class Missing(Request):
+    """There is no such thing."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -49,10 +54,18 @@ class Client:
 
     def send(self, name: str, post: Post) -> Saved:
         """Send a message; when this returns it is on disk. Safe to repeat with the same key."""
-        return _decoded(self._ask("POST", f"/v1/conversations/{_quoted(name)}/messages", msgspec.json.encode(post)), Saved)
+        return decoded(self._ask("POST", f"/v1/conversations/{quoted(name)}/messages", msgspec.json.encode(post)), Saved)
 
-    def conversations(self) -> tuple[ConversationRow, ...]:
-        return _decoded(self._ask("GET", "/v1/conversations"), tuple[ConversationRow, ...])
+    def conversations(self) -> tuple[Listed, ...]:
+        return decoded(self._ask("GET", "/v1/conversations"), tuple[Listed, ...])
+
+    def login_link(self) -> Link:
+        """A link that logs one browser in, once."""
+        return decoded(self._ask("POST", "/v1/login/codes"), Link)
+
+    def status(self) -> dict[str, Any]:
+        """What the gateway says of itself."""
+        return decoded(self._ask("GET", "/v1/status"), dict[str, Any])
 
     def entries(self, key: str) -> tuple[Entry, ...]:
         """The whole conversation."""
@@ -60,18 +73,20 @@ class Client:
         more = True
         while more:
             after = entries[-1].seq if entries else 0
-            page = _decoded(self._ask("GET", f"/v1/conversations/{_quoted(key)}/entries?after={after}"), Page)
+            page = decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/entries?after={after}"), Page)
             entries += page.entries
             more = page.more
         return tuple(entries)
 
-    def events(self, key: str, after: int) -> Iterator[Entry | Writing | None]:
+    def events(self, key: str, after: int) -> Iterator[Event | None]:
         """What is committed after `after`, and what is being written; None is a sign of life. Ends if the gateway stops."""
         connection = _Connection(self._path, SILENCE_S_MAX)
         try:
-            yield from _events(_response(connection, "GET", f"/v1/conversations/{_quoted(key)}/events", {"Last-Event-ID": str(after)}))
+            events = Events()
+            for line in _response(connection, "GET", f"/v1/conversations/{quoted(key)}/events", {"Last-Event-ID": str(after)}):
+                yield from events.feed(line)
         except (OSError, http.client.HTTPException) as error:
-            raise _away(error, self._path) from error
+            raise away(error, self._path) from error
         finally:
             connection.close()
 
@@ -80,7 +95,7 @@ class Client:
         try:
             answer = _response(connection, method, path, {}, body).read()
         except (OSError, http.client.HTTPException) as error:
-            raise _away(error, self._path) from error
+            raise away(error, self._path) from error
         finally:
             connection.close()
         if not answer:
@@ -93,41 +108,66 @@ def _response(
 ) -> http.client.HTTPResponse:
     connection.request(method, path, body, headers)
     response = connection.getresponse()
-    if response.status == http.client.OK:
-        return response
-    text = response.read()
+    if response.status != http.client.OK:
+        raise refusal(response.status, response.read())
+    return response
+
+
+# --- what both ways to the door share ---------------------------------------------------------------------------------------------------
+
+
+def refusal(status: int, body: bytes) -> Away | Request:
+    """What to raise for an answer with this status."""
     try:
-        sentence = str(msgspec.json.decode(text)["error"])
+        sentence = str(msgspec.json.decode(body)["error"])
     except (msgspec.MsgspecError, KeyError, TypeError):
-        sentence = f"The gateway refused with status {response.status}."
-    if response.status >= http.client.INTERNAL_SERVER_ERROR:
-        raise Away(sentence)
-    raise Request(sentence)
+        sentence = f"The gateway refused with status {status}."
+    if status >= http.client.INTERNAL_SERVER_ERROR:
+        return Away(sentence)
+    return Missing(sentence) if status == http.client.NOT_FOUND else Request(sentence)
 
 
-def _events(response: http.client.HTTPResponse) -> Iterator[Entry | Writing | None]:
-    kind, data = "", b""
-    for raw in response:
-        line = raw.rstrip(b"\n")
-        if line.startswith(b"event: "):
-            kind = line[7:].decode()
-        elif line.startswith(b"data: "):
-            data = line[6:]
-        elif not line and data:
-            yield _decoded(data, Entry) if kind == "entry" else _decoded(data, Writing)
-            kind, data = "", b""
-        elif not line:
-            yield None
+class Events:
+    """Reads server-sent events, however they are cut into pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._kind = ""
+        self._data = b""
+
+    def feed(self, piece: bytes) -> Iterator[Event | None]:
+        """The events that end in this piece; None for a sign of life, or for news of a later version."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"event: "):
+                self._kind = line[7:].decode()
+            elif line.startswith(b"data: "):
+                self._data = line[6:]
+            elif not line:
+                yield _event(self._kind, self._data)
+                self._kind, self._data = "", b""
 
 
-def _decoded(text: bytes, type_: type[T]) -> T:
+def _event(kind: str, data: bytes) -> Event | None:
+    match kind:
+        case "entry":
+            return decoded(data, Entry)
+        case "writing":
+            return decoded(data, Writing)
+        case "standing":
+            return decoded(data, Stands)
+        case _:
+            return None
+
+
+def decoded(text: bytes, type_: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=type_)
     except msgspec.MsgspecError as error:
         raise Request(f"The gateway's answer can't be read ({error}). Is this command of the same version? Restart the gateway.") from error
 
 
-def _away(error: Exception, path: Path) -> Temporary | Config:
+def away(error: BaseException, path: Path) -> Temporary | Config:
     if isinstance(error, PermissionError):
         return Config(f"The door {path} belongs to somebody else. Run this as the user who runs the gateway.")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
@@ -135,5 +175,5 @@ def _away(error: Exception, path: Path) -> Temporary | Config:
     return Away(SILENT)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return quote(name, safe="")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import Final, TextIO
+
+BEGUN_ANEW: Final = "(The answer was begun anew after an interruption. This is the whole of it:)"
+BROKEN_OFF: Final = "(That answer was broken off.)"
 
 
 def plain(text: str) -> str:
@@ -66,7 +69,7 @@ class Screen:
     def dropped(self) -> None:
         """What was shown growing is no answer."""
         if self._shown:
-            self.note("(That answer was broken off.)")
+            self.note(BROKEN_OFF)
             self._shown = ""
 
     def note(self, text: str) -> None:
@@ -76,7 +79,7 @@ class Screen:
         self._err.flush()
 
     def _begin_anew(self) -> None:
-        self.note("(The answer was begun anew after an interruption. This is the whole of it:)")
+        self.note(BEGUN_ANEW)
         self._shown = ""
 
     def _end_line(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from holdfast.cli import TERMINAL
 from holdfast.core.entries import (
+    AnyBody,
     AssistantMessage,
     Choice,
     Command,
@@ -84,23 +85,16 @@ class Watch:
         self._ends_from: int | None = mine if self._is_message else None
         self._stopped_by = 0
         self._aside = False
-        self._tools: dict[str, str] = {}
-        self._started: set[str] = set()
+        self._activity = Activity()
 
-    def see(self, entry: Entry) -> Iterator[Action]:  # noqa: C901 one case for each kind of entry
+    def see(self, entry: Entry) -> Iterator[Action]:
         """What to do about the next entry."""
         self.last = entry.seq
         match entry.body:
             case AssistantMessage() as body:
                 yield from self._answer(body)
-            case ToolStarted(call=call) if call in self._started:
-                yield Note(f"{self._tools.get(call, 'a tool')}: was interrupted; it is safe to repeat and is called again")
-            case ToolStarted(call=call):
-                self._started.add(call)
-            case ToolResult() as body if body.call in self._tools:
-                yield Note(f"{self._tools[body.call]}: {outcome(body)}")
-            case Failed() as body:
-                yield Note(f"The call of the model failed ({body.why or body.failure}); it is tried again.")
+            case ToolStarted() | ToolResult() | Failed() as body:
+                yield from map(Note, self._activity.told(body))
             case Command() as body if self._is_message and body.name in STOPS:
                 self._stopped_by = entry.seq
                 yield Dropped()
@@ -138,16 +132,13 @@ class Watch:
             return
         if body.text:
             yield Answer(body.name, body.text, late=self._is_message and body.seen < self._mine)
-        for call in body.calls:
-            self._tools[call.id] = call.tool
-            yield Note(f"calls {call.tool} {shortened(call.arguments)}")
+        yield from map(Note, self._activity.told(body))
         if self._ends_from is not None and not body.calls and body.seen >= self._ends_from:
             yield End("answered")
 
     def _question(self, seq: int, body: Question) -> Iterator[Action]:
         conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
-        ways = "".join(f'\n  holdfast chat{conversation} -q "/choose {seq} {option}"' for option in body.options)
-        yield Note(f"{body.text}\nTo answer:{ways}")
+        yield Note(asked(seq, body, lambda choice: f'holdfast chat{conversation} -q "{choice}"'))
         if body.question not in HOLD_NOTHING_UP:
             yield End("asks")
 
@@ -159,6 +150,36 @@ class Watch:
         yield Note(body.text)
         if self._aside or (self._stopped_by and body.replies_to == self._stopped_by):
             yield End("stopped")
+
+
+class Activity:
+    """What is done beside the answers, each on a line."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, str] = {}
+        self._started: set[str] = set()
+
+    def told(self, body: AnyBody) -> Iterator[str]:
+        """The lines about an entry."""
+        match body:
+            case AssistantMessage(calls=calls):
+                self._tools |= {call.id: call.tool for call in calls}
+                yield from (f"calls {call.tool} {shortened(call.arguments)}" for call in calls)
+            case ToolStarted(call=call) if call in self._started:
+                yield f"{self._tools.get(call, 'a tool')}: was interrupted; it is safe to repeat and is called again"
+            case ToolStarted(call=call):
+                self._started.add(call)
+            case ToolResult() if body.call in self._tools:
+                yield f"{self._tools[body.call]}: {outcome(body)}"
+            case Failed():
+                yield f"The call of the model failed ({body.why or body.failure}); it is tried again."
+            case _:
+                pass
+
+
+def asked(seq: int, body: Question, way: Callable[[str], str]) -> str:
+    """A question, and for each option the way to give it."""
+    return "\n".join((body.text, "To answer:", *(f"  {way(f'/choose {seq} {option}')}" for option in body.options)))
 
 
 def outcome(body: ToolResult) -> str:

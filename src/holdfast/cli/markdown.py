@@ -1,0 +1,116 @@
+"""Markdown, and the rest of what a conversation says, as lines for a terminal.
+
+What comes from a model is first `plain`, and again after parsing (an entity may stand for any character); links are shown with their address and
+are none for the terminal. So the only control sequences in a line are colours of ours.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.text import Text
+
+from holdfast.cli.screen import plain
+from holdfast.cli.telling import Said
+
+MARK: Final = "❯ "  # noqa: RUF001 what prompts look like
+"""Before what the user said."""
+COLUMNS_MAX: Final = 100
+"""Longer lines are hard to read."""
+TAIL_CHARS_MAX: Final = 4_000
+"""Of what is still being written, more is not rendered at every word."""
+
+_PARSER: Final = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable("image")
+"""HTML is shown as it was written, and a picture as a link: here they could only vanish."""
+_TRAILING: Final = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+
+
+def finished(text: str) -> int:
+    """The offset up to which nothing that follows can change how this Markdown reads: that of the last block begun on a whole line."""
+    whole = text[: text.rfind("\n") + 1]
+    tokens: list[Token] = []
+    _PARSER.block.parse(whole, _PARSER, {}, tokens)
+    begins = [token.map[0] for token in tokens if token.level == 0 and token.map is not None]
+    return sum(len(line) for line in whole.splitlines(keepends=True)[: begins[-1]]) if begins else 0
+
+
+class Paper:
+    """Renders for a terminal so many columns wide."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=io.StringIO(), force_terminal=True, highlight=False, markup=False, emoji=False, legacy_windows=False)
+
+    def said(self, said: Sequence[Said], after: Said | None, columns: int) -> str:
+        """These, one below the other, each a line apart from the one before but for what was done beside the answers."""
+        lines: list[str] = []
+        for one in said:
+            if after is not None and not (one.who == after.who == "beside"):
+                lines.append("")
+            lines += self._lines(one, columns)
+            after = one
+        return "".join(f"{line}\n" for line in lines)
+
+    def tail(self, text: str, columns: int, rows: int) -> list[str]:
+        """The last lines of what is being written."""
+        if len(text) > TAIL_CHARS_MAX:
+            lines = self._rendered(Text(text[-TAIL_CHARS_MAX:]), columns)
+        else:
+            lines = self._rendered(_markdown(text), columns)
+        return lines[-rows:]
+
+    def aside(self, texts: Iterable[str], columns: int) -> list[str]:
+        """Each on a dim line of its own."""
+        lines = []
+        for text in texts:
+            line = Text(plain(" ".join(text.split())), "dim")
+            line.truncate(columns - 1, overflow="ellipsis")
+            lines += self._rendered(line, columns)
+        return lines
+
+    def _lines(self, said: Said, columns: int) -> list[str]:
+        match said.who:
+            case "answer":
+                return self._rendered(_markdown(said.text), columns)
+            case "you":
+                return self._hanging(MARK, said.text, "bold", columns)
+            case "gateway":
+                return self._hanging("▌ ", said.text, "yellow", columns)
+            case "beside":
+                return self._hanging("· ", said.text, "dim", columns)
+
+    def _hanging(self, mark: str, text: str, style: str, columns: int) -> list[str]:
+        """The text behind a mark, its other lines below its first one."""
+        width = min(columns, COLUMNS_MAX) - len(mark)
+        lines = Text(plain(text).expandtabs(4)).wrap(self._console, width)
+        begin = Text(mark, style)
+        rest = Text(mark if mark == "▌ " else "  ", style)
+        body = Text("\n").join(Text.assemble(rest if at else begin, (line.plain, style)) for at, line in enumerate(lines))
+        return self._rendered(body, columns)
+
+    def _rendered(self, what: RenderableType, columns: int) -> list[str]:
+        self._console.width = max(10, min(columns, COLUMNS_MAX))
+        with self._console.capture() as capture:
+            self._console.print(what)
+        return _TRAILING.sub(r"\1", capture.get()).strip("\n").split("\n")
+
+
+def _markdown(text: str) -> Markdown:
+    markdown = Markdown("", code_theme="ansi_dark", hyperlinks=False)
+    markdown.parsed = _PARSER.parse(plain(text))
+    for token in _tokens(markdown.parsed):
+        token.content = plain(token.content)
+        token.attrs = {name: plain(value) if isinstance(value, str) else value for name, value in token.attrs.items()}
+    return markdown
+
+
+def _tokens(tokens: Iterable[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _tokens(token.children or ())

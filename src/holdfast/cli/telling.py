@@ -1,0 +1,179 @@
+"""What of a conversation a terminal shows above its prompt, and when. Pure.
+
+What stands above the prompt stands there for good, so every word has to go there once. An answer that is being written goes there block by
+block, as soon as a block can't change any more; its rest is shown live until it can. A message that was sent meanwhile waits until the answer
+is whole, so that neither is torn apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from holdfast.cli.screen import BEGUN_ANEW, BROKEN_OFF, plain
+from holdfast.cli.watch import Activity, asked
+from holdfast.core.entries import AssistantMessage, Attachment, Choice, Command, Entry, Notice, Question, SetAside, UserMessage, answer_name
+from holdfast.core.transcript import STOPS, Transcript
+from holdfast.web.wire import Writing
+
+LOOKED_BACK: Final = 2
+"""So many of the last messages, and what followed them, are shown at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something to show: the user's words, an answer (or some whole blocks of it), something done beside it, or the gateway's own words."""
+
+    who: Literal["you", "answer", "beside", "gateway"]
+    text: str
+
+
+class Telling:
+    """Told of everything that comes from the gateway, says what goes above the prompt.
+
+    `finished` says up to which offset a Markdown text can't change any more, whatever follows.
+    """
+
+    def __init__(self, finished: Callable[[str], int]) -> None:
+        self._finished = finished
+        self._transcript = Transcript()
+        self._activity = Activity()
+        self._sent = ("", "")  # the answer being written, and its text, as the gateway tells it
+        self._name = ""  # the answer that is shown growing,
+        self._text = ""  # its longest text,
+        self._told = 0  # and how much of that stands above the prompt
+        self._held: list[Said] = []
+
+    @property
+    def last(self) -> int:
+        """The newest entry's seq."""
+        return self._transcript.last_seq
+
+    @property
+    def tail(self) -> str:
+        """What of the growing answer is not yet above the prompt."""
+        return self._text[self._told :]
+
+    @property
+    def held(self) -> Sequence[str]:
+        """Messages that wait until the answer is whole."""
+        return [said.text for said in self._held]
+
+    @property
+    def owes(self) -> bool:
+        """Is an answer still to come?"""
+        return bool(self._transcript.inputs) or self._transcript.turn_is_open
+
+    def open_questions(self) -> Iterator[tuple[int, Question]]:
+        """Their seqs, and themselves; the newest first."""
+        return ((one.seq, one.question) for one in reversed(list(self._transcript.open_questions())))
+
+    def begin(self, entries: Sequence[Entry]) -> Iterator[Said]:
+        """The end of what was said before."""
+        messages = [entry.seq for entry in entries if isinstance(entry.body, UserMessage)]
+        since = messages[-LOOKED_BACK] if len(messages) > LOOKED_BACK else 0
+        for entry in entries:
+            said = self.see(entry)
+            if entry.seq >= since:
+                yield from said
+
+    def see(self, entry: Entry) -> list[Said]:
+        """What to show now that this is committed."""
+        self._transcript.extend([entry])
+        return list(self._see(entry))
+
+    def write(self, writing: Writing) -> list[Said]:
+        """What to show now that more of an answer is written."""
+        if self._is_stale(writing.name):
+            return []
+        name, text = self._sent
+        self._sent = (writing.name, (text if name == writing.name else "")[: writing.at] + writing.text)
+        return list(self._grow())
+
+    def leave(self) -> list[Said]:
+        """What is left to show when nobody looks any more."""
+        return [*self._rest(self._text), *self._held]
+
+    def _see(self, entry: Entry) -> Iterator[Said]:
+        match entry.body:
+            case UserMessage() as body:
+                said = Said("you", _with_files(body.text, body.attachments))
+                if self._name:
+                    self._held.append(said)
+                else:
+                    yield said
+            case Choice() as body:
+                yield Said("you", f"/choose {body.question} {body.option}")
+            case Command() as body:
+                if body.name in STOPS:
+                    yield from self._drop()
+                yield Said("you", f"/{body.name} {body.args}".rstrip())
+            case SetAside():
+                yield from self._drop()
+            case AssistantMessage() as body:
+                yield from self._settle(body)
+            case Question() as body:
+                yield Said("gateway", asked(entry.seq, body, lambda choice: choice))
+            case Notice() as body:
+                yield Said("gateway", body.text)
+            case _ as body:
+                yield from (Said("beside", line) for line in self._activity.told(body))
+
+    def _is_stale(self, name: str) -> bool:
+        """Can no answer have this name any more? (What was written before a cut may be told after it.)"""
+        n, expected = int(name[1:].partition(".")[0]), self._transcript.n + 1
+        return n < expected or (n == expected and name != answer_name(expected, self._transcript.after_cut))
+
+    def _grow(self) -> Iterator[Said]:
+        name, text = self._sent[0], plain(self._sent[1])
+        if not text or (self._name and name != self._name):
+            return  # nothing of it yet; or the one before is not yet settled
+        self._name = name
+        if self._text.startswith(text):
+            return  # begun anew, and so far the same
+        yield from self._agree(text)
+        self._text = text
+        yield from self._rest(text[: self._told + self._finished(text[self._told :])])
+
+    def _agree(self, text: str) -> Iterator[Said]:
+        """If this is not what stands above the prompt already, say that the whole of it follows."""
+        if not text.startswith(self._text[: self._told]):
+            yield Said("beside", BEGUN_ANEW)
+            self._told = 0
+
+    def _rest(self, text: str) -> Iterator[Said]:
+        """What this text has beyond what stands above the prompt already."""
+        rest, self._told = text[self._told :], len(text)
+        if rest.strip():
+            yield Said("answer", rest)
+
+    def _settle(self, body: AssistantMessage) -> Iterator[Said]:
+        text = plain(body.text)
+        if self._told and self._name != body.name:
+            yield Said("beside", BEGUN_ANEW)
+            self._told = 0
+        yield from self._agree(text)
+        yield from self._rest(text)
+        yield from (Said("beside", line) for line in self._activity.told(body))
+        yield from self._over()
+        if self._sent[0] != body.name:
+            yield from self._grow()  # the next one is being written already
+
+    def _drop(self) -> Iterator[Said]:
+        """What was being written will never be an answer."""
+        if self._name:
+            yield from self._rest(self._text)
+            yield Said("beside", BROKEN_OFF)
+        yield from self._over()
+        self._sent = ("", "")
+
+    def _over(self) -> Iterator[Said]:
+        """Nothing is shown growing any more: what waited for that is said."""
+        held, self._held = self._held, []
+        self._name, self._text, self._told = "", "", 0
+        yield from held
+
+
+def _with_files(text: str, attachments: Sequence[Attachment]) -> str:
+    return "\n".join([text, *(f"[{attachment.name}]" for attachment in attachments)]).strip()

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from holdfast import errors
-from holdfast.config import Config, Route, ToolServer, load, schema, usual_place
+from holdfast.config import Config, Route, ToolServer, load, usual_place
+from holdfast.settings import schema
 
 ROOT = Path(__file__).parent.parent
 ENVIRON = {"HOME": "/home/me"}

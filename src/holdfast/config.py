@@ -14,156 +14,19 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from holdfast import errors, secrets
 from holdfast.secrets import Secret
+from holdfast.settings import INSTRUCTIONS_BYTES_MAX, NAME, SECRET_NAME, File, schema, schema_hook
+from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
+from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
+from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
+from holdfast.settings import Web as Web  # noqa: PLC0414 - the same
 
 CONFIG_BYTES_MAX: Final = 1_000_000
-INSTRUCTIONS_BYTES_MAX: Final = 256_000
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-SEE: Final = ("openai-responses", "anthropic")
-"""The dialects whose models see pictures, unless the configuration says otherwise."""
-
-SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
-"""What a variable of a tool server is called whose value is nobody's business."""
-
-# --- the types of settings: `title` completes the sentence "... must be ..." ----------------------------------------------------------
-
-END: Final = r"$(?!\n)"
-"""The end, where Python's `$` would let a line break follow."""
-
-Text = Annotated[str, Meta(title="text in quotes", pattern=r"^[^\x00]+$", max_length=INSTRUCTIONS_BYTES_MAX)]
-Line = Annotated[str, Meta(title="text in quotes, on one line", pattern=r"^[^\x00-\x1f]+" + END, max_length=4_000)]
-Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}{END}")]
-Names = Annotated[tuple[Name, ...], Meta(title='a list of names of routes, such as ["main"]', min_length=1, max_length=32)]
-Seconds = Annotated[float, Meta(title="a number of seconds above 0, and at most a day (86400)", gt=0, le=86_400)]
-Port = Annotated[int, Meta(title="a whole number from 0 to 65535 (0: any free port)", ge=0, le=65_535)]
-Places = Annotated[int, Meta(title="a whole number from 1 to 1000", ge=1, le=1_000)]
-Tokens = Annotated[int, Meta(title="a whole number from 256 to 100 million", ge=256, le=100_000_000)]
-Words = Annotated[tuple[Text, ...], Meta(title='a list of texts, such as ["mcp-server-time"]', min_length=1, max_length=256)]
-Variable = Annotated[str, Meta(pattern=r"^[^=\x00]+$")]
-Environment = Annotated[
-    dict[Variable, Annotated[str, Meta(pattern=r"^[^\x00]*$")]], Meta(title='a table of texts, such as { TZ = "UTC" }', max_length=256)
-]
-YesOrNo = Annotated[bool, Meta(title="true or false")]
-Dialect = Annotated[
-    Literal["openai-chat", "openai-responses", "anthropic", "practice"],
-    Meta(title='"openai-chat", "openai-responses", "anthropic" or "practice"'),
-]
-Replay = Annotated[
-    dict[str, Literal["always", "never", "ask"]], Meta(title='a table of "always", "never" or "ask", such as { "some_tool" = "always" }')
-]
-Url = Annotated[
-    str,
-    Meta(
-        title='a URL such as "http://127.0.0.1:11434/v1", without user or password',
-        pattern=r"^https?://[^/@\s?#]+[^@\s?#]*" + END,
-        max_length=2_000,
-    ),
-]
-Reference = Annotated[Secret, Meta(title='"env:NAME", "file:PATH" or "credential:NAME" (systemd)')]
-Headers = Annotated[
-    dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+" + END)], Secret],
-    Meta(title='a table of "env:NAME", "file:PATH" or "credential:NAME", such as { "x-api-key" = "env:KEY" }', max_length=32),
-]
-
-
-def _about(description: str) -> Meta:
-    return Meta(description=description)
-
-
-# --- the tables ---------------------------------------------------------------------------------------------------------------------
-
-
-class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who answers."""
-
-    instructions: Annotated[Text, _about("What the model is told before every conversation.")] = "You are a helpful assistant."
-    instructions_file: Annotated[Line | None, _about("A file to read the instructions from; a relative path counts from this file.")] = None
-    chain: Annotated[Names, _about("The routes to try, in order of preference.")] = ("main",)
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One way to a model."""
-
-    dialect: Annotated[Dialect, _about("What the endpoint speaks. `practice` is built in and needs no other setting.")] = "openai-chat"
-    base_url: Annotated[Url, _about("Where the endpoint is, without /chat/completions, /responses or /messages.")] = ""
-    model: Annotated[Line, _about("The model's name, as the endpoint calls it.")] = ""
-    api_key: Annotated[
-        Reference | None, _about("Where the key is: env:NAME, file:PATH, or credential:NAME (systemd). Never the key itself.")
-    ] = None
-    context_tokens: Annotated[Tokens | None, _about("How many tokens the model can read at once.")] = None
-    answer_tokens_max: Annotated[
-        Tokens | None, _about("How many tokens an answer may have; the endpoint's own limit if left out (anthropic: 8192).")
-    ] = None
-    images: Annotated[
-        YesOrNo | None, _about("Can the model see pictures? If left out: yes for openai-responses and anthropic, no for openai-chat.")
-    ] = None
-    connect_timeout_s: Annotated[Seconds, _about("How long a connection may take.")] = 10.0
-    first_event_timeout_s: Annotated[Seconds, _about("How long the first word may take: models load, and think.")] = 120.0
-    idle_timeout_s: Annotated[Seconds, _about("How long an answer may stand still.")] = 120.0
-    calls_at_once_max: Annotated[Places, _about("How many calls may be under way at once.")] = 4
-
-    @property
-    def fingerprint(self) -> str:
-        """Another one for any other settings or key, and the same for the same ones, for ever. Shows nothing of the key."""
-        return _fingerprint(msgspec.structs.replace(self, api_key=None), self.api_key.value if self.api_key else "")
-
-    @property
-    def sees(self) -> bool:
-        """Is the model shown pictures?"""
-        return self.dialect in SEE if self.images is None else self.images
-
-
-class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One MCP server: a command that is started, or a URL."""
-
-    command: Annotated[Words | None, _about("The program and its arguments. It is started with the gateway.")] = None
-    url: Annotated[Url | None, _about("Where a server that runs already is.")] = None
-    env: Annotated[Environment, _about("Environment variables for the command.")] = {}
-    api_key: Annotated[Reference | None, _about("Where the key for the URL is; it is sent as a bearer token.")] = None
-    headers: Annotated[Headers, _about("Headers for the URL: by name, where the value is.")] = {}
-    trust_annotations: Annotated[YesOrNo, _about("Believe what the server says of its tools, such as that one only reads.")] = False
-    replay: Annotated[Replay, _about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
-
-    @property
-    def fingerprint(self) -> str:
-        """Another one for any other settings, and the same for the same ones, for ever."""
-        secret = "\n".join(secret.value for secret in self.secrets)
-        return _fingerprint(msgspec.structs.replace(self, api_key=None, headers={}), secret and secret + "\n".join(self.headers))
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        return (*((self.api_key,) if self.api_key else ()), *self.headers.values())
-
-
-class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The page."""
-
-    host: Annotated[Line, _about("The address the page listens on.")] = "127.0.0.1"
-    port: Annotated[Port, _about("The port the page listens on.")] = 8420
-    url: Annotated[Url | None, _about("How people reach the page from elsewhere, such as https://chat.example.org.")] = None
-    certificate: Annotated[Line | None, _about("A PEM file with the certificate and its chain: the page speaks TLS.")] = None
-    certificate_key: Annotated[Line | None, _about("The PEM file with the certificate's private key.")] = None
-    behind_proxy: Annotated[YesOrNo, _about("A proxy in front of the page speaks TLS for it.")] = False
-
-
-class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
-
-    data_dir: Annotated[Line, _about("The folder that everything is kept in; a relative path counts from this file.")] = (
-        "~/.local/share/holdfast"
-    )
-    agent: Agent = Agent()
-    routes: Annotated[
-        dict[Name, Route], _about("The ways to a model, by name. Without any there is one, `main`, to the practice model.")
-    ] = {}
-    tools: Annotated[dict[Name, ToolServer], _about("The tool servers, by name.")] = {}
-    web: Web = Web()
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,9 +247,7 @@ def _table(file: Path, table: str, raw: object, kind: type[_Table]) -> _Table:
     return kind(**{key: _value(file, table, key, value, fields[key]) for key, value in raw.items()})
 
 
-_NO_KEY: Final = (
-    "never the key itself: configurations get copied and shown. Put the key into a file that only you can read, and write the path of that file."
-)
+_NO_KEY: Final = "never the key itself: configurations get copied and shown. Put the key into a file that only you can read, and write the path of that file."
 
 
 def _value(file: Path, table: str, key: str, value: object, field_type: Any) -> Any:
@@ -419,7 +280,7 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 def _title(field_type: Any) -> Any:
     """The title of a type, as it stands in the schema: its own, or that of the type it may be besides nothing."""
-    schema = msgspec.json.schema(field_type, schema_hook=_schema)
+    schema = msgspec.json.schema(field_type, schema_hook=schema_hook)
     return next(one["title"] for one in (schema, *schema.get("anyOf", ())) if "title" in one)
 
 
@@ -463,26 +324,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _fingerprint(settings: msgspec.Struct, secret: str) -> str:
-    import hashlib  # noqa: PLC0415 -- only the gateway needs it
-
-    return hashlib.sha256(msgspec.json.encode([settings, secret], order="sorted")).hexdigest()[:16]
-
-
-# --- the schema ---------------------------------------------------------------------------------------------------------------------
-
-
-def _schema(kind: type) -> dict[str, Any]:
-    assert kind is Secret
-    return {"type": "string", "pattern": secrets.REFERENCE}
-
-
-def schema() -> str:
-    """The JSON Schema of the file, for editors."""
-    described = msgspec.json.schema(File, schema_hook=_schema)
-    return msgspec.json.format(msgspec.json.encode({"title": "Holdfast's configuration", **described}), indent=2).decode()
 
 
 if __name__ == "__main__":

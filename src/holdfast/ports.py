@@ -1,7 +1,7 @@
 """The seams: what the runtime asks of the world, and what page and command line ask of the runtime.
 
 Every implementation of a port passes the same contract suite (`holdfast.testing.contracts`). Times are Unix seconds unless a name says `_s`
-(a duration in seconds).
+(a duration in seconds). The file is over 400 lines because the seams are one thing: half of it is docstrings.
 """
 
 from __future__ import annotations

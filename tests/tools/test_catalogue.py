@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.tools.catalogue import DESCRIPTION_CHARS_MAX, Offered, catalogue, decode, encode, repeatable, tool_name
-from holdfast.tools.settings import Replay, ServerSettings
+from holdfast.tools.settings import Command, Replay, ServerSettings
 
 
 def test_a_plain_name_stays_as_it_is() -> None:
@@ -50,7 +50,7 @@ UNKNOWN = Offered(name="t", schema={})
 def test_the_configuration_decides_what_is_repeatable_then_a_trusted_servers_word_else_nothing_is(
     replay: Replay | None, trusted: bool, offered: Offered, expected: bool
 ) -> None:
-    settings = ServerSettings("s", ("c",), trust_annotations=trusted, replay={"t": replay} if replay else {})
+    settings = ServerSettings("s", Command(("c",)), trust_annotations=trusted, replay={"t": replay} if replay else {})
     assert repeatable(settings, offered) is expected
 
 
@@ -60,20 +60,20 @@ def test_tools_come_in_the_order_of_servers_and_lists_and_the_first_of_one_name_
         Offered(name="a", schema={}),
         Offered(name="b", schema={}, description="second"),
     )
-    entries = catalogue([(ServerSettings("s", ("c",)), first), (ServerSettings("r", ("c",)), (Offered(name="b", schema={}),))])
+    entries = catalogue([(ServerSettings("s", Command(("c",))), first), (ServerSettings("r", Command(("c",))), (Offered(name="b", schema={}),))])
     assert list(entries) == ["s__b", "s__a", "r__b"]
     assert entries["s__b"].tool.description == "first"
     assert entries["s__b"].own_name == "b"
 
 
 def test_a_description_without_end_is_cut() -> None:
-    entries = catalogue([(ServerSettings("s", ("c",)), (Offered(name="b", schema={}, description="x" * 100_000),))])
+    entries = catalogue([(ServerSettings("s", Command(("c",))), (Offered(name="b", schema={}, description="x" * 100_000),))])
     assert len(entries["s__b"].tool.description) == DESCRIPTION_CHARS_MAX
 
 
 def test_every_schema_is_that_of_an_object_with_properties() -> None:
     entries = catalogue(
-        [(ServerSettings("s", ("c",)), (Offered(name="a", schema={}), Offered(name="b", schema={"properties": {"x": {}}})))]
+        [(ServerSettings("s", Command(("c",))), (Offered(name="a", schema={}), Offered(name="b", schema={"properties": {"x": {}}})))]
     )
     assert entries["s__a"].tool.schema == {"type": "object", "properties": {}}
     assert entries["s__b"].tool.schema == {"type": "object", "properties": {"x": {}}}

@@ -18,7 +18,7 @@ from holdfast.testing.contracts.tools import call
 from holdfast.testing.tool_rig import SystemClock, demo_server, supervised
 from holdfast.tools import child, mcp
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Command, ServerSettings
 
 ODD = str(Path(__file__).parent / "odd_server.py")
 
@@ -53,7 +53,7 @@ def a_host(*servers: ServerSettings, kept: Kept | None = None, known: ToolList |
 
 
 def odd(oddity: str = "", **settings: float | str) -> ServerSettings:
-    return ServerSettings("odd", (sys.executable, ODD, oddity), **settings)  # type: ignore[arg-type]  # the tests' own settings
+    return ServerSettings("odd", Command((sys.executable, ODD, oddity)), **settings)  # type: ignore[arg-type]  # the tests' own settings
 
 
 async def ask(host: McpHost, tool: str) -> ToolOutcome:
@@ -88,7 +88,7 @@ def children() -> list[int]:
 
 
 async def test_a_command_that_is_not_there_is_a_mistake_in_the_configuration_and_holds_nobody_up() -> None:
-    host = a_host(ServerSettings("odd", ("no-such-program",)))
+    host = a_host(ServerSettings("odd", Command(("no-such-program",))))
     with pytest.raises(Config, match=r"'no-such-program' was not found. Install it, or give its full path in \[tools.odd\]"):
         await run_once(host)
     await host.ready()
@@ -99,10 +99,10 @@ async def test_a_file_that_is_no_program_is_a_mistake_in_the_configuration(tmp_p
     file = tmp_path / "notes.txt"
     file.write_text("no program")
     with pytest.raises(Config, match="can't be run"):
-        await run_once(a_host(ServerSettings("odd", (str(file),))))
+        await run_once(a_host(ServerSettings("odd", Command((str(file),)))))
     file.chmod(0o700)
     with pytest.raises(Config, match="can't be run"):
-        await run_once(a_host(ServerSettings("odd", (str(file),))))
+        await run_once(a_host(ServerSettings("odd", Command((str(file),)))))
 
 
 async def test_a_server_that_ends_at_once_is_down_at_once_and_its_last_words_are_told() -> None:
@@ -264,7 +264,7 @@ async def test_errors_of_tools_and_of_those_who_call_them_never_start_a_server_a
 
 
 async def test_one_bad_server_holds_no_other_up(tmp_path: Path) -> None:
-    host = a_host(odd("garbage"), demo_server(tmp_path / "effects"), ServerSettings("none", ("no-such-program",)))
+    host = a_host(odd("garbage"), demo_server(tmp_path / "effects"), ServerSettings("none", Command(("no-such-program",))))
     async with supervised(host):
         assert (await host.call(call("clock"))).outcome == "ok"
         assert [state.state for state in host.servers()] == ["starting", "ready", "misconfigured"]
@@ -325,7 +325,7 @@ def time_server() -> ServerSettings:
     program = Path(sys.executable).parent / "mcp-server-time"
     if not program.exists():
         pytest.skip("mcp-server-time is not installed: `pip install mcp-server-time` beside Holdfast, and this test runs.")
-    return ServerSettings("clock", ("mcp-server-time",), {"TZ": "UTC"}, trust_annotations=True)
+    return ServerSettings("clock", Command(("mcp-server-time",), {"TZ": "UTC"}), trust_annotations=True)
 
 
 async def test_a_real_server_is_found_beside_the_gateway_and_answers(time_server: ServerSettings) -> None:
@@ -347,12 +347,12 @@ from pathlib import Path
 from holdfast.testing.contracts.tools import call
 from holdfast.testing.tool_rig import SystemClock, demo_server, supervised
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Command, ServerSettings
 
 async def keep(_): ...
 
 async def main():
-    host = McpHost([demo_server(Path(sys.argv[1])), ServerSettings("clock", ("mcp-server-time",))], keep, {}, SystemClock())
+    host = McpHost([demo_server(Path(sys.argv[1])), ServerSettings("clock", Command(("mcp-server-time",)))], keep, {}, SystemClock())
     async with supervised(host):
         await host.ready()
         slow = asyncio.create_task(host.call(call("slow", seconds=60, key="k")))

@@ -15,8 +15,8 @@ from holdfast.ports import ToolOutcome
 from holdfast.testing.tool_rig import SystemClock, supervised
 from holdfast.tools import child
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.session import TEXT_BYTES_MAX, cut
-from holdfast.tools.settings import INHERITED, ServerSettings
+from holdfast.tools.results import TEXT_BYTES_MAX, cut
+from holdfast.tools.settings import INHERITED, Command, ServerSettings
 
 ODD = str(Path(__file__).parent / "odd_server.py")
 
@@ -26,7 +26,7 @@ async def _forget(_tool_list: object) -> None: ...
 
 @pytest.fixture
 async def host() -> AsyncIterator[McpHost]:
-    host = McpHost([ServerSettings("odd", (sys.executable, ODD), {"NAMED": "yes"})], _forget, {}, SystemClock())
+    host = McpHost([ServerSettings("odd", Command((sys.executable, ODD), {"NAMED": "yes"}))], _forget, {}, SystemClock())
     async with supervised(host):
         await host.ready()
         yield host
@@ -100,7 +100,7 @@ async def test_a_flood_on_stderr_neither_blocks_the_server_nor_fills_the_log(hos
 
 
 async def test_a_server_that_knows_only_the_newest_protocol_is_spoken_to_in_it() -> None:
-    host = McpHost([ServerSettings("odd", (sys.executable, ODD, "modern"))], _forget, {}, SystemClock())
+    host = McpHost([ServerSettings("odd", Command((sys.executable, ODD, "modern")))], _forget, {}, SystemClock())
     async with supervised(host):
         await host.ready()
         assert await ask(host, "structured") == ToolOutcome("ok", '{"grüße": 1}')

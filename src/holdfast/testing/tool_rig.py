@@ -13,7 +13,7 @@ from typing import Any
 
 from holdfast.errors import Config, Temporary
 from holdfast.tools.mcp import McpHost, Owner
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Command, ServerSettings
 
 RESTART_S = 0.05
 
@@ -35,7 +35,7 @@ def demo_server(journal: Path, *options: str, **settings: Any) -> ServerSettings
     """The settings of `holdfast.testing.toolserver` as server `demo`, its annotations trusted."""
     command = (sys.executable, "-m", "holdfast.testing.toolserver", "--journal", str(journal), *options)
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # a server sees nothing of our environment that is not named
-    return ServerSettings(**{"name": "demo", "command": command, "env": path, "trust_annotations": True, **settings})
+    return ServerSettings(**{"name": "demo", "where": Command(command, path), "trust_annotations": True, **settings})
 
 
 @contextlib.asynccontextmanager

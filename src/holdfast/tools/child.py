@@ -13,7 +13,7 @@ from collections import deque
 from typing import Final, cast
 
 from holdfast.errors import Config, Temporary
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Command
 
 log: Final = logging.getLogger("holdfast.tools")
 
@@ -36,35 +36,32 @@ class Child(asyncio.SubprocessProtocol):
     `lost`: it sends and takes no more. `stirred` is set then, and by whoever else wants its owner's attention.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self.settings = settings
+    def __init__(self, name: str) -> None:
         self.lost = False
         self.stirred = asyncio.Event()
         self.exited = asyncio.Event()
-        self.pid = 0
+        self.pid: int | None = None
         self._why = ""
         self._garbage = b""
         self._stdout = asyncio.StreamReader(limit=LINE_BYTES_MAX)
-        self._stderr = _Stderr(settings.name)
+        self._stderr = _Stderr(name)
         self._writable = asyncio.Event()
         self._writable.set()
 
     @classmethod
-    async def start(cls, settings: ServerSettings) -> Child:
+    async def start(cls, name: str, command: Command) -> Child:
         """Start the process. Raises `Config` if the command can't be run, `Temporary` if the machine has no room for it."""
         loop = asyncio.get_running_loop()
-        where = f"Tool server {settings.name!r}: the command {settings.command[0]!r}"
+        where = f"Tool server {name!r}: the command {command.words[0]!r}"
         try:
-            _, child = await loop.subprocess_exec(
-                lambda: cls(settings), *settings.command, env=settings.environment(), start_new_session=True
-            )
+            _, child = await loop.subprocess_exec(lambda: cls(name), *command.words, env=command.environment(), start_new_session=True)
         except FileNotFoundError as failure:
-            raise Config(f"{where} was not found. Install it, or give its full path in [tools.{settings.name}].") from failure
+            raise Config(f"{where} was not found. Install it, or give its full path in [tools.{name}].") from failure
         except ValueError as failure:
-            raise Config(f"{where} can't be run ({failure}). Correct it in [tools.{settings.name}].") from failure
+            raise Config(f"{where} can't be run ({failure}). Correct it in [tools.{name}].") from failure
         except OSError as failure:
             if failure.errno in _NEEDS_A_PERSON:
-                raise Config(f"{where} can't be run ({failure.strerror}). Correct it in [tools.{settings.name}].") from failure
+                raise Config(f"{where} can't be run ({failure.strerror}). Correct it in [tools.{name}].") from failure
             raise Temporary(f"{where} can't be run now ({failure.strerror}).") from failure
         return child
 
@@ -135,8 +132,9 @@ class Child(asyncio.SubprocessProtocol):
         return self.exited.is_set()
 
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
 
     # What the event loop reports.
 

@@ -25,6 +25,8 @@ CALLS_AT_ONCE_MAX: Final = 32
 """Of one server; more wait for their turn."""
 PROBE_S: Final = 60.0
 """How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
+PROBE_DOWN_S: Final = 2.0
+"""How often one is that takes no new calls, while some are still under way at it."""
 
 Keep = Callable[[ToolList], Awaitable[None]]
 Owner = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
@@ -43,8 +45,8 @@ class McpHost:
     def children(self) -> Mapping[str, Owner]:
         """For each server by name: the coroutine that owns it.
 
-        It starts the server, calls `ready` when its tools are known, and serves until it is cancelled or the server is lost. Raises
-        `Temporary` (lost, slow, not MCP: run it again after a while) or `Config` (its command can't be run).
+        It starts or reaches the server, calls `ready` when its tools are known, and serves until it is cancelled or the server is lost. Raises
+        `Temporary` (lost, slow, not MCP: run it again after a while) or `Config` (its command can't be run, its URL or key is of no use).
         """
         return {name: server.run for name, server in self._servers.items()}
 
@@ -115,7 +117,7 @@ class _Server:
             since=self._since,
             why=self._why,
             restarts=max(0, self._starts - 1),
-            pid=self._session.child.pid if self._session else None,
+            pid=self._session.link.pid if self._session else None,
             tools=len(self.offered),
         )
 
@@ -126,7 +128,7 @@ class _Server:
         patience = asyncio.get_running_loop().call_later(self.settings.connect_timeout_s, self._settle)
         try:
             sdk = await asyncio.to_thread(importlib.import_module, "holdfast.tools.session")
-            async with sdk.connect(self.settings) as session:
+            async with sdk.connect(self.settings, proven=self._kept is not None) as session:
                 await self._learn(await session.tools())
                 self._session = session
                 self._become("ready", "")
@@ -148,24 +150,48 @@ class _Server:
                 self._become("down", "it was stopped")
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> ToolOutcome:
+        loop = asyncio.get_running_loop()
         async with self._places:
-            session = await self._live()
-            if session is None:
-                since = datetime.fromtimestamp(self._since, UTC).isoformat(" ", "seconds")
-                return ToolOutcome(
-                    "error", f"unavailable: tool server {self.settings.name!r} is {self._state} since {since}. {self._why}".strip()
-                )
-            return await session.call(tool, arguments)
+            until = loop.time() + self.settings.connect_timeout_s
+            while (session := await self._live()) is not None:
+                try:
+                    return await session.call(tool, arguments)
+                except Temporary as failure:
+                    self._doubt(session, str(failure))
+                if loop.time() > until:
+                    break
+            since = datetime.fromtimestamp(self._since, UTC).isoformat(" ", "seconds")
+            return ToolOutcome(
+                "error", f"unavailable: tool server {self.settings.name!r} is {self._state} since {since}. {self._why}".strip()
+            )
 
     async def _attend(self, session: Session) -> None:
-        """Until it is lost: ask for its tools when it says that they changed, and from time to time. Not while it works: it may be too busy."""
-        while not session.child.lost:
+        """Until it is lost: ask for its tools when it says that they changed, and from time to time. Not while it works: it may be too busy.
+
+        One that takes no new calls is asked all the same; but what is under way at it is not given up for that.
+        """
+        while not session.link.lost:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PROBE_S):
-                    await session.child.stirred.wait()
-            session.child.stirred.clear()
-            if not session.child.lost and not session.calls:
+                async with asyncio.timeout(PROBE_DOWN_S if self._state == "down" else PROBE_S):
+                    await session.link.stirred.wait()
+            session.link.stirred.clear()
+            if session.link.lost or (session.calls and self._state != "down"):
+                continue
+            try:
                 await self._learn(await session.tools())
+            except (Temporary, Config) as failure:
+                if not session.calls:
+                    raise
+                self._become("down", str(failure))
+            else:
+                if self._state == "down":
+                    self._become("ready", "")
+
+    def _doubt(self, session: Session, why: str) -> None:
+        """A call could not be sent: no other is, until the server's owner had an answer from it."""
+        if session is self._session and self._state == "ready":
+            self._become("down", why)
+        session.link.stirred.set()
 
     async def _learn(self, offered: tuple[Offered, ...]) -> None:
         latest = ToolList(self.settings.name, self.settings.fingerprint, encode(offered))
@@ -186,10 +212,12 @@ class _Server:
             patience_s = min(max(0.0, self._since + patience_s - self._clock.now()), patience_s)  # the clock may have been set back
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                while self._state != "misconfigured" and (self._session is None or self._session.child.lost):
+                while self._state != "misconfigured" and not self._takes_calls():
                     await self._changed.wait()
-        session = self._session
-        return None if session is None or session.child.lost else session
+        return self._session if self._takes_calls() else None
+
+    def _takes_calls(self) -> bool:
+        return self._state == "ready" and self._session is not None and not self._session.link.lost
 
     def _become(self, state: Literal["starting", "ready", "down", "misconfigured"], why: str) -> None:
         """Note the state. `since` tells how long the server has been of use, or of none: each try to start it does not count anew."""

@@ -17,24 +17,39 @@ INHERITED: Final = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TM
 
 
 @dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """One tool server over stdio, as configured. `env` and `replay` (by the server's own tool names) hold what the configuration names.
+class Command:
+    """A program and its arguments: started with the gateway, and spoken to over stdio. `env` holds what the configuration names."""
 
-    `connect_timeout_s` bounds the way from the start of the process to its list of tools, and how long a call waits for a server that is
-    starting. `quiet_timeout_s` bounds a call's silence: without an answer or a report of progress for so long, it is given up.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    trust_annotations: bool = False
-    replay: Mapping[str, Replay] = field(default_factory=lambda: MappingProxyType({}))
-    connect_timeout_s: float = 10.0
-    quiet_timeout_s: float = 600.0
-    fingerprint: str = ""
+    words: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def environment(self) -> dict[str, str]:
         """The whole environment of the server's process. Programs installed beside the gateway are found without a path."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         beside = str(Path(sys.executable).parent)
         return {**inherited, "PATH": f"{inherited.get('PATH', os.defpath)}{os.pathsep}{beside}", **self.env}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server that runs already is: spoken to over streamable HTTP. `headers` go with every request, are secrets, and never shown."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """One tool server, as configured. `replay` goes by the server's own tool names.
+
+    `connect_timeout_s` bounds the way from the start of the process, or the first connection, to its list of tools, and how long a call waits
+    for a server that is starting. `quiet_timeout_s` bounds a call's silence: without an answer or a report of progress for so long, it is given up.
+    """
+
+    name: str
+    where: Command | Address
+    trust_annotations: bool = False
+    replay: Mapping[str, Replay] = field(default_factory=lambda: MappingProxyType({}))
+    connect_timeout_s: float = 10.0
+    quiet_timeout_s: float = 600.0
+    fingerprint: str = ""

@@ -1,0 +1,143 @@
+"""HTTP with a tool server: one request and its response at a time, each on a connection of its own.
+
+A kept connection may be closed at the other end just as we write, and then nobody could say what became of a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+import mcp_types as types
+
+from holdfast.errors import Temporary
+from holdfast.tools.link import MESSAGE_BYTES_MAX, Unanswered, parse
+from holdfast.tools.refusals import Place, broken
+
+REFUSAL_BYTES_MAX: Final = 64 * 1024
+EVENTS_PER_S_MAX: Final = 500
+"""Of one stream; more wait in the network."""
+AGAIN_S_MIN: Final = 0.5
+AGAIN_S_MAX: Final = 60.0
+"""The bounds of the pause before a stream is opened again, whatever the server says."""
+
+_SAME_ORIGIN: Final = frozenset({307, 308})
+
+
+@dataclass(slots=True)
+class Sending:
+    """A request under way, or a stream: what is known of it."""
+
+    session: str = ""
+    """Under which it was sent."""
+    written: bool = False
+    """A byte of it may have been sent."""
+    last_event: str = ""
+    again_s: float = AGAIN_S_MIN
+
+
+class Http:
+    """The client of one server. It follows no redirect, minds no proxy of the environment, and knows nothing of MCP but how it is packed."""
+
+    def __init__(self, place: Place, url: httpx2.URL, context: ssl.SSLContext, connect_timeout_s: float) -> None:
+        self.url = url
+        self._place = place
+        self._connect_timeout_s = connect_timeout_s
+        self._client = httpx2.AsyncClient(
+            verify=context,
+            trust_env=False,
+            timeout=httpx2.Timeout(None, write=connect_timeout_s),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
+            headers={"user-agent": "holdfast", **place.headers, "accept-encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def exchange(self, sending: Sending, method: str, content: bytes, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+        """Send a request; the response's body is still to come. Raises `Unanswered`.
+
+        A connection is waited for as long as is configured, the name's look-up included, and the response without limit.
+        """
+
+        async def on_step(step: str, _info: dict[str, Any]) -> None:
+            if step == "http11.send_request_headers.started":
+                sending.written = True
+                if not patience.expired():
+                    patience.reschedule(None)
+
+        sending.written = False
+        request = self._client.build_request(method, self.url, headers=headers, content=content, extensions={"trace": on_step})
+        try:
+            async with asyncio.timeout(self._connect_timeout_s) as patience:
+                response = await self._client.send(request, stream=True)
+        except (TimeoutError, httpx2.TransportError, OSError, UnicodeError) as failure:  # UnicodeError: of a name that can be no host's
+            error = broken(self._place, failure, self._connect_timeout_s)
+            raise Unanswered("unknown" if sending.written else "not sent", error) from failure
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def body(self, response: httpx2.Response) -> bytes:
+        """The body of an answer; of a refusal, its beginning. Raises `Unanswered`."""
+        bytes_max = MESSAGE_BYTES_MAX if response.is_success else REFUSAL_BYTES_MAX
+        body = bytearray()
+        try:
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > bytes_max:
+                    break
+        except httpx2.TransportError as failure:
+            if response.is_success:
+                raise Unanswered("unknown", broken(self._place, failure, self._connect_timeout_s)) from failure
+        if len(body) > bytes_max and response.is_success:
+            raise self._too_large()
+        return bytes(body[:bytes_max])
+
+    async def messages(self, sending: Sending, response: httpx2.Response) -> AsyncGenerator[types.JSONRPCMessage, None]:
+        """The messages of a stream of events, until it ends, for whatever reason. Raises `Unanswered` for one that is too large."""
+        loop = asyncio.get_running_loop()
+        second, events = loop.time(), 0
+        try:
+            async for event in httpx2.EventSource(response, max_event_size=MESSAGE_BYTES_MAX):
+                events += 1
+                if events == EVENTS_PER_S_MAX:
+                    await asyncio.sleep(max(0.0, second + 1 - loop.time()))
+                    second, events = loop.time(), 0
+                sending.last_event = event.id or sending.last_event
+                if event.retry is not None:
+                    sending.again_s = min(max(event.retry / 1000, AGAIN_S_MIN), AGAIN_S_MAX)
+                if event.event == "message" and event.data:
+                    with contextlib.suppress(ValueError):  # chatter
+                        yield parse(event.data.encode(errors="replace"))
+        except httpx2.SSEError as failure:
+            raise self._too_large() from failure
+        except httpx2.TransportError:
+            return  # it broke off
+
+    def _too_large(self) -> Unanswered:
+        return Unanswered("unknown", Temporary(f"{self._place.server} sent an answer of more than {MESSAGE_BYTES_MAX // 1024 // 1024} MB."))
+
+
+def is_stream(response: httpx2.Response) -> bool:
+    return response.is_success and content_type(response) == "text/event-stream"
+
+
+def content_type(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def moved_to(response: httpx2.Response) -> httpx2.URL | None:
+    """Where the request should have gone, if that is of the very scheme, host and port that our keys are for."""
+    if response.status_code not in _SAME_ORIGIN or response.next_request is None:
+        return None
+    target, sent = response.next_request.url, response.request.url
+    same = (target.scheme, target.host, target.port, target.userinfo) == (sent.scheme, sent.host, sent.port, sent.userinfo)
+    return target if same else None

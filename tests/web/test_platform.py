@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
+from holdfast.core.entries import Attachment
+from holdfast.errors import Request
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.web.platform import WebPlatform
 
 
 def test_only_those_who_listen_to_a_conversation_are_told() -> None:
-    platform = WebPlatform()
+    platform = WebPlatform(MemoryFiles())
     platform.show("a", "a1", "nobody listens")
     with platform.listen("a") as first, platform.listen("a") as second, platform.listen("b") as other:
         platform.show("a", "a1", "Hello")
@@ -15,10 +20,19 @@ def test_only_those_who_listen_to_a_conversation_are_told() -> None:
 
 
 def test_a_slow_listener_gets_the_newest_alone() -> None:
-    platform = WebPlatform()
+    platform = WebPlatform(MemoryFiles())
     with platform.listen("a") as listener:
         for end in range(10_000):
             platform.show("a", "a1", "x" * end)
         assert listener.changed.is_set()
         assert listener.take() == ("a1", "x" * 9_999)
         assert not listener.changed.is_set()
+
+
+async def test_the_bytes_of_a_file_are_here_before_its_message() -> None:
+    files = MemoryFiles()
+    files.kept["abc"] = b"x"
+    platform = WebPlatform(files)
+    assert await platform.fetch(Attachment(id="k/0", name="a.png", source="abc")) == "abc"
+    with pytest.raises(Request, match="not here"):
+        await platform.fetch(Attachment(id="k/1", name="b.png", source="def"))

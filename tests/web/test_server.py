@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -15,22 +17,33 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp
 
+from holdfast.config import Web
+from holdfast.core.entries import UserMessage
 from holdfast.errors import AlreadyRunning, Config, Temporary
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing.fake_gateway import FakeGateway
 from holdfast.web import server
-from holdfast.web.door import door, page_only
+from holdfast.web.door import door, port
+from holdfast.web.login import Login
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_page
 
 EVENTS = "/v1/conversations/web:local:x/events"
 
 
+def _door(folder: Path) -> ASGIApp:
+    gateway, clock = FakeGateway(), SystemClock()
+    return door(gateway, WebPlatform(gateway.files), Login(folder, clock), clock)
+
+
 @asynccontextmanager
-async def _page(host: str, port: int) -> AsyncIterator[int]:
+async def _page(folder: Path, web: Web) -> AsyncIterator[int]:
+    gateway, clock = FakeGateway(), SystemClock()
+    app = port(gateway, WebPlatform(gateway.files), Login(folder, clock), clock, web)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve_page(page_only(FakeGateway(), SystemClock()), host, port, told.set_result))
+    task = asyncio.create_task(serve_page(app, web, told.set_result))
     either: set[asyncio.Future[Any]] = {task, told}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -55,7 +68,7 @@ async def test_a_socket_left_by_a_killed_process_is_replaced(tmp_path: Path) -> 
     path = tmp_path / "door.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    await _opens(path)
+    await _opens(path, tmp_path)
 
 
 async def test_a_gateway_whose_door_was_taken_by_another_ends_and_leaves_the_other_one_alone(
@@ -64,10 +77,10 @@ async def test_a_gateway_whose_door_was_taken_by_another_ends_and_leaves_the_oth
     """The data folder was deleted under a running gateway, and another one started in it."""
     monkeypatch.setattr(server, "DOOR_LOOK_S", 0.01)
     path, ready = tmp_path / "door.sock", asyncio.Event()
-    first = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    first = asyncio.create_task(serve_door(_door(tmp_path), path, ready.set))
     await ready.wait()
     ready.clear()
-    second = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    second = asyncio.create_task(serve_door(_door(tmp_path), path, ready.set))
     with pytest.raises(AlreadyRunning, match="Another gateway"):
         await asyncio.wait_for(first, 5)
     assert ready.is_set()
@@ -80,7 +93,7 @@ async def test_a_gateway_whose_door_was_taken_by_another_ends_and_leaves_the_oth
 async def test_a_door_whose_name_was_deleted_is_opened_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "DOOR_LOOK_S", 0.01)
     path, opened = tmp_path / "door.sock", asyncio.Queue[None]()
-    task = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, lambda: opened.put_nowait(None)))
+    task = asyncio.create_task(serve_door(_door(tmp_path), path, lambda: opened.put_nowait(None)))
     async with asyncio.timeout(5):
         await opened.get()
         path.unlink()
@@ -93,13 +106,13 @@ async def test_a_door_whose_name_was_deleted_is_opened_anew(tmp_path: Path, monk
 
 async def test_a_door_in_a_runtime_folder_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "holdfast-1" / "door.sock"
-    await _opens(path)
+    await _opens(path, tmp_path)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def _opens(path: Path) -> None:
+async def _opens(path: Path, tmp_path: Path) -> None:
     ready = asyncio.Event()
-    task = asyncio.create_task(serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, ready.set))
+    task = asyncio.create_task(serve_door(_door(tmp_path), path, ready.set))
     async with asyncio.timeout(5), httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(path)), base_url="http://door") as client:
         await ready.wait()
         assert (await client.get("/v1/status")).status_code == 200
@@ -113,18 +126,20 @@ async def test_a_door_that_cannot_be_opened_says_why(tmp_path: Path, obstacle: s
     if obstacle == "file":
         path.write_text("mine")
     with pytest.raises(Config, match="can't be opened"):
-        await serve_door(door(FakeGateway(), WebPlatform(), SystemClock()), path, lambda: None)
+        await serve_door(_door(tmp_path), path, lambda: None)
     if obstacle == "file":
         assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-async def test_the_page_is_served_on_loopback(host: str) -> None:
+async def test_the_page_is_served_on_loopback(tmp_path: Path, host: str) -> None:
     if host == "::1" and not _has_ipv6():
         pytest.skip("this machine has no IPv6 loopback")
-    async with _page(host, 0) as port, httpx2.AsyncClient() as client:
+    async with _page(tmp_path, Web(host=host, port=0)) as at, httpx2.AsyncClient() as client:
         name = f"[{host}]" if ":" in host else host
-        assert "<title>Holdfast</title>" in (await client.get(f"http://{name}:{port}/")).text
+        response = await client.get(f"http://{name}:{at}/v1/status")
+        assert response.status_code == 401
+        assert "server" not in response.headers
 
 
 def _has_ipv6() -> bool:
@@ -136,20 +151,160 @@ def _has_ipv6() -> bool:
         return True
 
 
-async def test_a_busy_port_is_to_be_tried_again() -> None:
-    async with _page("127.0.0.1", 0) as port:
-        with pytest.raises(Temporary, match=f"{port}: another program has this port"):
-            async with _page("127.0.0.1", port):
+async def test_a_busy_port_is_to_be_tried_again(tmp_path: Path) -> None:
+    async with _page(tmp_path, Web(port=0)) as at:
+        with pytest.raises(Temporary, match=f"{at}: another program has this port"):
+            async with _page(tmp_path, Web(port=at)):
                 pass
-    async with _page("127.0.0.1", port):
+    async with _page(tmp_path, Web(port=at)):
         pass
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-async def test_a_host_that_others_can_reach_is_refused(host: str) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.999"])
+async def test_a_host_that_others_can_reach_is_refused_without_tls(tmp_path: Path, host: str) -> None:
     with pytest.raises(Config, match=r"Set host to 127\.0\.0\.1"):
-        async with _page(host, 0):
+        async with _page(tmp_path, Web(host=host, port=0)):
             pass
+
+
+async def test_a_proxy_in_front_may_reach_the_page_from_elsewhere(tmp_path: Path) -> None:
+    web = Web(host="0.0.0.0", port=0, url="https://chat.example.org", behind_proxy=True)
+    async with _page(tmp_path, web) as at, httpx2.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.1:{at}/v1/status")).status_code == 401
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for chat.example.org and 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("pem")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=test -addext subjectAltName=DNS:chat.example.org,IP:127.0.0.1"
+    _openssl(*made.split(), "-keyout", str(key), "-out", str(certificate))
+    return certificate, key
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def _tls(pem: tuple[Path, Path], host: str = "127.0.0.1") -> Web:
+    return Web(host=host, port=0, url="https://chat.example.org", certificate=str(pem[0]), certificate_key=str(pem[1]))
+
+
+@pytest.mark.needs("openssl")
+async def test_the_page_speaks_tls_and_its_cookie_is_for_tls_alone(tmp_path: Path, open_site: Any, pem: tuple[Path, Path]) -> None:
+    trusting = ssl.create_default_context(cafile=str(pem[0]))
+    async with open_site(tmp_path, _tls(pem, "0.0.0.0"), trusting) as site:
+        response = await site.client.post("/v1/login", json={"code": site.login.link().code}, headers=site.own)
+        assert response.status_code == 200
+        cookie = response.headers["set-cookie"]
+        assert cookie.startswith(f"__Host-holdfast-{site.port}=")
+        assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+        own = {**site.own, "host": "chat.example.org", "origin": "https://chat.example.org"}
+        assert (await site.client.get("/v1/status", headers={"host": "chat.example.org"})).status_code == 200
+        plain = {**site.own, "host": "chat.example.org", "origin": "http://chat.example.org"}
+        assert (await site.client.post("/v1/logout", headers=plain)).status_code == 403
+        assert b"HTTP/1.1 200" not in await site.raw(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert (await site.client.post("/v1/logout", headers=own)).status_code == 200
+        assert (await site.client.get("/v1/status")).status_code == 401
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("wrong", ["missing", "swapped", "another's", "locked", "empty"])
+async def test_a_certificate_that_cannot_be_used_says_why(tmp_path: Path, pem: tuple[Path, Path], wrong: str) -> None:
+    certificate, key = pem
+    other = tmp_path / "other.pem"
+    match wrong:
+        case "missing":
+            pem = certificate, tmp_path / "nowhere.pem"
+        case "swapped":
+            pem = key, certificate
+        case "another's":
+            _openssl("genpkey", "-algorithm", "ed25519", "-out", str(other))
+            pem = certificate, other
+        case "locked":
+            _openssl("ec", "-aes256", "-passout", "pass:x", "-in", str(key), "-out", str(other))
+            pem = certificate, other
+        case _:
+            other.touch()
+            pem = other, key
+    with pytest.raises(Config, match=r"\[web\] certificate .*pem"):
+        async with asyncio.timeout(5), _page(tmp_path, _tls(pem)):
+            pass
+
+
+# --- patience ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "])
+async def test_a_connection_that_asks_for_nothing_is_ended(site: Any, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    monkeypatch.setattr(server, "HEAD_S_MAX", 0.05)
+    with contextlib.suppress(ConnectionResetError):
+        assert await site.raw(begun) == b""
+
+
+async def test_a_second_request_is_waited_for_no_longer_than_the_first(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_S_MAX", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(b"GET /x HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 401")
+    writer.write(b"GET /x HTTP/1.1\r\nx: ")
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 2) == b""
+    writer.close()
+
+
+async def test_a_slow_answer_is_waited_for(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: patience ends with those who ask nothing, not with those who wait for an answer."""
+    monkeypatch.setattr(server, "HEAD_S_MAX", 0.05)
+    cookie = await site.log_in()
+    head = f"GET /v1/conversations/web:local:x/events HTTP/1.1\r\nhost: 127.0.0.1\r\ncookie: {cookie}\r\n\r\n"
+    reading = asyncio.create_task(site.raw(head.encode(), b"event: entry"))
+    while not site.platform.listeners:  # noqa: ASYNC110 it has no event
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.2)  # four times as long as its patience
+    site.gateway.append("web:local:x", UserMessage(author="local", id="1", text="Hello"))
+    assert b"event: entry" in await reading
+
+
+async def test_what_was_refused_does_not_go_on_coming_for_ever(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_S_MAX", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(b"POST /v1/files HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 403")
+
+    async def go_on() -> None:
+        while True:
+            writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            await writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(go_on(), 10)
+    writer.close()
+
+
+async def test_more_connections_than_the_limit_are_closed_and_the_others_served(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 3)
+    idle = [await asyncio.open_connection("127.0.0.1", site.port) for _ in range(3)]
+    with contextlib.suppress(ConnectionResetError):
+        assert await site.raw(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n") == b""
+    idle[0][1].write(b"GET /v1/status HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    assert (await idle[0][0].readline()).startswith(b"HTTP/1.1 401")
+    for _, writer in idle:
+        writer.close()
+
+
+async def test_a_head_that_is_too_long_is_refused(site: Any) -> None:
+    with contextlib.suppress(ConnectionResetError):
+        answer = await site.raw(b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\ncookie: " + b"x" * 1_000_000 + b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+    assert (await site.client.get("/v1/status")).status_code == 401
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------------------------
 
 
 async def test_stopping_does_not_wait_for_a_reader_who_takes_nothing(rig: Any) -> None:
@@ -200,13 +355,15 @@ from pathlib import Path
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing.fake_gateway import FakeGateway
 from holdfast.web.door import door
+from holdfast.web.login import Login
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door
 
 async def main():
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    app = door(FakeGateway(), WebPlatform(), SystemClock())
+    gateway, clock = FakeGateway(), SystemClock()
+    app = door(gateway, WebPlatform(gateway.files), Login(Path(sys.argv[1]).parent, clock), clock)
     server = asyncio.create_task(serve_door(app, Path(sys.argv[1]), lambda: print("ready", flush=True)))
     await stop.wait()
     server.cancel()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 
 from holdfast.core.entries import AssistantMessage, UserMessage
+from holdfast.core.weather import GateRow
 from holdfast.web import stream
 from holdfast.web.stream import Sent
 from holdfast.web.wire import Writing
@@ -21,8 +23,14 @@ def _answer(n: int, text: str = "x") -> AssistantMessage:
     return AssistantMessage(n=n, seen=0, text=text)
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[tuple[str, str, Any]]:
-    """(event, id, data) as they come; a comment as ("", "", its text)."""
+async def _events(response: httpx2.Response, *kinds: str) -> AsyncIterator[tuple[str, str, Any]]:
+    """(event, id, data) as they come, of these kinds (else entries and what is being written); a comment as ("", "", its text)."""
+    async for event in _all_events(response):
+        if event[0] in (kinds or ("", "entry", "writing")):
+            yield event
+
+
+async def _all_events(response: httpx2.Response) -> AsyncIterator[tuple[str, str, Any]]:
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
         if line.startswith(":"):
@@ -89,6 +97,50 @@ async def test_a_silent_stream_shows_signs_of_life(rig: Any, monkeypatch: pytest
         assert await anext(events) == ("", "", ": still here")
 
 
+async def test_a_reader_is_told_how_the_conversation_stands_when_that_changes(rig: Any) -> None:
+    rig.gateway.append(KEY, _answer(1))
+    async with rig.client.stream("GET", EVENTS) as response:
+        events = _events(response, "entry", "standing")
+        assert (await anext(events))[0] == "entry"
+        assert await anext(events) == ("standing", "", {"state": "idle", "words": "Ready.", "until": 0.0})
+        rig.gateway.stand(KEY, running=True)
+        assert (await anext(events))[2]["state"] == "working"
+        rig.gateway.stand(KEY, running=True, attempts=1)  # the words are the same
+        rig.gateway.stand(KEY, GateRow("route:main", until=2e12, streak=1, since=1.0, why="refused"), turn_gate="route:main")
+        kind, _, stands = await anext(events)
+        assert (kind, stands["state"], stands["until"]) == ("standing", "waiting", 2e12)
+        assert "main, which has been away for 30 days (refused)" in stands["words"]
+
+
+async def test_words_that_change_with_time_alone_are_sent_again(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.01)
+    rig.gateway.append(KEY, _answer(1))
+    rig.gateway.stand(KEY, due=time.time() + 0.2)
+    async with rig.client.stream("GET", EVENTS) as response:
+        events = _events(response, "standing")
+        assert [(await anext(events))[2]["state"] for _ in range(2)] == ["waiting", "working"]
+
+
+async def test_a_change_anywhere_is_told_at_most_once_in_a_while(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LIST_S_MIN", 0.3)
+    async with rig.client.stream("GET", EVENTS) as response:
+        events = _events(response, "", "list")
+        await anext(events)
+        began = time.monotonic()
+        stop = asyncio.Event()
+
+        async def go_on() -> None:
+            while not stop.is_set():
+                rig.gateway.append("web:local:another", _answer(1))
+                await asyncio.sleep(0.01)
+
+        going_on = asyncio.create_task(go_on())
+        assert [await anext(events) for _ in range(3)] == [("list", "", {})] * 3
+        assert 0.6 <= time.monotonic() - began < 2
+        stop.set()
+        await going_on
+
+
 async def test_a_reader_who_takes_nothing_holds_nobody_up(rig: Any) -> None:
     _, writer = await asyncio.open_unix_connection(rig.path)
     writer.write(f"GET {EVENTS} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
@@ -104,7 +156,7 @@ async def test_a_reader_who_takes_nothing_holds_nobody_up(rig: Any) -> None:
 
 
 async def test_the_limit_of_readers_is_said(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.web.door.STREAMS_MAX", 1)
+    monkeypatch.setattr("holdfast.web.api.STREAMS_MAX", 1)
     async with rig.client.stream("GET", EVENTS) as response:
         await anext(_events(response))
         refused = await rig.client.get(EVENTS)

@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import Config, Request
-from holdfast.web.wire import MESSAGE_BYTES_MAX, NAME_CHARS_MAX, SOCKET_PATH_BYTES_MAX, TooLong, check_text, conversation_key, door_path
+from holdfast.web.wire import (
+    FILE_NAME_CHARS_MAX,
+    MESSAGE_BYTES_MAX,
+    NAME_CHARS_MAX,
+    SOCKET_PATH_BYTES_MAX,
+    TooLong,
+    check_text,
+    conversation_key,
+    conversation_name,
+    door_path,
+    file_name,
+)
 
 LONG = Path("/home/somebody", "x" * 100)
 
@@ -49,3 +60,31 @@ def test_a_text_has_words_and_fits() -> None:
         check_text(" \n")
     with pytest.raises(TooLong, match="65,536 bytes"):
         check_text("x" * (MESSAGE_BYTES_MAX + 1))
+
+
+def test_a_conversation_is_called_by_its_name_or_by_its_key() -> None:
+    assert (conversation_name("web:local:kitchen"), conversation_name("tg:bot:7")) == ("kitchen", "tg:bot:7")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("a b.png", "a b.png"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\x.txt", "x.txt"),
+        ("a\r\nset-cookie: x", "a set-cookie: x"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("/v1/", "file"),
+        ("..", "file"),
+        ("", "file"),
+        ("\x00", "file"),
+        ("台所.jpg", "台所.jpg"),
+    ],
+)
+def test_a_file_is_called_by_one_line_without_folders(given: str, name: str) -> None:
+    assert file_name(given) == name
+
+
+def test_a_name_that_is_too_long_keeps_its_ending() -> None:
+    name = file_name("x" * 1000 + ".jpeg")
+    assert (len(name), name[-6:]) == (FILE_NAME_CHARS_MAX, "x.jpeg")

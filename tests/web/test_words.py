@@ -5,24 +5,91 @@ from typing import Any
 
 import pytest
 
-from holdfast.ports import ConversationRow
-from holdfast.web.words import state
+from holdfast.core.weather import GateRow
+from holdfast.ports import ConversationRow, Standing
+from holdfast.web.wire import Stands
+from holdfast.web.words import WHY_CHARS_MAX, listed, stands
+
+IDLE = ConversationRow(
+    "web:local:k", "web:local", last_seq=1, last_at=1.0, running=False, due=None, turn_gate="", speech_gate="", attempts=0
+)
+NOW = 1000.0
+AWAY = GateRow("route:main", until=1030.0, streak=2, since=700.0, why="connection\nrefused.")
+SAVED = "Everything is saved, and it goes on by itself."
+
+
+def _stands(*gates: GateRow, **facts: Any) -> Stands:
+    return stands(Standing(replace(IDLE, **facts), gates), NOW)
 
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        ({}, "idle"),
-        ({"running": True, "due": 5.0}, "working"),
-        ({"due": 5.0}, "about to go on"),
-        ({"due": 10.0, "turn_gate": "route:main"}, "about to go on"),
-        ({"turn_gate": "route:a route:b"}, "waiting for route:a or route:b"),
-        ({"turn_gate": "route:a", "due": 20.0}, "waiting for route:a"),
-        ({"speech_gate": "account:x"}, "waiting to deliver through account:x"),
-        ({"due": 20.0}, "waiting until at 20.0"),
+        ({}, Stands("idle", "Ready.")),
+        ({"running": True, "due": 5.0, "asks": True}, Stands("working", "Working on it.")),
+        ({"due": 5.0}, Stands("working", "About to go on.")),
+        ({"due": 1000.0, "turn_gate": "route:main"}, Stands("working", "About to go on.")),
+        ({"asks": True}, Stands("asking", "Waiting for your answer to a question.")),
+        ({"asks": True, "due": 2000.0}, Stands("asking", "Waiting for your answer to a question.", 2000.0)),
+        ({"due": 2000.0}, Stands("waiting", "Waiting a while. It goes on by itself.", 2000.0)),
+        ({"turn_gate": "route:a route:b"}, Stands("waiting", f"Waiting for a or b. {SAVED}")),
+        ({"speech_gate": "account:x"}, Stands("waiting", "The answer is ready, and waits for x. It is delivered by itself.")),
     ],
 )
-def test_a_conversation_is_put_in_a_few_words(facts: dict[str, Any], expected: str) -> None:
-    idle = ConversationRow("k", "a", last_seq=1, last_at=1.0, running=False, due=None, turn_gate="", speech_gate="", attempts=0)
-    row = replace(idle, **facts)
-    assert state(row, 10.0, lambda at: f"at {at}") == expected
+def test_a_conversation_is_put_in_a_few_words(facts: dict[str, Any], expected: Stands) -> None:
+    assert _stands(**facts) == expected
+
+
+def test_a_wait_says_for_what_and_why_and_since_when_and_when_it_is_tried_again() -> None:
+    waits = _stands(AWAY, turn_gate="route:main")
+    assert waits == Stands("waiting", f"Waiting for main, which has been away for 5 minutes (connection refused). {SAVED}", 1030.0)
+
+
+def test_of_several_gates_the_next_try_is_the_first_one() -> None:
+    other = GateRow("route:spare", until=1010.0, streak=1, since=999.0)
+    waits = _stands(AWAY, other, turn_gate="route:main route:spare")
+    assert (
+        "main, which has been away for 5 minutes (connection refused) or spare, which has been away for less than a minute." in waits.words
+    )
+    assert waits.until == 1010.0
+
+
+def test_a_gate_that_is_waited_at_by_another_lane_says_nothing_here() -> None:
+    assert _stands(AWAY, speech_gate="account:x") == _stands(speech_gate="account:x")
+
+
+def test_a_gate_whose_time_has_come_is_not_waited_for_till_then() -> None:
+    assert _stands(replace(AWAY, until=990.0), turn_gate="route:main").until == 0.0
+
+
+def test_a_long_reason_is_cut() -> None:
+    assert len(_stands(replace(AWAY, why="x" * 10_000), turn_gate="route:main").words) < WHY_CHARS_MAX + 150
+
+
+@pytest.mark.parametrize(
+    ("length_s", "words"),
+    [
+        (-5.0, "less than a minute"),
+        (59.0, "less than a minute"),
+        (60.0, "a minute"),
+        (3599.0, "45 minutes"),
+        (3600.0, "an hour"),
+        (86400.0, "a day"),
+    ],
+)
+def test_spans_are_coarse(length_s: float, words: str) -> None:
+    waits = _stands(replace(AWAY, since=NOW - length_s, why=""), turn_gate="route:main")
+    assert f"away for {words}." in waits.words
+
+
+def test_a_listed_conversation_has_its_row_its_name_and_its_words() -> None:
+    row = listed(Standing(replace(IDLE, title="Dinner")), NOW, "an excerpt")
+    assert (row.key, row.name, row.title, row.state, row.words, row.excerpt) == (
+        "web:local:k",
+        "k",
+        "Dinner",
+        "idle",
+        "Ready.",
+        "an excerpt",
+    )
+    assert listed(Standing(replace(IDLE, key="tg:bot:7")), NOW).name == "tg:bot:7"

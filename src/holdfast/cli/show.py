@@ -20,11 +20,11 @@ from holdfast.cli.screen import plain
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
 from holdfast.errors import AlreadyRunning, Request
-from holdfast.ports import ConversationRow, Journal
-from holdfast.web.wire import ACCOUNT, door_path
-from holdfast.web.words import state
+from holdfast.ports import Journal, Standing
+from holdfast.web.wire import ACCOUNT, Listed, door_path
+from holdfast.web.words import listed
 
-ROWS_MAX: Final = 1000
+ROWS_MAX: Final = 200
 
 T = TypeVar("T")
 
@@ -40,18 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     return cli.ANSWERED
 
 
-def _show_rows(rows: Sequence[ConversationRow], as_json: bool) -> None:
+def _show_rows(rows: Sequence[Listed], as_json: bool) -> None:
     if as_json:
         _print_json(rows)
         return
     if not rows:
         print('There are no conversations yet. Begin one: holdfast chat -q "Hello"')
         return
-    now = time.time()
-    table = [
-        ("CONVERSATION", "LAST ACTIVITY", "STATE"),
-        *((plain(_named(row.key)), _when(row.last_at), state(row, now, _when)) for row in rows),
-    ]
+    table = [("CONVERSATION", "LAST ACTIVITY", "STATE"), *((plain(row.name), _when(row.last_at), _how(row)) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(2)]
     for key, last, what in table:
         print(f"{key:<{widths[0]}}  {last:<{widths[1]}}  {what}")
@@ -65,9 +61,11 @@ def _show_story(entries: Sequence[Entry], as_json: bool) -> None:
         print(line)
 
 
-def _named(key: str) -> str:
-    """What to call a conversation: those of this command by their name, others by their key."""
-    return key.removeprefix(f"{ACCOUNT}:")
+def _how(row: Listed) -> str:
+    """The words, with the instant that belongs to them."""
+    if not row.until:
+        return plain(row.words)
+    return plain(f"{row.words} {'Until' if row.state == 'asking' else 'Next try:'} {_when(row.until)}.")
 
 
 def _when(at: float) -> str:
@@ -81,11 +79,16 @@ def _print_json(value: Any) -> None:
 # --- where it comes from --------------------------------------------------------------------------------------------------------------
 
 
-def _rows(client: Client, data_dir: Path) -> Sequence[ConversationRow]:
+def _rows(client: Client, data_dir: Path) -> Sequence[Listed]:
     try:
         return client.conversations()
     except Away as away:
-        return _from_journal(data_dir, away, lambda journal: journal.conversations(ROWS_MAX)) or ()
+        return _from_journal(data_dir, away, _rows_of) or ()
+
+
+async def _rows_of(journal: Journal) -> Sequence[Listed]:
+    now, gates = time.time(), await journal.gates()
+    return [listed(Standing(row, gates), now) for row in await journal.conversations(ROWS_MAX)]
 
 
 def _entries(client: Client, data_dir: Path, key: str) -> Sequence[Entry]:

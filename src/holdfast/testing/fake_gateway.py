@@ -28,8 +28,12 @@ from holdfast.core.entries import (
     ToolStarted,
     UserMessage,
 )
-from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, Snapshot
+from holdfast.core.weather import GateRow
+from holdfast.core.words import title
+from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, Snapshot, Standing
 from holdfast.runtime.clock import SystemClock
+from holdfast.store.files import FolderFiles
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.web.platform import WebPlatform
 
 FILE: Final = "fake.jsonl"
@@ -51,6 +55,8 @@ class FakeGateway:
         self.gates: set[str] = set()
         self.transcripts: dict[str, list[Entry]] = {}
         self.refusal: Exception | None = None
+        self.files: Files = MemoryFiles() if path is None else FolderFiles(path.parent / "files")
+        self._stands: dict[str, tuple[dict[str, Any], tuple[GateRow, ...]]] = {}
         self._accepted: dict[str, Accepted] = {}
         self._changed = asyncio.Event()
         self._path = path
@@ -66,9 +72,17 @@ class FakeGateway:
             with self._path.open("a") as file:
                 file.write(msgspec.json.encode(line).decode() + "\n")
         self._keep(line)
+        self._tell()
+        return line.entry
+
+    def stand(self, conversation: str, *gates: GateRow, **facts: Any) -> None:
+        """From now on the conversation's row says this, and it waits at these gates."""
+        self._stands[conversation] = (facts, gates)
+        self._tell()
+
+    def _tell(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-        return line.entry
 
     def _keep(self, line: _Line) -> None:
         self.transcripts.setdefault(line.conversation, []).append(line.entry)
@@ -94,31 +108,57 @@ class FakeGateway:
         entry = self.append(arrival.conversation, arrival.body, epoch=0, dedupe=arrival.dedupe, at=arrival.at)
         return Accepted(arrival.conversation, entry.seq, new=True)
 
-    async def read(self, conversation: str, after: int = 0) -> Snapshot:
-        return Snapshot(tuple(self.transcripts.get(conversation, [])[after:]), wakes=0)
+    async def read(self, conversation: str, after: int = 0, most: int = ALL) -> Snapshot:
+        return Snapshot(tuple(self.transcripts.get(conversation, [])[after:][:most]), wakes=0)
 
-    async def follow(self, conversation: str, after: int) -> AsyncIterator[Entry]:
+    async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
+        return tuple(self.transcripts.get(conversation, [])[: max(before - 1, 0)][-most:])
+
+    async def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
+        told: Standing | None = None
         while True:
             changed = self._changed
             for entry in (await self.read(conversation, after)).entries:
                 yield entry
                 after = entry.seq
+            if conversation in self.transcripts and (standing := self._standing(conversation)) != told:
+                told = standing
+                yield standing
             await changed.wait()
 
-    async def conversations(self, most: int) -> tuple[ConversationRow, ...]:
-        rows = [
-            ConversationRow(
-                key, "web:local", entries[-1].seq, entries[-1].at, running=False, due=None, turn_gate="", speech_gate="", attempts=0
-            )
-            for key, entries in self.transcripts.items()
-        ]
-        return tuple(sorted(rows, key=lambda row: -row.last_at)[:most])
+    async def changes(self) -> AsyncIterator[None]:
+        while True:
+            await self._changed.wait()
+            yield None
+
+    def _standing(self, key: str) -> Standing:
+        entries = self.transcripts[key]
+        facts, gates = self._stands.get(key, ({}, ()))
+        idle: dict[str, Any] = {"running": False, "due": None, "turn_gate": "", "speech_gate": "", "attempts": 0, "title": _title(entries)}
+        return Standing(ConversationRow(key, "web:local", entries[-1].seq, entries[-1].at, **idle | facts), gates)
+
+    async def conversations(self, most: int) -> tuple[Standing, ...]:
+        return tuple(sorted(map(self._standing, self.transcripts), key=lambda standing: -standing.row.last_at)[:most])
+
+    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        found = []
+        for standing in await self.conversations(most):
+            said = [(e.seq, e.body.text) for e in self.transcripts[standing.row.key] if isinstance(e.body, UserMessage | AssistantMessage)]
+            found += [Found(standing.row, seq, words) for seq, words in said[::-1] if text.lower() in words.lower()][:1]
+        return tuple(found)
 
     async def status(self) -> Mapping[str, Any]:
         return self.state
 
     async def retry(self, gate: str) -> bool:
         return gate in self.gates
+
+
+def _title(entries: Sequence[Entry]) -> str:
+    """The newest `/title`, else the beginning of the first message."""
+    named = [body.args for body in (entry.body for entry in entries) if isinstance(body, Command) and body.name == "title"]
+    said = [body.text for body in (entry.body for entry in entries) if isinstance(body, UserMessage)]
+    return title((named[-1:] or said[:1] or [""])[0])
 
 
 class Agent:
@@ -171,32 +211,45 @@ class Agent:
             if any(isinstance(body, Question) for body in since):
                 return False
             append(conversation, Question(question="budget", about=str(seen), text="Shall I go on?", options=("go on", "stop")))
+            self._gateway.stand(conversation, asks=True)
         else:
             await self._write(conversation, answer.n + 1, len(entries), "It is noon.")
         return True
 
     async def _write(self, conversation: str, n: int, seen: int, text: str, calls: tuple[Call, ...] = ()) -> None:
+        self._gateway.stand(conversation, running=True)
         for end in (at for at, char in enumerate(text) if char == " "):
             self._platform.show(conversation, f"a{n}", text[: end + 1])
             await asyncio.sleep(self._pace_s)
+        self._gateway.stand(conversation)
         self._gateway.append(conversation, AssistantMessage(n=n, seen=seen, text=text, calls=calls, route="main"))
 
 
-async def _main(data_dir: Path, pace_s: float) -> None:
-    from holdfast.web.door import door  # noqa: PLC0415 most users of this module need no server
-    from holdfast.web.server import serve_door  # noqa: PLC0415
+async def _main(data_dir: Path, pace_s: float, port: int) -> None:
+    from holdfast.config import Web  # noqa: PLC0415 most users of this module need no server
+    from holdfast.web import door  # noqa: PLC0415
+    from holdfast.web.login import Login, page_address  # noqa: PLC0415
+    from holdfast.web.server import serve_door, serve_page  # noqa: PLC0415
     from holdfast.web.wire import door_path  # noqa: PLC0415
 
-    gateway, platform = FakeGateway(data_dir / FILE), WebPlatform()
+    gateway, clock, web = FakeGateway(data_dir / FILE), SystemClock(), Web(port=port)
+    platform, login = WebPlatform(gateway.files), Login(data_dir, clock)
     path = door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))
+
+    def opened(at: int) -> None:
+        login.address = page_address(web, at)
+
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve_door(door(gateway, platform, SystemClock()), path, lambda: print("ready", flush=True)))  # noqa: T201 for who started us
         tasks.create_task(Agent(gateway, platform, pace_s).run())
+        tasks.create_task(serve_door(door.door(gateway, platform, login, clock), path, lambda: print("ready", flush=True)))  # noqa: T201 for who started us
+        if port >= 0:
+            tasks.create_task(serve_page(door.port(gateway, platform, login, clock, web), web, opened))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--pace-s", type=float, default=0.01)
+    parser.add_argument("--port", type=int, default=-1, help="serve the page there (0: on any that is free)")
     arguments = parser.parse_args()
-    asyncio.run(_main(arguments.data_dir, arguments.pace_s))
+    asyncio.run(_main(arguments.data_dir, arguments.pace_s, arguments.port))

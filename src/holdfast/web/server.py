@@ -1,7 +1,7 @@
 """HTTP servers inside our own task.
 
 uvicorn's own `serve` would take over SIGTERM, wait for open event streams for ever, and raise the signal again. So only its protocol is
-used: the sockets, the end and the signals are ours.
+used: the sockets, the end and the signals are ours; and so is the patience, of which the protocol has no end.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from starlette.applications import Starlette
+import h11
+from starlette.types import ASGIApp
 from uvicorn.config import Config as UvicornConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from holdfast.config import Web, is_loopback
 from holdfast.errors import AlreadyRunning, Config, Temporary
-from holdfast.web.door import is_loopback
 
 STOP_S_MAX: Final = 1.0
 """How long requests may go on when the server stops; streams end at once. Then their connections are cut."""
 CONNECTIONS_MAX: Final = 512
 BACKLOG: Final = 128
+HEAD_S_MAX: Final = 10.0
+"""How long a connection may take to ask for something, and what was refused may go on coming: cut off at once, a browser would not read the refusal."""
 DOOR_LOOK_S: Final = 5.0
 """How soon it is noticed that the door's name was deleted."""
 
 log = logging.getLogger(__name__)
 
 
-async def serve_door(app: Starlette, path: Path, ready: Callable[[], None]) -> None:
+async def serve_door(app: ASGIApp, path: Path, ready: Callable[[], None]) -> None:
     """Serve on the Unix socket `path` until cancelled. Raises `Config` if it can't be opened, `AlreadyRunning` if another gateway has taken it.
 
     The caller holds the lock on the data folder: a socket that is there was left by a process that is gone, and is replaced. If the socket's name is
@@ -43,7 +47,7 @@ async def serve_door(app: Starlette, path: Path, ready: Callable[[], None]) -> N
         log.warning("The door %s was deleted; it is opened anew.", path)
 
 
-async def _serve_this_door(app: Starlette, path: Path, ready: Callable[[], None]) -> None:
+async def _serve_this_door(app: ASGIApp, path: Path, ready: Callable[[], None]) -> None:
     try:
         listener = _door_socket(path)
     except OSError as error:
@@ -66,16 +70,17 @@ async def _serve_this_door(app: Starlette, path: Path, ready: Callable[[], None]
             path.unlink(missing_ok=True)  # noqa: ASYNC240 one system call, at the end
 
 
-async def serve_page(app: Starlette, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serve on a loopback port until cancelled; `ready` is told the port (0 takes any that is free). Raises `Temporary` if another program has the port, `Config` if it can't be had."""
-    where = f"[web] host = {host!r}, port = {port}"
-    if not is_loopback(host):
-        raise Config(f"{where}: the page has no login yet, so it is for this machine only. Set host to 127.0.0.1.")
-    address = "127.0.0.1" if host.lower() == "localhost" else host
+async def serve_page(app: ASGIApp, web: Web, ready: Callable[[int], None]) -> None:
+    """Serve on the port until cancelled; `ready` is told the port (0 takes any that is free). Raises `Temporary` if another program has the port, `Config` if it can't be had."""
+    where = f"[web] host = {web.host!r}, port = {web.port}"
+    if not is_loopback(web.host) and not web.certificate and not web.behind_proxy:
+        raise Config(f"{where}: others could reach the page there, and read along. Set host to 127.0.0.1, or give it TLS.")
+    tls = _tls(web.certificate, web.certificate_key) if web.certificate and web.certificate_key else None
+    address = "127.0.0.1" if web.host.lower() == "localhost" else web.host
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
+        listener.bind((address, web.port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -84,7 +89,23 @@ async def serve_page(app: Starlette, host: str, port: int, ready: Callable[[int]
                 f"{where}: another program has this port. Everything but the page works; I'll go on trying. End that program, or set another port."
             ) from error
         raise Config(f"{where}: the page can't be served there ({error.strerror or error}). Set another host or port.") from error
-    await _serve(app, listener, lambda: ready(listener.getsockname()[1]))
+    await _serve(app, listener, lambda: ready(listener.getsockname()[1]), tls)
+
+
+def _tls(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password="")  # with an encrypted key OpenSSL would ask the terminal
+    except ssl.SSLError as error:
+        raise Config(
+            f"[web] certificate and certificate_key can't be used ({error.reason or error}). They must be PEM files that belong together, "
+            f"the key without a password: {certificate}, {key}."
+        ) from error
+    except OSError as error:
+        raise Config(
+            f"[web] certificate or certificate_key can't be read ({error.strerror}): {certificate}, {key}. This user must be able to."
+        ) from error
+    return context
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -112,24 +133,65 @@ def _door_socket(path: Path) -> socket.socket:
     return listener
 
 
-async def _serve(app: Starlette, listener: socket.socket, ready: Callable[[], None]) -> None:
+class _Protocol(H11Protocol):
+    """With an end to patience: for a connection that asks for nothing or only begins to, and for a body that goes on coming after the answer."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS_MAX:
+            transport.abort()
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        else:
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(HEAD_S_MAX, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+async def _serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None], tls: ssl.SSLContext | None = None) -> None:
     config = UvicornConfig(
         app,
-        http=H11Protocol,
+        http=_Protocol,
         ws="none",
         loop="none",
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what strangers send is no news
         access_log=False,
         proxy_headers=False,
+        server_header=False,
         limit_concurrency=CONNECTIONS_MAX,
     )
     config.load()
     state, stopping = ServerState(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: H11Protocol(config, state, {"stopping": stopping}), sock=listener)
+    handshake_s = HEAD_S_MAX if tls else None
+    server = await loop.create_server(
+        lambda: _Protocol(config, state, {"stopping": stopping}), sock=listener, ssl=tls, ssl_handshake_timeout=handshake_s
+    )
     try:
         ready()
         await asyncio.Event().wait()

@@ -1,24 +1,32 @@
 """The stream of one conversation's events to one reader (server-sent events).
 
-`event: entry` carries a committed entry, with its seq as id; `event: writing` carries a `Writing`, without one. Entries come from the
-journal, in order and without a gap, however slow the reader; what is being written may be skipped, and each character of it is sent once.
+    event: entry      id: SEQ   a committed entry
+    event: writing    a `Writing`
+    event: standing   a `Stands`
+    event: list       {}: some conversation changed; at most one a second
+
+Entries come from the journal, in order and without a gap, however slow the reader; what is being written may be skipped, and each character of it is
+sent once. Before anything is sent it is asked whether the reader is still allowed to read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from holdfast.core.entries import AssistantMessage, Entry
 from holdfast.errors import HoldfastError
-from holdfast.ports import Gateway
+from holdfast.ports import Clock, Gateway, Standing
 from holdfast.web.platform import Listener, WebPlatform
-from holdfast.web.wire import KEEP_ALIVE_S, Writing
+from holdfast.web.wire import KEEP_ALIVE_S, Stands, Writing
+from holdfast.web.words import stands
 
+LIST_S_MIN: Final = 1.0
+"""How long after a `list` event the next one may come."""
 HEADERS: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
@@ -49,54 +57,96 @@ class Sent:
 
 
 class EventStream:
-    """The response that goes on until the reader leaves or the gateway stops (`stopping`)."""
+    """The response that goes on until the reader leaves or may not read any more (`allowed`), or the gateway stops (`stopping`)."""
 
-    def __init__(self, gateway: Gateway, platform: WebPlatform, conversation: str, after: int, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        platform: WebPlatform,
+        clock: Clock,
+        conversation: str,
+        after: int,
+        stopping: asyncio.Event,
+        allowed: Callable[[], bool],
+    ) -> None:
         self._gateway = gateway
         self._platform = platform
+        self._clock = clock
         self._conversation = conversation
         self._after = after
         self._stopping = stopping
+        self._allowed = allowed
         self._sent = Sent()
+        self._standing: Standing | None = None
+        self._stands: Stands | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the signature is ASGI's
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await _write(send, b": open\n\n")
-        events = self._gateway.follow(self._conversation, self._after)
+        events, changes = self._gateway.follow(self._conversation, self._after), self._gateway.changes()
         ends = {asyncio.create_task(_left(receive)), asyncio.create_task(self._stopping.wait())}
         with self._platform.listen(self._conversation) as listener:
             try:
-                await self._relay(events, listener, ends, send)
+                await self._relay(events, changes, listener, ends, send)
             except HoldfastError:
                 pass  # the journal or the gateway is ending: the reader comes again, and goes on after the last entry it has
             finally:
                 await _cancel(ends)
-                if isinstance(events, AsyncGenerator):
-                    await events.aclose()
+                for source in (events, changes):
+                    if isinstance(source, AsyncGenerator):
+                        await source.aclose()
         await _write(send, b"", more=False)
 
-    async def _relay(self, events: AsyncIterator[Entry], listener: Listener, ends: set[asyncio.Task[bool]], send: Send) -> None:
+    async def _relay(
+        self,
+        events: AsyncIterator[Entry | Standing],
+        changes: AsyncIterator[None],
+        listener: Listener,
+        ends: set[asyncio.Task[bool]],
+        send: Send,
+    ) -> None:
         following = asyncio.create_task(_next(events))
         writing = asyncio.create_task(listener.changed.wait())
+        changed = asyncio.create_task(_next(changes))
         try:
             while True:
-                waited_for = {following, writing, *ends}
+                waited_for = {following, writing, changed, *ends}
                 done, _ = await asyncio.wait(waited_for, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-                if done & ends:
+                if done & ends or not self._allowed():
                     return
                 chunks = [] if done else [b": still here\n\n"]
                 if following in done:
-                    entry = following.result()
-                    if entry is None:
+                    event = following.result()
+                    if event is None:
                         return
-                    chunks.append(self._entry(entry))
+                    chunks.append(self._told(event))
                     following = asyncio.create_task(_next(events))
                 if writing in done:
                     chunks.append(self._writing(*listener.take()))
                     writing = asyncio.create_task(listener.changed.wait())
+                if changed in done:
+                    chunks.append(b"event: list\ndata: {}\n\n")
+                    changed = asyncio.create_task(_next(changes, LIST_S_MIN))
+                chunks.append(self._how_it_stands())
                 await _write(send, b"".join(chunks))
         finally:
-            await _cancel({following, writing})
+            await _cancel((following, writing, changed))
+
+    def _told(self, event: Entry | Standing) -> bytes:
+        if isinstance(event, Standing):
+            self._standing = event
+            return b""
+        return self._entry(event)
+
+    def _how_it_stands(self) -> bytes:
+        """The words, whenever they are others: time alone can change them."""
+        if self._standing is None:
+            return b""
+        now_stands = stands(self._standing, self._clock.now())
+        if now_stands == self._stands:
+            return b""
+        self._stands = now_stands
+        return b"event: standing\ndata: %s\n\n" % msgspec.json.encode(now_stands)
 
     def _entry(self, entry: Entry) -> bytes:
         self._sent.entry(entry)
@@ -112,8 +162,13 @@ async def _write(send: Send, chunk: bytes, more: bool = True) -> None:
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
-async def _next(events: AsyncIterator[Entry]) -> Entry | None:
-    return await anext(events, None)
+T = TypeVar("T")
+
+
+async def _next(source: AsyncIterator[T], after_s: float = 0.0) -> T | None:
+    """The next one, not before some time has passed; None if there is no more."""
+    await asyncio.sleep(after_s)
+    return await anext(source, None)
 
 
 async def _left(receive: Receive) -> bool:
@@ -123,7 +178,7 @@ async def _left(receive: Receive) -> bool:
     return True
 
 
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)  # a failure nobody waited for any more has no reader

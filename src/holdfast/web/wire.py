@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,16 +18,28 @@ AUTHOR: Final = "local"
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 NAME_CHARS_MAX: Final = 64
 KEY_CHARS_MAX: Final = 128
+FILES_MAX: Final = 10
+"""So many files go with one message."""
+FILE_NAME_CHARS_MAX: Final = 255
 KEEP_ALIVE_S: Final = 15.0
 SOCKET_PATH_BYTES_MAX: Final = 103
 """The shortest `sun_path` among the systems we run on (104 with its end on macOS, 108 on Linux)."""
 
 
-class Post(msgspec.Struct, frozen=True):
+class Attached(msgspec.Struct, frozen=True):
+    """A file of a message, kept before under this sha256. What it is, is looked up in the file, whatever `media_type` says."""
+
+    sha256: str
+    name: str = ""
+    media_type: str = ""
+
+
+class Post(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message to the gateway. `key` is the sender's own: the same one again is the same message."""
 
     key: str
     text: str
+    attachments: tuple[Attached, ...] = ()
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -45,15 +58,63 @@ class Writing(msgspec.Struct, frozen=True):
     text: str
 
 
+State = Literal["idle", "working", "waiting", "asking"]
+
+
+class Stands(msgspec.Struct, frozen=True):
+    """How a conversation stands, in words; `until`: when it will be tried again, or the question expires (0: nothing of the kind)."""
+
+    state: State
+    words: str
+    until: float = 0.0
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in the list: its row, how it stands, and with a search the words around what was found."""
+
+    key: str
+    account: str
+    last_seq: int
+    last_at: float
+    running: bool
+    due: float | None
+    turn_gate: str
+    speech_gate: str
+    attempts: int
+    asks: bool
+    title: str
+    name: str
+    state: State
+    words: str
+    until: float
+    excerpt: str = ""
+
+
+class Uploaded(msgspec.Struct, frozen=True):
+    """The file is on disk, as `sha256`; `media_type` is what it is, whatever it is called."""
+
+    sha256: str
+    media_type: str
+    size: int
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Opening `link` within `valid_s` logs one browser in, once."""
+
+    code: str
+    link: str
+    valid_s: float
+
+
 class Page(msgspec.Struct, frozen=True):
-    """Some entries, in order. `more`: ask again, after the last of these."""
+    """Some entries, in order. `more`: there are others beyond (after the last of these; where `before` was asked, before the first)."""
 
     entries: tuple[Entry, ...]
     more: bool = False
 
 
 class TooLong(Request):
-    """The message is over the limit."""
+    """The message, or the file, is over the limit."""
 
 
 def conversation_key(name: str) -> str:
@@ -63,6 +124,21 @@ def conversation_key(name: str) -> str:
             f"{name[:NAME_CHARS_MAX]!r} can't be the name of a conversation: take 1 to {NAME_CHARS_MAX} printable characters without ':' and '/'."
         )
     return f"{ACCOUNT}:{name}"
+
+
+def conversation_name(key: str) -> str:
+    """What to call a conversation: those of this account by their name, others by their key."""
+    return key.removeprefix(f"{ACCOUNT}:")
+
+
+def file_name(name: str) -> str:
+    """A file's name as one line that can be printed, without the folders it came from; its ending stays if it has to be cut."""
+    last = re.split(r"[/\\]", name)[-1]
+    line = " ".join("".join(char if char.isprintable() else " " for char in last).split())
+    if len(line) > FILE_NAME_CHARS_MAX:
+        end = Path(line).suffix[:16]
+        line = line[: FILE_NAME_CHARS_MAX - len(end)] + end
+    return line if line.strip(".") else "file"
 
 
 def check_text(text: str) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from holdfast.core.entries import AssistantMessage, Choice, Command, UserMessage
+from holdfast.core.entries import AssistantMessage, Attachment, Choice, Command, UserMessage
+from holdfast.core.weather import GateRow
 from holdfast.errors import JournalFull
-from holdfast.runtime.clock import SystemClock
-from holdfast.testing.fake_gateway import FakeGateway
-from holdfast.web.door import BODY_BYTES_MAX, ENTRIES_AT_ONCE_MAX, is_loopback, page_only
+from holdfast.web.api import BODY_BYTES_MAX, ENTRIES_AT_ONCE_MAX, ROWS_MAX
 from holdfast.web.wire import MESSAGE_BYTES_MAX
 
 MESSAGES = "/v1/conversations/kitchen/messages"
@@ -53,6 +52,45 @@ async def test_commands_and_choices_are_told_from_messages(rig: Any) -> None:
         Choice(author="local", id="k2", question=41, option="go on"),
         UserMessage(author="local", id="k3", text="/stop"),
     ]
+
+
+async def test_files_go_with_a_message_as_what_they_are(rig: Any) -> None:
+    sent = [await _upload(rig, b"\x89PNG\r\n\x1a\n...", "a.png"), await _upload(rig, b"words", "words.png")]
+    attachments = [
+        {"sha256": sent[0], "name": "../../a.png", "media_type": "text/html"},
+        {"sha256": sent[1], "name": "\u202ewo\nrds.png", "media_type": "image/png"},
+    ]
+    response = await rig.client.post(MESSAGES, json={"key": "k1", "text": "", "attachments": attachments})
+    assert response.status_code == 200
+    (entry,) = rig.gateway.transcripts[KEY]
+    assert entry.body.text == ""
+    assert entry.body.attachments == (
+        Attachment(id="k1/0", name="a.png", media_type="image/png", source=sent[0]),
+        Attachment(id="k1/1", name="wo rds.png", media_type="text/plain", source=sent[1]),
+    )
+
+
+async def _upload(rig: Any, data: bytes, name: str) -> str:
+    response = await rig.client.post("/v1/files", params={"name": name}, content=data)
+    assert response.status_code == 200
+    return str(response.json()["sha256"])
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "because"),
+    [
+        ("Look", [{"sha256": "0" * 64, "name": "a.png"}], "a.png is not here"),
+        ("Look", [{"sha256": "../login.key", "name": "a.png"}], "a.png is not here"),
+        ("Look", [{"sha256": "0" * 64, "name": "a"}] * 11, "at most 10 files"),
+        ("/stop", [{"sha256": "0" * 64, "name": "a"}], "A command takes no files"),
+        ("", [], "empty"),
+    ],
+)
+async def test_files_that_cannot_go_with_a_message_are_refused_with_a_sentence(rig: Any, text: str, files: Any, because: str) -> None:
+    response = await rig.client.post(MESSAGES, json={"key": "k1", "text": text, "attachments": files})
+    assert response.status_code == 400
+    assert because in response.json()["error"]
+    assert rig.gateway.transcripts == {}
 
 
 async def test_a_journal_that_cannot_commit_acknowledges_nothing(rig: Any) -> None:
@@ -132,6 +170,23 @@ async def test_a_long_conversation_comes_in_pages(rig: Any) -> None:
     assert page == {"entries": [], "more": False}
 
 
+async def test_a_conversation_is_read_backwards_from_its_end(rig: Any) -> None:
+    for number in range(1, 6):
+        rig.gateway.append(KEY, AssistantMessage(n=number, seen=0, text="x"))
+    end = (await rig.client.get(f"/v1/conversations/{KEY}/entries?before={10**15}&most=2")).json()
+    assert ([entry["seq"] for entry in end["entries"]], end["more"]) == ([4, 5], True)
+    rest = (await rig.client.get(f"/v1/conversations/{KEY}/entries?before=4&most=3")).json()
+    assert ([entry["seq"] for entry in rest["entries"]], rest["more"]) == ([1, 2, 3], False)
+    assert (await rig.client.get(f"/v1/conversations/{KEY}/entries?before=1&most=3")).json() == {"entries": [], "more": False}
+
+
+async def test_nobody_reads_more_at_once_than_the_limit(rig: Any) -> None:
+    for number in range(ENTRIES_AT_ONCE_MAX + 1):
+        rig.gateway.append(KEY, AssistantMessage(n=number, seen=0, text="x"))
+    for query in ("most=100000", f"most=100000&before={10**15}"):
+        assert len((await rig.client.get(f"/v1/conversations/{KEY}/entries?{query}")).json()["entries"]) == ENTRIES_AT_ONCE_MAX
+
+
 async def test_a_conversation_that_does_not_exist_is_not_found(rig: Any) -> None:
     response = await rig.client.get("/v1/conversations/web:local:nowhere/entries")
     assert response.status_code == 404
@@ -154,9 +209,41 @@ async def test_conversations_are_listed_with_the_latest_first(rig: Any) -> None:
     assert [row["key"] for row in (await rig.client.get("/v1/conversations")).json()] == ["web:local:new", "web:local:old"]
 
 
+async def test_a_listed_conversation_says_how_it_stands(rig: Any) -> None:
+    rig.gateway.append(KEY, UserMessage(author="local", id="1", text="What is for dinner?"), at=5.0)
+    gate = GateRow("route:main", until=2e12, streak=3, since=1.0, why="connection refused")
+    rig.gateway.stand(KEY, gate, turn_gate="route:main")
+    (row,) = (await rig.client.get("/v1/conversations")).json()
+    assert {name: row[name] for name in ("name", "key", "title", "last_at", "last_seq", "state", "until", "excerpt")} == {
+        "name": "kitchen",
+        "key": KEY,
+        "title": "What is for dinner?",
+        "last_at": 5.0,
+        "last_seq": 1,
+        "state": "waiting",
+        "until": 2e12,
+        "excerpt": "",
+    }
+    assert row["words"].startswith("Waiting for main, which has been away for 30 days (connection refused).")
+
+
+async def test_the_list_is_never_longer_than_its_limit(rig: Any) -> None:
+    for number in range(ROWS_MAX + 1):
+        rig.gateway.append(f"web:local:{number}", AssistantMessage(n=1, seen=0, text="x"))
+    assert len((await rig.client.get("/v1/conversations")).json()) == ROWS_MAX
+
+
+async def test_a_search_shows_what_it_found(rig: Any) -> None:
+    rig.gateway.append(KEY, UserMessage(author="local", id="1", text="Bread, please"))
+    rig.gateway.append("web:local:cellar", UserMessage(author="local", id="1", text="Wine"))
+    found = (await rig.client.get("/v1/conversations", params={"search": " bread "})).json()
+    assert [(row["name"], row["excerpt"]) for row in found] == [("kitchen", "Bread, please")]
+    assert (await rig.client.get("/v1/conversations", params={"search": "x" * 201})).status_code == 400
+
+
 async def test_status_is_what_the_gateway_says(rig: Any) -> None:
     rig.gateway.state = {"version": "1", "gates": [{"name": "route:main", "state": "open"}]}
-    assert (await rig.client.get("/v1/status")).json() == rig.gateway.state
+    assert (await rig.client.get("/v1/status")).json() == {**rig.gateway.state, "demo": {"pid": 1}}
 
 
 async def test_a_gate_is_retried_by_name(rig: Any) -> None:
@@ -167,54 +254,14 @@ async def test_a_gate_is_retried_by_name(rig: Any) -> None:
     assert "route:other" in response.json()["error"]
 
 
+async def test_the_demo_breaks_what_it_is_told(rig: Any) -> None:
+    assert (await rig.client.post("/v1/demo/kill-tool")).status_code == 200
+    assert rig.demo.broken == ["kill-tool"]
+    response = await rig.client.post("/v1/demo/kill-everybody")
+    assert (response.status_code, response.json()["error"]) == (400, "'kill-everybody' is not in the demo.")
+
+
 async def test_an_unknown_path_is_refused_in_json(rig: Any) -> None:
     response = await rig.client.get("/v2/anything")
     assert response.status_code == 404
     assert response.json() == {"error": "Not Found"}
-
-
-# --- the page on its port -------------------------------------------------------------------------------------------------------------
-
-
-def _page_client(gateway: FakeGateway) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(page_only(gateway, SystemClock())), base_url="http://127.0.0.1:8420")
-
-
-async def test_the_port_has_the_page_and_nothing_else() -> None:
-    async with _page_client(FakeGateway()) as client:
-        page = await client.get("/")
-        assert page.status_code == 200
-        assert page.headers["content-type"] == "text/html; charset=utf-8"
-        assert "default-src 'none'" in page.headers["content-security-policy"]
-        assert page.headers["x-content-type-options"] == "nosniff"
-        assert (await client.get("/v1/conversations")).status_code == 404
-        assert (await client.get("/v1/status")).status_code == 404
-        assert (await client.post(MESSAGES, json={"key": "k", "text": "x"})).status_code == 404
-        assert (await client.post("/")).status_code == 405
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8420", "127.0.0.1:8420", "127.0.0.2", "[::1]:8420", "[::1]"])
-async def test_the_page_answers_to_its_own_names(host: str) -> None:
-    async with _page_client(FakeGateway()) as client:
-        assert (await client.get("/", headers={"host": host})).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420", "192.168.0.2", "[::2]", "0.0.0.0", ""]
-)
-async def test_the_page_does_not_answer_to_foreign_names(host: str) -> None:
-    gateway = FakeGateway()
-    gateway.append("web:local:secret plan", AssistantMessage(n=1, seen=0, text="x"))
-    async with _page_client(gateway) as client:
-        response = await client.get("/", headers={"host": host})
-        assert response.status_code == 421
-        assert "secret plan" not in response.text
-        assert "content-security-policy" in response.headers
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("localhost", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("example", False), ("", False)],
-)
-def test_loopback_is_known_by_name_or_address(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

@@ -31,7 +31,7 @@ from holdfast.core.entries import Entry
 from holdfast.ports import ConversationRow
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing import toolserver
-from holdfast.web.wire import ACCOUNT, Page, Post, Saved, Writing, door_path
+from holdfast.web.wire import ACCOUNT, Attached, Page, Post, Saved, Uploaded, Writing, door_path
 
 COMMAND: Final = (sys.executable, "-c", "import sys; sys.argv[0] = 'holdfast'; from holdfast.cli import main; sys.exit(main())")
 """The command line, of this very Python."""
@@ -68,8 +68,13 @@ class Door:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def send(self, name: str, key: str, text: str) -> Saved:
-        body = msgspec.json.encode(Post(key=key, text=text))
+    async def upload(self, name: str, data: bytes) -> Attached:
+        """Put a file there. Returns what goes with the message."""
+        uploaded = msgspec.json.decode(await self._ask("POST", f"/files?name={quote(name, safe='')}", data), type=Uploaded)
+        return Attached(sha256=uploaded.sha256, name=name, media_type=uploaded.media_type)
+
+    async def send(self, name: str, key: str, text: str, *files: Attached) -> Saved:
+        body = msgspec.json.encode(Post(key=key, text=text, attachments=files))
         return msgspec.json.decode(await self._ask("POST", f"/conversations/{quote(name, safe='')}/messages", body), type=Saved)
 
     async def rows(self) -> tuple[ConversationRow, ...]:
@@ -102,7 +107,7 @@ class Door:
                 async for line in response.aiter_lines():
                     if line.startswith("event: "):
                         kind = line[7:]
-                    elif line.startswith("data: "):
+                    elif line.startswith("data: ") and kind in {"entry", "writing"}:
                         data = line.removeprefix("data: ")
                         yield msgspec.json.decode(data, type=Entry) if kind == "entry" else msgspec.json.decode(data, type=Writing)
         except httpx2.TransportError as error:

@@ -43,15 +43,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one person says in one conversation: each message when the one before is done with, or all `at_once`."""
+    """What one person says in one conversation: each message when the one before is done with, or all `at_once`; the first with a `file`."""
 
     name: str
     texts: tuple[str, ...]
     at_once: bool = False
+    file: bytes = b""
 
 
 SCRIPTS: Final = (
-    Script("a", ('use count {"key": "a1"}', 'use lookup {"key": "a2"} and count {"key": "a2"}')),
+    Script("a", ('use count {"key": "a1"}', 'use lookup {"key": "a2"} and count {"key": "a2"}'), file=b"What is counted counts."),
     Script("b", ('use count {"key": "b1"} and count {"key": "b2"}', "/help", "Thanks")),
     Script("c", ('use lookup {"key": "c1"}', 'use count {"key": "c2"}'), at_once=True),
 )
@@ -180,15 +181,16 @@ class Run:
     async def _converse(self, script: Script) -> None:
         for number, text in enumerate(script.texts, 1):
             key = f"{script.name}{number}"
-            await self._until_saved(script.name, key, text)
+            await self._until_saved(script.name, key, text, script.file if number == 1 else b"")
             self.told[script.name].saved.append((key, text))
             if not script.at_once:
                 await self._until(lambda rows: all(_idle(row) for row in rows if row.key.endswith(f":{script.name}")))
 
-    async def _until_saved(self, name: str, key: str, text: str) -> None:
+    async def _until_saved(self, name: str, key: str, text: str, file: bytes) -> None:
         while True:
             with contextlib.suppress(Away):
-                await self.gateway.door.send(name, key, text)
+                files = [await self.gateway.door.upload("note.txt", file)] if file else []
+                await self.gateway.door.send(name, key, text, *files)
                 return
             await asyncio.sleep(LOOK_S)
 

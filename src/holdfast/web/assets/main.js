@@ -1,0 +1,289 @@
+// The page: what belongs to what. Each part is a module of its own; here they are put together.
+
+import { Away, NotLoggedIn, logout, retry, status } from "./api.js";
+import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
+import { $, announce, setText, show } from "./dom.js";
+import { LoginScreen, fromAddress } from "./login.js";
+import { Outbox } from "./outbox.js";
+import { Sidebar } from "./sidebar.js";
+import { itemsOf } from "./transcript.js";
+import { View } from "./view.js";
+
+const FRAME_MS = 67; // about 15 drawings a second
+const LAST = "holdfast.last";
+const AGAIN_MS = 1000;
+
+class Page {
+  #conversation = null;
+  #timer = 0;
+  #pending = "";
+  #cost = 0;
+  #known = false; // what is there already is no news
+  #wasAway = false;
+
+  constructor() {
+    const loggedOut = () => this.login.open();
+    this.login = new LoginScreen(() => this.#enter());
+    this.outbox = new Outbox((name) => name === this.#conversation?.name && this.#soon("entries"));
+    this.sidebar = new Sidebar({ open: (name) => this.open(name), changed: () => this.#titled(), loggedOut });
+    this.composer = new Composer((text, attachments) => this.#send(text, attachments));
+    this.view = new View({ log: $("log"), list: $("items"), latest: $("latest"), acts: this.#acts() });
+    this.loggedOut = loggedOut;
+    this.#wire();
+  }
+
+  async start() {
+    const why = await fromAddress();
+    await this.#enter(why);
+  }
+
+  // What the buttons in the transcript do.
+  #acts() {
+    return {
+      choose: (seq, option) => this.#send(`/choose ${seq} ${option}`, []),
+      edit: (key) => this.composer.restore(this.outbox.takeBack(key)),
+      discard: (key) => this.outbox.takeBack(key),
+    };
+  }
+
+  #wire() {
+    $("new").addEventListener("click", () => this.new());
+    $("stop").addEventListener("click", () => this.#send("/stop", []));
+    $("try-now").addEventListener("click", () => this.#tryNow());
+    $("logout").addEventListener("click", () => this.#logout());
+    $("earlier").addEventListener("click", () => this.#earlier());
+    new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" }).observe($("earlier"));
+    addEventListener("hashchange", () => this.#address());
+    document.addEventListener("keydown", (event) => this.#key(event));
+    this.#wireTitle();
+  }
+
+  #wireTitle() {
+    const [form, field] = [$("rename-form"), $("name")];
+    const edit = (on) => {
+      show(form, on);
+      show($("heading"), !on);
+      if (on) field.select();
+      else $("rename").focus();
+    };
+    $("rename").addEventListener("click", () => {
+      field.value = $("title").textContent;
+      edit(true);
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const title = field.value.trim().replace(/\s+/g, " ");
+      if (title && title !== $("title").textContent) this.#send(`/title ${title}`, []);
+      edit(false);
+    });
+    $("keep-name").addEventListener("click", () => edit(false));
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      edit(false);
+    });
+  }
+
+  #key(event) {
+    if (this.login.isOpen) return;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if ($("menu").checkVisibility()) this.sidebar.toggle(true);
+      $("search").focus();
+    } else if (event.altKey && event.code === "KeyN") {
+      event.preventDefault();
+      this.new();
+    } else if (event.key === "Escape" && this.sidebar.isDrawerOpen) this.sidebar.toggle(false);
+  }
+
+  // After the login, and at the start of a browser that has logged in before.
+  async #enter(why = "") {
+    const about = await this.#status(why);
+    if (!about) return;
+    show($("app"), true);
+    setText($("version"), `Holdfast ${about.version}`);
+    if (about.demo) import("./demo.js");
+    this.outbox.nudge();
+    await this.sidebar.refresh();
+    this.#address();
+    this.#soon("entries");
+  }
+
+  // What the gateway is; null if this browser has to log in first.
+  async #status(why) {
+    for (;;) {
+      try {
+        return await status();
+      } catch (error) {
+        if (error instanceof NotLoggedIn) {
+          this.login.open(why);
+          return null;
+        }
+        if (!(error instanceof Away)) throw error;
+        show($("app"), true);
+        this.#isAway(true);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
+
+  // Opens what the address names, else what was open last, else the newest.
+  #address() {
+    const last = localStorage.getItem(LAST) ?? "";
+    if (named()) this.open(named());
+    else if (last && this.sidebar.row(last)) this.open(last);
+    else if (this.sidebar.newest) this.open(this.sidebar.newest);
+    else this.new();
+  }
+
+  new() {
+    const letters = crypto.getRandomValues(new Uint8Array(6));
+    const now = new Date();
+    const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+    this.open(`${date}-${[...letters].map((byte) => "abcdefghijkmnpqrstuvwxyz23456789"[byte % 32]).join("")}`);
+  }
+
+  open(name) {
+    if (this.sidebar.isDrawerOpen) this.sidebar.toggle(false);
+    if (!this.login.isOpen) $("text").focus({ preventScroll: true });
+    if (this.#conversation?.name === name) return;
+    this.#conversation?.close();
+    this.#known = false;
+    this.view.clear();
+    this.composer.open(name);
+    this.sidebar.mark(name);
+    if (named() !== name) history[this.#conversation ? "pushState" : "replaceState"](null, "", `#${encodeURIComponent(name)}`);
+    localStorage.setItem(LAST, name);
+    this.#conversation = new Conversation(name, (what) => this.#changed(what), this.loggedOut);
+    this.#titled();
+    this.#draw();
+  }
+
+  #send(text, attachments) {
+    this.view.toEnd();
+    this.outbox.add(this.#conversation.name, text, attachments);
+  }
+
+  #changed(what) {
+    const { away } = this.#conversation;
+    switch (what) {
+      case "list":
+        this.sidebar.refresh();
+        break;
+      case "connection":
+        this.#isAway(away);
+        this.#soon("entries");
+        break;
+      case "live":
+        this.#soon("live");
+        break;
+      default:
+        this.#soon("entries");
+    }
+  }
+
+  #isAway(away) {
+    show($("away"), away);
+    if (this.#wasAway && !away) {
+      announce("The gateway is back.");
+      this.outbox.nudge();
+      this.sidebar.refresh();
+    }
+    this.#wasAway = away;
+  }
+
+  // Draws when it is time: at once if nothing was drawn lately, and seldom where it takes long.
+  #soon(what) {
+    if (!this.#conversation) return;
+    if (this.#pending !== "entries") this.#pending = what;
+    if (this.#timer) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = 0;
+        this.#draw();
+      },
+      this.#pending === "live" ? Math.max(FRAME_MS, 4 * this.#cost) : 0,
+    );
+  }
+
+  #draw() {
+    const begun = performance.now();
+    const conversation = this.#conversation;
+    const { entries, standing, live, partials } = conversation;
+    const onlyLive = this.#pending === "live" && live && this.view.update({ type: "answer", id: `answer:${live.name}`, live: true, ...live });
+    this.#pending = "";
+    if (!onlyLive) {
+      const keys = new Set(entries.map(({ body }) => body.id).filter(Boolean));
+      const outbox = this.outbox.of(conversation.name);
+      for (const message of outbox) if (message.state === "saved" && keys.has(message.key)) this.outbox.shown(message.key);
+      const items = itemsOf({ entries, standing, live, outbox, partials });
+      this.view.show(items, !this.#known);
+      this.#known ||= conversation.loaded;
+      show($("empty"), !items.length && (conversation.loaded || conversation.away));
+    }
+    show($("earlier"), conversation.more);
+    this.#stands();
+    this.#cost = performance.now() - begun;
+  }
+
+  // How the conversation stands, in the gateway's words.
+  #stands() {
+    const { standing, live } = this.#conversation;
+    const state = standing?.state ?? "idle";
+    $("standing").dataset.state = state;
+    setText($("standing-words"), state === "idle" || (state === "working" && live?.text) ? "" : standing.words);
+    show($("standing"), state !== "idle");
+    show($("try-now"), state === "waiting");
+    show($("stop"), state !== "idle");
+    this.#countDown();
+  }
+
+  // When it is tried again: counted down here, and not read aloud.
+  #countDown() {
+    const { state, until = 0 } = this.#conversation?.standing ?? {};
+    const left = state === "waiting" ? Math.ceil(until - Date.now() / 1000) : 0;
+    setText($("next-try"), left > 0 ? `Next try in ${left < 120 ? `${left} s` : `${Math.round(left / 60)} min`}.` : "");
+    clearTimeout(this.counting);
+    if (left > 0) this.counting = setTimeout(() => this.#countDown(), 1000);
+  }
+
+  async #earlier() {
+    const conversation = this.#conversation;
+    if (!conversation?.loaded || this.loading || !conversation.more) return;
+    this.loading = true;
+    if (await conversation.earlier()) this.view.keepingPlace(() => this.#draw());
+    this.loading = false;
+  }
+
+  #titled() {
+    const { name } = this.#conversation ?? {};
+    if (!name) return;
+    const row = this.sidebar.row(name);
+    const title = row ? row.title || name : "New conversation";
+    setText($("title"), title);
+    document.title = `${title} · Holdfast`;
+    show($("rename"), Boolean(row));
+  }
+
+  async #tryNow() {
+    const { gates } = await status();
+    for (const { name, state } of gates) if (state !== "open") await retry(name);
+  }
+
+  async #logout() {
+    await logout();
+    this.login.open("You are logged out of this browser.");
+  }
+}
+
+// The conversation that the address names.
+function named() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
+new Page().start();

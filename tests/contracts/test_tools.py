@@ -10,8 +10,14 @@ import pytest
 from holdfast.ports import ToolOutcome
 from holdfast.testing.contracts.tools import Rig, ToolHostContract, call
 from holdfast.testing.fake_tools import FakeTools, Outside
-from holdfast.testing.tool_rig import SystemClock, demo_server, supervised
+from holdfast.testing.tool_rig import HttpServer, SystemClock, demo_server, supervised
 from holdfast.tools.mcp import McpHost
+from holdfast.tools.settings import Address
+
+
+def counted(journal: Path, tool: str, key: str) -> int:
+    effects = map(json.loads, journal.read_text().splitlines())
+    return sum(effect["effect"] == tool and effect["arguments"].get("key") == key for effect in effects)
 
 
 class TestMcpHost(ToolHostContract):
@@ -20,17 +26,41 @@ class TestMcpHost(ToolHostContract):
         journal = tmp_path / "effects"
         host = McpHost([demo_server(journal, "--dangerous")], keep=_forget, kept={}, clock=SystemClock())
 
-        def count(tool: str, key: str) -> int:
-            effects = map(json.loads, journal.read_text().splitlines())
-            return sum(effect["effect"] == tool and effect["arguments"].get("key") == key for effect in effects)
-
         async def lose(repeatable: bool) -> ToolOutcome:
             await host.call(call("clock"))
             outcomes = await asyncio.gather(host.call(call("slow", seconds=60)), host.call(call("crash", process="self")))
             return outcomes[0 if repeatable else 1]
 
         async with supervised(host):
-            yield Rig(host, count, lose)
+            yield Rig(host, lambda tool, key: counted(journal, tool, key), lose)
+
+
+class TestMcpHostOverHttp(ToolHostContract):
+    @pytest.fixture
+    async def rig(self, tmp_path: Path) -> AsyncIterator[Rig]:
+        journal = tmp_path / "effects"
+
+        async def start_again_and_again(server: HttpServer) -> None:
+            while True:
+                await server.ended()
+                await server.start()
+
+        async with HttpServer(journal, "--dangerous", "--token", "secret") as server:
+            headers = {"authorization": "Bearer secret"}
+            host = McpHost([server.settings(where=Address(server.url, headers))], keep=_forget, kept={}, clock=SystemClock())
+
+            async def lose(repeatable: bool) -> ToolOutcome:
+                await host.call(call("clock"))
+                outcomes = await asyncio.gather(host.call(call("slow", seconds=60)), host.call(call("crash", process="self")))
+                return outcomes[0 if repeatable else 1]
+
+            again = asyncio.create_task(start_again_and_again(server))
+            try:
+                async with supervised(host):
+                    yield Rig(host, lambda tool, key: counted(journal, tool, key), lose)
+            finally:
+                again.cancel()
+                await asyncio.wait([again])
 
 
 class TestFakeTools(ToolHostContract):

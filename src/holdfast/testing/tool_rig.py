@@ -1,4 +1,4 @@
-"""What tests of real tool servers need: our own server as a child, and the simplest possible supervision."""
+"""What tests of real tool servers need: our own server as a child, over stdio or HTTP, and the simplest possible supervision."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from holdfast.errors import Config, Temporary
 from holdfast.tools.mcp import McpHost, Owner
-from holdfast.tools.settings import Command, ServerSettings
+from holdfast.tools.settings import Address, Command, ServerSettings
 
 RESTART_S = 0.05
 
@@ -36,6 +37,62 @@ def demo_server(journal: Path, *options: str, **settings: Any) -> ServerSettings
     command = (sys.executable, "-m", "holdfast.testing.toolserver", "--journal", str(journal), *options)
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # a server sees nothing of our environment that is not named
     return ServerSettings(**{"name": "demo", "where": Command(command, path), "trust_annotations": True, **settings})
+
+
+class HttpServer:
+    """`holdfast.testing.toolserver` over HTTP, at a port that stays its own however often it is killed and started again."""
+
+    def __init__(self, journal: Path, *options: str) -> None:
+        self.url = ""
+        self._command = (sys.executable, "-m", "holdfast.testing.toolserver", "--journal", str(journal), *options)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.kill()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2].partition("/")[0] or 0)
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Return when it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            "--http",
+            str(self.port),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        assert self._process.stdout
+        self.url = (await self._process.stdout.readline()).decode().strip()
+        assert self.url, "the tool server did not start"
+
+    async def ended(self) -> None:
+        """Return when the process is gone."""
+        assert self._process
+        await self._process.wait()
+        self._process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001 - asyncio has no public way
+
+    async def kill(self) -> None:
+        """With SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            assert self._process
+            self._process.kill()
+        await self.ended()
+
+    def settings(self, **settings: Any) -> ServerSettings:
+        """As server `demo`, its annotations trusted."""
+        return ServerSettings(**{"name": "demo", "where": Address(self.url), "trust_annotations": True, **settings})
 
 
 @contextlib.asynccontextmanager

@@ -1,9 +1,10 @@
-"""A tool server of our own, for demonstrations and tests: `python -m holdfast.testing.toolserver [--journal FILE] [--dangerous]`.
+"""A tool server of our own, for demonstrations and tests: `python -m holdfast.testing.toolserver [--journal FILE] [--dangerous] [--http PORT]`.
 
 Every effect is one line of JSON in the journal file (or the one named by `HOLDFAST_TOOLSERVER_JOURNAL`), synced before it is answered: so
 effects can be counted from outside, whatever was killed. Each start of the server is written there too.
 
-It speaks MCP over stdio without the SDK, and imports nothing but the standard library, because tests start it by the hundred.
+It speaks MCP over stdio, or streamable HTTP (`toolserver_http`), without the SDK, and imports nothing but the standard library, because tests start
+it by the hundred.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 PROGRESS_S: Final = 0.25
+
+Say = Callable[[dict[str, Any]], None]
+Report = Callable[[float, float], None]
 
 _READ_ONLY: Final = {"readOnlyHint": True}
 _PROPERTIES: Final[dict[str, Any]] = {"key": {"type": "string", "examples": ["visitors"]}, "seconds": {"type": "number", "examples": [10]}}
@@ -102,60 +107,58 @@ class Effects:
 
 
 class Server:
-    """MCP, as much as these tools need."""
+    """MCP, as much as these tools need, with one client. What belongs to a message is said to whoever brought it."""
 
     def __init__(self, effects: Effects, *, dangerous: bool) -> None:
         self._effects = effects
         self._tools = [*TOOLS, CRASH] if dangerous else TOOLS
         self._names = {tool["name"] for tool in self._tools}
-        self._out = threading.Lock()
         self._cancelled: dict[Any, threading.Event] = {}
 
-    def serve(self) -> None:
-        """Until the end of input; whatever is still going on then is left."""
-        for line in sys.stdin.buffer:
-            self._take(json.loads(line))
-
-    def _take(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any], say: Say) -> None:
         params = message.get("params", {})
         match message.get("method"):
             case "initialize":
                 version = {"name": "holdfast-toolserver", "version": "1"}
-                self._reply(message, {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": version})
+                result = {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": version}
+                say({"id": message["id"], "result": result})
             case "ping":
-                self._reply(message, {})
+                say({"id": message["id"], "result": {}})
             case "tools/list":
-                self._reply(message, {"tools": self._tools})
+                say({"id": message["id"], "result": {"tools": self._tools}})
             case "tools/call" if params["name"] in self._names:
                 cancelled = self._cancelled[message["id"]] = threading.Event()
-                threading.Thread(target=self._call, args=(message, cancelled), daemon=True).start()
+                threading.Thread(target=self._call, args=(message, say, cancelled), daemon=True).start()
             case "tools/call":
-                self._write({"id": message["id"], "error": {"code": -32602, "message": f"Unknown tool: {params['name']}"}})
+                say({"id": message["id"], "error": {"code": -32602, "message": f"Unknown tool: {params['name']}"}})
             case "notifications/cancelled":
                 if call := self._cancelled.get(params.get("requestId")):
                     call.set()
             case method if "id" in message:
-                self._write({"id": message["id"], "error": {"code": -32601, "message": f"Method not found: {method}"}})
+                say({"id": message["id"], "error": {"code": -32601, "message": f"Method not found: {method}"}})
 
-    def _call(self, message: dict[str, Any], cancelled: threading.Event) -> None:
+    def _call(self, message: dict[str, Any], say: Say, cancelled: threading.Event) -> None:
         params = message["params"]
+        token = params.get("_meta", {}).get("progressToken")
+
+        def report(progress: float, total: float) -> None:
+            if token is not None:
+                say({"method": "notifications/progress", "params": {"progressToken": token, "progress": progress, "total": total}})
+
         try:
-            text, failed = (
-                self._act(params["name"], params.get("arguments") or {}, params.get("_meta", {}).get("progressToken"), cancelled),
-                False,
-            )
+            text, failed = self._act(params["name"], params.get("arguments") or {}, report, cancelled), False
         except (ValueError, OSError) as failure:
             text, failed = str(failure), True
         del self._cancelled[message["id"]]
         if not cancelled.is_set():
-            self._reply(message, {"content": [{"type": "text", "text": text}], "isError": failed})
+            say({"id": message["id"], "result": {"content": [{"type": "text", "text": text}], "isError": failed}})
 
-    def _act(self, name: str, arguments: dict[str, Any], token: Any, cancelled: threading.Event) -> str:
+    def _act(self, name: str, arguments: dict[str, Any], report: Report, cancelled: threading.Event) -> str:
         match name, arguments:
             case "clock", _:
                 return datetime.now(UTC).isoformat(timespec="seconds")
             case "count", {"key": str(key), **more} if isinstance(more.get("seconds", 0), int | float):
-                self._wait(more.get("seconds", 0), token, cancelled)
+                self._wait(more.get("seconds", 0), report, cancelled)
                 if not cancelled.is_set():
                     self._effects.add("count", arguments)
                 return f"{key} is counted: {self._effects.times('count', key)}"
@@ -165,7 +168,7 @@ class Server:
                 self._effects.add("lookup", arguments)
                 return hashlib.sha256(key.encode()).hexdigest()[:8]
             case "slow", {"seconds": int() | float() as seconds}:
-                self._wait(seconds, token, cancelled)
+                self._wait(seconds, report, cancelled)
                 if not cancelled.is_set():
                     self._effects.add("slow", arguments)
                 return f"took {seconds:g} s"
@@ -176,20 +179,23 @@ class Server:
             case _:
                 raise ValueError(f"{name} can't be called with {json.dumps(arguments)}")
 
-    def _wait(self, seconds: float, token: Any, cancelled: threading.Event) -> None:
+    def _wait(self, seconds: float, report: Report, cancelled: threading.Event) -> None:
         start = time.monotonic()
         while (past := time.monotonic() - start) < seconds and not cancelled.wait(min(PROGRESS_S, seconds - past)):
-            if token is not None:
-                progress = {"progressToken": token, "progress": time.monotonic() - start, "total": seconds}
-                self._write({"method": "notifications/progress", "params": progress})
+            report(time.monotonic() - start, seconds)
 
-    def _reply(self, message: dict[str, Any], result: dict[str, Any]) -> None:
-        self._write({"id": message["id"], "result": result})
 
-    def _write(self, message: dict[str, Any]) -> None:
-        with self._out:
+def serve(server: Server) -> None:
+    """Over stdio, until the end of input; whatever is still going on then is left."""
+    out = threading.Lock()
+
+    def say(message: dict[str, Any]) -> None:
+        with out:
             sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
             sys.stdout.flush()
+
+    for line in sys.stdin.buffer:
+        server.take(json.loads(line), say)
 
 
 def _number(process: str) -> int:
@@ -199,16 +205,23 @@ def _number(process: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m holdfast.testing.toolserver", description="A tool server (MCP over stdio) for trying things out."
-    )
+    parser = argparse.ArgumentParser(prog="python -m holdfast.testing.toolserver", description="A tool server (MCP) for trying things out.")
     journal = os.environ.get("HOLDFAST_TOOLSERVER_JOURNAL", "")
     parser.add_argument("--journal", metavar="FILE", default=journal, help="write each effect to this file, one line of JSON each")
     parser.add_argument("--dangerous", action="store_true", help="offer the tool that kills processes, too")
+    parser.add_argument(
+        "--http", metavar="PORT", type=int, help="speak streamable HTTP at this port of 127.0.0.1 (0: a free one, which is printed)"
+    )
+    parser.add_argument("--token", default="", help="with --http: let in only who brings this bearer token")
     options = parser.parse_args()
     effects = Effects(options.journal)
     effects.add("start", {})
-    Server(effects, dangerous=options.dangerous).serve()
+    if options.http is None:
+        serve(Server(effects, dangerous=options.dangerous))
+    else:
+        from holdfast.testing.toolserver_http import serve_http  # noqa: PLC0415 - an HTTP server takes as long to import as all the rest
+
+        serve_http(lambda: Server(effects, dangerous=options.dangerous), options.http, options.token)
     os._exit(0)  # calls in flight end with their client
 
 

@@ -140,7 +140,7 @@ class Session:
             self.changed = True  # does it answer at all?
             if unanswered.fate == "not sent":
                 raise Temporary(str(unanswered))
-            return ToolOutcome("error" if unanswered.fate == "refused" else "unknown", str(unanswered))
+            return ToolOutcome("error" if unanswered.fate == "refused" else "unknown", str(unanswered).removesuffix("."))
         if self.link.lost:
             return ToolOutcome("unknown", f"the tool server was lost during the call ({self.link.last_words()})")
         return ToolOutcome("error", cut(failure.message))

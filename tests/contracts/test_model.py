@@ -1,9 +1,10 @@
-"""The model contract on the practice model, a real llama.cpp and the stub."""
+"""The model contract on the practice model, a real llama.cpp and the stub, in every dialect."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -11,8 +12,10 @@ from holdfast.core.request import Tool
 from holdfast.models import Endpoint, open_model
 from holdfast.models.practice import PracticeModel
 from holdfast.testing.contracts.model import ModelContract, ModelRig
+from holdfast.testing.dialects import STREAMS, Say, Think, Use
 from holdfast.testing.llama import Llama, Options, unavailable
-from holdfast.testing.stub_provider import CHUNKED, Hit, Reply, StubProvider, call, chunk, event, events, finish, http, text, usage
+from holdfast.testing.memory_files import MemoryFiles
+from holdfast.testing.stub_provider import CHUNKED, Hit, Reply, StubProvider, chunk, http
 
 CLOCK = Tool("get_time", "The time.", {"type": "object", "properties": {"tz": {"type": "string"}}})
 
@@ -32,27 +35,33 @@ class TestPracticeModel(ModelContract):
 
 
 class TestLlama(ModelContract):
-    @pytest.fixture
-    async def rig(self, llama: Llama) -> AsyncIterator[ModelRig]:
-        model = open_model("openai-chat", Endpoint(name="main", base_url=llama.base_url, model="scripted"))
+    @pytest.fixture(params=sorted(STREAMS))
+    async def rig(self, llama: Llama, request: pytest.FixtureRequest) -> AsyncIterator[ModelRig]:
+        model = open_model(request.param, Endpoint(name="main", base_url=llama.base_url, model="scripted"), MemoryFiles())
         yield ModelRig(model=model, tool=CLOCK, for_call="TOOL", for_long="LONG")
         await model.close()
 
 
-def provider(hit: Hit) -> Reply:
+def provider(dialect: str) -> Callable[[Hit], Reply]:
     """Answers as a provider would, by the last message."""
-    last = hit.json["messages"][-1]
-    if last["content"] == "LONG":
-        return Reply(CHUNKED, chunk(event(text("and so on"))), end="hang")
-    if last["content"] == "TOOL":
-        return Reply(http(events(call(0, "get_time", '{"tz": "UTC"}'), finish("tool_calls"), usage(5, 3))))
-    return Reply(http(events(text("Hello"), text(" there."), finish(), usage(5, 3))))
+
+    def answer(hit: Hit) -> Reply:
+        last = json.dumps(hit.json["input" if dialect == "openai-responses" else "messages"][-1])
+        if "LONG" in last:
+            begun = STREAMS[dialect](Say("and so on"))
+            return Reply(
+                CHUNKED, *(chunk(event) for event in begun[: [b"and so on" in event for event in begun].index(True) + 1]), end="hang"
+            )
+        parts = (Think("Hm."), Use("get_time", '{"tz": "UTC"}')) if "TOOL" in last else (Say("Hello", " there."),)
+        return Reply(http(b"".join(STREAMS[dialect](*parts))))
+
+    return answer
 
 
 class TestStub(ModelContract):
-    @pytest.fixture
-    async def rig(self) -> AsyncIterator[ModelRig]:
-        async with StubProvider(provider) as stub:
-            model = open_model("openai-chat", Endpoint(name="main", base_url=stub.base_url, model="m"))
+    @pytest.fixture(params=sorted(STREAMS))
+    async def rig(self, request: pytest.FixtureRequest) -> AsyncIterator[ModelRig]:
+        async with StubProvider(provider(request.param)) as stub:
+            model = open_model(request.param, Endpoint(name="main", base_url=stub.base_url, model="m"), MemoryFiles())
             yield ModelRig(model=model, tool=CLOCK, for_call="TOOL", for_long="LONG")
             await model.close()

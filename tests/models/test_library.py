@@ -66,7 +66,7 @@ async def test_without_tools_and_instructions_none_are_sent(to: Open) -> None:
 async def test_without_a_key_no_header_pretends_one_and_the_environment_adds_nothing(to: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "from-the-environment")
-    route = await to(answering(), key="")
+    route = await to(answering(), api_key="")
     await route.ask()
     assert "authorization" not in route.stub.hits[0].headers
     assert "from-the-environment" not in str(route.stub.hits[0])

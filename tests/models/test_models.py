@@ -1,4 +1,4 @@
-"""Opening a model is free, and the library is loaded only when it is wanted (also `models/__init__.py` and `models/openai_chat.py`)."""
+"""Opening a model is free, and what a dialect needs is loaded only when it is wanted (also `models/__init__.py` and `models/lazy.py`)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,43 @@ import pytest
 from holdfast.errors import Config
 from holdfast.models import Endpoint, open_model
 from holdfast.models.practice import PracticeModel
+from holdfast.testing.memory_files import MemoryFiles
 
-HEAVY = ("pydantic_ai", "pydantic", "openai", "httpx2", "anyio")
+HEAVY = ("pydantic_ai", "pydantic", "openai", "anthropic", "httpx2", "mcp", "aiohttp", "logfire", "numpy", "starlette")
 
-OPENING = f"""
-import sys
+LOADS = {"openai-chat": {"pydantic_ai", "pydantic", "openai", "httpx2"}, "openai-responses": {"httpx2"}, "anthropic": {"httpx2"}}
+"""What a gateway with a route of this dialect alone has loaded once it is warm."""
+
+PROGRAM = f"""
+import asyncio, sys
 from holdfast.models import Endpoint, open_model
-open_model("openai-chat", Endpoint(name="main", base_url="http://127.0.0.1:1/v1", model="m"))
-open_model("practice", Endpoint(name="practice"))
+from holdfast.testing.memory_files import MemoryFiles
+models = [open_model(dialect, Endpoint(name="main", base_url="http://127.0.0.1:1/v1", model="m"), MemoryFiles()) for dialect in {sorted(LOADS)}]
+open_model("practice", Endpoint(name="practice"), MemoryFiles())
+print(*[name for name in {HEAVY} if name in sys.modules])
+if sys.argv[1:]:
+    asyncio.run(models[{sorted(LOADS)}.index(sys.argv[1])].warm())
 print(*[name for name in {HEAVY} if name in sys.modules])
 """
 
-WARMING = """
-import asyncio, sys
-from holdfast.models import Endpoint, open_model
-asyncio.run(open_model("openai-chat", Endpoint(name="main", base_url="http://127.0.0.1:1/v1", model="m")).warm())
-print(*[name for name in ("anthropic", "mcp", "aiohttp", "logfire", "numpy", "starlette") if name in sys.modules])
-"""
 
-
-@pytest.mark.parametrize("program", [OPENING, WARMING], ids=["opening loads nothing", "warming loads nothing else"])
-def test_what_is_loaded(program: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", [])
+@pytest.mark.parametrize("dialect", sorted(LOADS))
+def test_opening_loads_nothing_and_warming_loads_what_the_dialect_needs(dialect: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, dialect], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    opened, warmed = done.stdout.split("\n")[:2]
+    assert (opened, set(warmed.split())) == ("", LOADS[dialect])
 
 
 def test_a_dialect_names_its_model() -> None:
-    assert isinstance(open_model("practice", Endpoint(name="practice")), PracticeModel)
+    assert isinstance(open_model("practice", Endpoint(name="practice"), MemoryFiles()), PracticeModel)
 
 
 def test_a_dialect_of_a_later_version_says_which_there_are() -> None:
-    with pytest.raises(Config, match=r"'main' asks for the dialect 'anthropic'.*Set its dialect to openai-chat or to practice"):
-        open_model("anthropic", Endpoint(name="main"))
+    with pytest.raises(
+        Config, match=r"'main' asks for the dialect 'gemini'.*Set its dialect to openai-chat, openai-responses, anthropic or practice"
+    ):
+        open_model("gemini", Endpoint(name="main"), MemoryFiles())
 
 
 def test_an_endpoint_does_not_show_its_key() -> None:
@@ -51,7 +56,7 @@ def test_an_endpoint_does_not_show_its_key() -> None:
 
 
 async def test_the_loop_goes_on_while_the_library_is_loaded_and_collections_do_not_walk_it() -> None:
-    model = open_model("openai-chat", Endpoint(name="main", base_url="http://127.0.0.1:1/v1", model="m"))
+    model = open_model("openai-chat", Endpoint(name="main", base_url="http://127.0.0.1:1/v1", model="m"), MemoryFiles())
     frozen = gc.get_freeze_count()
     turns = 0
 

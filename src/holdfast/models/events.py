@@ -15,10 +15,7 @@ from pydantic import ValidationError
 
 from holdfast.core.entries import Usage
 from holdfast.models.visible import Shown, ThinkFilter
-from holdfast.models.wire import Broken, Exchange, now
-
-YIELD_AFTER_S: Final = 0.01
-"""How long events that are already here are worked on before others get their turn on the loop."""
+from holdfast.models.wire import YIELD_AFTER_S, Broken, Exchange, now
 
 _FINISHES: Final = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 _NOT_OURS: Final = {"role", "function_call", "audio"}

@@ -8,7 +8,7 @@ believed, and an empty answer is no answer (docs/decisions/005-model-library.md)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ import msgspec
 from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
 from openai import AsyncOpenAI, NotGiven, Omit
 from pydantic_ai.messages import (
+    ImageUrl,
     InstructionPart,
     ModelMessage,
     ModelRequest,
@@ -37,14 +38,17 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from holdfast.core.request import Assistant, Request, Result, Tool, User
 from holdfast.models import Endpoint
+from holdfast.models.attached import Said, what_is_said
+from holdfast.models.complete import answer, object_text
 from holdfast.models.events import Events
 from holdfast.models.visible import Shown
-from holdfast.models.wire import Broken, Exchange, message_of
-from holdfast.ports import Answer
+from holdfast.models.wire import Broken, Connection, Exchange, refused
+from holdfast.ports import Answer, Files
 
 # Nobody asks the library what an answer cost: its price lists, loaded with the first model, take 4 MB and 20 ms.
 set_custom_snapshot(DataSnapshot([], from_auto_update=False))
@@ -59,35 +63,29 @@ class Chat:
     (The SDK walks every message of a request, 37 ms at 350, loses bodies of errors, and takes the end of a stream for the end of the answer.)
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, files: Files) -> None:
         self._endpoint = endpoint
-        self._host = endpoint.base_url.partition("//")[2].partition("/")[0].rpartition("@")[2] or endpoint.name
-        self._url = endpoint.base_url.rstrip("/") + "/chat/completions"
-        self._headers = {"content-type": "application/json", "accept": "text/event-stream"}
-        if endpoint.api_key:
-            self._headers["authorization"] = f"Bearer {endpoint.api_key}"
-        self._http = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout_s),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-            headers={"user-agent": "holdfast"},
-        )
-        client = _Client(base_url="http://unused.invalid", api_key="unused", max_retries=0, http_client=self._http)
+        self._files = files
+        headers = {"authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        self._connection = Connection(endpoint, endpoint.base_url.rstrip("/") + "/chat/completions", headers)
+        client = _Client(base_url="http://unused.invalid", api_key="unused", max_retries=0, http_client=self._connection.http)
         client.chat = SimpleNamespace(completions=SimpleNamespace(create=self._exchange))
         self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
+        self._settings = ModelSettings(max_tokens=endpoint.answer_tokens_max) if endpoint.answer_tokens_max else None
         self._asks_for_usage = True
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._connection.close()
 
     async def call(self, request: Request, on_event: Callable[[str], None]) -> Answer:
         """See `holdfast.ports.Model.call`."""
-        exchange = Exchange(self._endpoint.api_key, self._endpoint.first_event_timeout_s, self._endpoint.idle_timeout_s)
+        exchange = Exchange(self._connection)
         events = Events(exchange, shown := Shown(on_event))
         token = _current.set((exchange, events))
         try:
             return _answer(await self._response(request, shown), events, shown)
         except Broken as broken:
-            raise exchange.failure(self._host, broken) from None  # what caused it may quote the key
+            raise exchange.failure(broken) from None  # what caused it may quote the key
         finally:
             _current.reset(token)
 
@@ -96,9 +94,10 @@ class Chat:
             function_tools=self._model.definitions(request.tools),
             instruction_parts=[InstructionPart(request.instructions)] if request.instructions else None,
         )
-        messages = self._model.prepare_messages(_messages(request, self._endpoint.name), parameters)
+        said = await what_is_said(request.messages, self._files, self._endpoint.images)
+        messages = self._model.prepare_messages(_messages(request, said, self._endpoint.name), parameters)
         await asyncio.sleep(0)  # a long history takes milliseconds to convert, and as long again to send
-        async with self._model.request_stream(messages, None, parameters) as stream:
+        async with self._model.request_stream(messages, self._settings, parameters) as stream:
             async for event in stream:
                 match event:
                     case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
@@ -111,14 +110,14 @@ class Chat:
         exchange, events = _current.get()
         if not self._asks_for_usage:
             body.pop("stream_options")
-        status = await exchange.send(self._http, self._url, self._headers, msgspec.json.encode(body))
+        status = await exchange.send(msgspec.json.encode(body))
         if status == httpx2.codes.OK:
             return events
         said = exchange.body()
-        if status in {400, 422} and "stream_options" in said and self._asks_for_usage:
+        if status in {400, 422} and "stream_options" in said and "stream_options" in body:
             self._asks_for_usage = False  # only our question for the usage was refused: from now on it is not asked
             return await self._exchange(**options)
-        raise Broken(f"answered with HTTP status {status}: {message_of(said) or 'no reason given'}")
+        raise refused(status, said)
 
 
 _current: Final[ContextVar[tuple[Exchange, Events]]] = ContextVar("exchange")
@@ -170,14 +169,16 @@ class _Extra(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="dialect
     calls: dict[str, dict[str, Any]] = {}
 
 
-def _messages(request: Request, route: str) -> list[ModelMessage]:
+def _messages(request: Request, said: Mapping[int, Said], route: str) -> list[ModelMessage]:
     """The request's messages as the library's. Results and the user's next words go into one message, as the library keeps them."""
     messages: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
-    for message in request.messages:
+    for number, message in enumerate(request.messages):
         match message:
-            case User(text=text):
-                parts.append(UserPromptPart(text))
+            case User():
+                words = said[number]
+                pictures = [ImageUrl(picture.url, media_type=picture.media_type) for picture in words.pictures]
+                parts.append(UserPromptPart([words.text, *pictures] if pictures else words.text))
             case Result(call=call, tool=tool, text=text):
                 parts.append(ToolReturnPart(tool, text, call))
             case Assistant():
@@ -210,33 +211,19 @@ def _extra(provider_data: str) -> _Extra:
 def _answer(response: ModelResponse, events: Events, shown: Shown) -> Answer:
     """The answer, if it is one. Raises `Broken`."""
     made = [part for part in response.parts if isinstance(part, ToolCallPart)]
-    if len(made) != events.calls:
+    if len(made) != events.calls or not all(part.tool_name for part in made):
         raise Broken("sent a tool call without the tool's name")
-    calls = tuple((part.tool_name, _arguments(part, events.finish)) for part in made)
-    text = shown.flush()
-    if not text.strip():
-        text = ""
-    if not text and not calls:
-        raise Broken(f"sent an empty answer (finish reason {events.finish!r})")
+    if events.finish == "content_filter":
+        raise Broken("stopped its answer by its content filter (finish reason 'content_filter')")
+    calls = tuple((part.tool_name, object_text(part.tool_name, _given(part), cut=events.finish == "length")) for part in made)
     extra = _Extra(
         thoughts=tuple((part.id, part.content) for part in response.parts if isinstance(part, ThinkingPart) and part.id and part.content),
         calls={str(number): part.provider_details for number, part in enumerate(made) if part.provider_details},
     )
-    return Answer(
-        text=text,
-        calls=calls,
-        usage=events.usage,
-        provider_data=msgspec.json.encode(extra).decode() if extra.thoughts or extra.calls else "",
-    )
+    kept = msgspec.json.encode(extra).decode() if extra.thoughts or extra.calls else ""
+    return answer(shown.flush(), calls, events.usage, kept, f"finish reason {events.finish!r}")
 
 
-def _arguments(part: ToolCallPart, finish: str) -> str:
-    """The text of a JSON object. Nothing at all means no arguments, unless the answer was cut by its limit of length."""
-    text = part.args if isinstance(part.args, str) else ""  # not args_as_json_str(): it wraps half an object so that it parses
-    if not text and finish != "length":
-        return "{}"
-    try:
-        msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Broken(f"sent a call of the tool {part.tool_name!r} whose arguments are not a JSON object") from error
-    return text
+def _given(part: ToolCallPart) -> str:
+    """The arguments as they came. Not `args_as_json_str()`: it wraps half an object so that it parses."""
+    return part.args if isinstance(part.args, str) else ""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
 import httpx2
 import msgspec
 
+from holdfast.models import Endpoint
 from holdfast.ports import ModelFailed, RawFailure
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -29,7 +30,10 @@ REST_S: Final = 2.0
 """How long the rest of a stream (the usage) is waited for once the answer is complete."""
 
 DRAIN_S: Final = 0.1
-"""How long the end of the body is waited for after `[DONE]`, so that the connection can be used again."""
+"""How long the end of the body is waited for after the last event, so that the connection can be used again."""
+
+YIELD_AFTER_S: Final = 0.01
+"""How long events that are already here are worked on before others get their turn on the loop."""
 
 Transport = Literal["", "reset", "eof-clean"]
 
@@ -47,28 +51,50 @@ class Broken(Exception):
         self.transport: Transport = transport
 
 
+class Connection:
+    """The HTTP of one route: its address, its key, and the connections that are used again."""
+
+    def __init__(self, endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> None:
+        self.endpoint = endpoint
+        self.host = endpoint.base_url.partition("//")[2].partition("/")[0].rpartition("@")[2] or endpoint.name
+        self.url = url
+        self.headers = {"content-type": "application/json", "accept": "text/event-stream", **headers}
+        self.http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout_s),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+            headers={"user-agent": "holdfast"},
+        )
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+
 class Exchange:
     """One request, and of its answer: status, headers, and the first 48 kB and the last 16 kB of the body."""
 
-    def __init__(self, secret: str, first_event_timeout_s: float, idle_timeout_s: float) -> None:
-        self._secret = secret
-        self._first_event_timeout_s = first_event_timeout_s
-        self._idle_timeout_s = idle_timeout_s
-        self._deadline = now() + first_event_timeout_s
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._secret = connection.endpoint.api_key
+        self._first_event_timeout_s = connection.endpoint.first_event_timeout_s
+        self._idle_timeout_s = connection.endpoint.idle_timeout_s
+        self._deadline = now() + self._first_event_timeout_s
         self._response: httpx2.Response | None = None
         self._head = bytearray()
         self._tail = bytearray()
         self._size = 0
         self._begun = False
+        self._ended = False
         self.complete = False
         """Set by the reader as soon as what came is a whole answer: from then on nothing that happens to the connection matters."""
 
-    async def send(self, client: httpx2.AsyncClient, url: str, headers: dict[str, str], body: bytes) -> int:
-        """Send the request. Returns the status when the headers of the answer are here. Raises `Broken`."""
+    async def send(self, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+        """Send the request, and after a refusal perhaps another one. Returns the status when the headers of the answer are here. Raises `Broken`."""
+        self._head, self._tail, self._size = bytearray(), bytearray(), 0
+        http, to = self._connection.http, self._connection
         try:
             async with asyncio.timeout_at(self._deadline):
-                request = client.build_request("POST", url, headers=headers, content=body)
-                self._response = await client.send(request, stream=True)
+                request = http.build_request("POST", to.url, headers={**to.headers, **(headers or {})}, content=body)
+                self._response = await http.send(request, stream=True)
                 if self._response.status_code != httpx2.codes.OK:
                     await self._read_error(self._response)
         except TimeoutError as error:
@@ -98,8 +124,8 @@ class Exchange:
                 piece, ended = await self._piece(pieces)
                 for kind, data in parser.feed(piece):
                     if data == b"[DONE]":
-                        self._deadline = min(self._deadline, now() + DRAIN_S)
-                    else:
+                        self.ended()
+                    elif not self._ended:
                         yield self._decoded(kind, data)
         if not self.complete:
             raise self._broken(None)
@@ -108,6 +134,11 @@ class Exchange:
         """An event came that belongs to an answer."""
         self._begun = True
         self._deadline = min(self._deadline, now() + REST_S) if self.complete else now() + self._idle_timeout_s
+
+    def ended(self) -> None:
+        """The last event came: nothing but the end of the body is waited for, and nothing is read."""
+        self._ended = True
+        self._deadline = min(self._deadline, now() + DRAIN_S)
 
     async def close(self) -> None:
         if self._response is not None:
@@ -120,7 +151,7 @@ class Exchange:
             raise Broken("sent an event that is not JSON") from error
         if not isinstance(event, dict):
             raise Broken("sent an event that is not a JSON object")
-        if kind == b"error" or event.get("error"):
+        if kind == b"error" or event.get("type") == "error" or event.get("error"):
             raise Broken(f"reported an error instead of an answer: {message_of(data.decode())}")
         return event
 
@@ -167,7 +198,7 @@ class Exchange:
         gap = b"\n" if self._size > BODY_BYTES_MAX else b""
         return self._mask((bytes(self._head) + gap + bytes(self._tail[-_TAIL_BYTES_MAX:])).decode("utf-8", "replace"))
 
-    def failure(self, host: str, broken: Broken) -> ModelFailed:
+    def failure(self, broken: Broken) -> ModelFailed:
         """Everything that is known, as the runtime takes it."""
         status: int | None = None
         headers: tuple[tuple[str, str], ...] = ()
@@ -176,7 +207,9 @@ class Exchange:
             headers = tuple((name, self._mask(value)) for name, value in self._response.headers.items())
         cause = broken.__cause__
         exception = self._mask(described(cause)) if cause is not None else ""
-        return ModelFailed(RawFailure(self._mask(f"{host} {broken}"), status, headers, self.body(), broken.transport, exception))
+        return ModelFailed(
+            RawFailure(self._mask(f"{self._connection.host} {broken}"), status, headers, self.body(), broken.transport, exception)
+        )
 
     def _mask(self, text: str) -> str:
         """The text without the secret: providers like to repeat a key that they refuse."""
@@ -207,6 +240,11 @@ class _Parser:
                 if self._data:
                     yield self._kind, b"\n".join(self._data)
                 self._kind, self._data = b"", []
+
+
+def refused(status: int, said: str) -> Broken:
+    """The server answered with a status that is not success, and said this."""
+    return Broken(f"answered with HTTP status {status}: {message_of(said) or 'no reason given'}")
 
 
 def described(error: BaseException) -> str:

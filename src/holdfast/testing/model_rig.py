@@ -1,4 +1,4 @@
-"""A route of the dialect openai-chat that leads to a stub provider, for tests of what becomes of its bytes."""
+"""A route that leads to a stub provider, for tests of what becomes of its bytes, in any dialect."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from holdfast.core.request import Message, Request, Tool, User
-from holdfast.models import Endpoint
-from holdfast.models.openai_chat import OpenAIChat
-from holdfast.ports import Answer, ModelFailed, RawFailure
+from holdfast.models import Endpoint, open_model
+from holdfast.ports import Answer, Model, ModelFailed, RawFailure
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.stub_provider import Script, StubProvider
 
 KEY = "sk-a-secret-key"
@@ -22,8 +23,9 @@ KEY = "sk-a-secret-key"
 class Route:
     """A model and the stub it leads to."""
 
-    model: OpenAIChat
+    model: Model
     stub: StubProvider
+    files: MemoryFiles
     shown: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,22 +51,14 @@ class Route:
 
 
 @asynccontextmanager
-async def route_to(
-    script: Script, key: str = KEY, first_event_timeout_s: float = 20.0, idle_timeout_s: float = 20.0
-) -> AsyncIterator[Route]:
-    """A route to a stub with this script."""
+async def route_to(script: Script, dialect: str = "openai-chat", path: str = "/v1", **settings: Any) -> AsyncIterator[Route]:
+    """A route to a stub with this script. `settings` are those of `Endpoint`."""
     async with StubProvider(script) as stub:
-        endpoint = Endpoint(
-            name="main",
-            base_url=stub.base_url,
-            model="m",
-            api_key=key,
-            first_event_timeout_s=first_event_timeout_s,
-            idle_timeout_s=idle_timeout_s,
-        )
-        model = OpenAIChat(endpoint)
+        given = {"name": "main", "model": "m", "api_key": KEY, "first_event_timeout_s": 20.0, "idle_timeout_s": 20.0, **settings}
+        files = MemoryFiles()
+        model = open_model(dialect, Endpoint(base_url=stub.base_url.removesuffix("/v1") + path, **given), files)
         try:
-            yield Route(model, stub)
+            yield Route(model, stub, files)
         finally:
             await model.close()
 

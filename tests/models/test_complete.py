@@ -1,0 +1,323 @@
+"""Broken answers, byte for byte, in every dialect. No library rejects them by default (PROVIDERS.md section 1); none may get through here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from holdfast.core.entries import Usage
+from holdfast.ports import ModelFailed
+from holdfast.testing.dialects import STREAMS, Say, Stream, Think, Use, named
+from holdfast.testing.model_rig import Open
+from holdfast.testing.stub_provider import CHUNKED, End, Reply, chunk, event, head, http
+
+WHOLE = (Think("Hm."), Say("Let me ", "see.\n"), Use("get_time", '{"tz"', ': "UTC"}'), Use("get_date", '{"of": ', "{}}"))
+LENGTH = {"openai-chat": "length", "openai-responses": "max_output_tokens", "anthropic": "max_tokens"}
+REFUSED = {"openai-chat": "content_filter", "openai-responses": "content_filter", "anthropic": "refusal"}
+
+
+@pytest.fixture(params=sorted(STREAMS))
+def dialect(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def stream(dialect: str) -> Callable[..., Stream]:
+    return STREAMS[dialect]
+
+
+def half(stream: Callable[..., Stream]) -> bytes:
+    """A stream that stops in the middle of its text."""
+    text = stream(Say("Half an ", "answer."))
+    return b"".join(text[: next(number for number, said in enumerate(text) if b"answer." in said)])
+
+
+# --- what is whole --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_whole_answer_is_read(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to(Reply(http(b"".join(stream(*WHOLE)))), dialect)
+    answer = await route.ask()
+    assert answer.text.strip() == "Let me see."
+    assert answer.calls == (("get_time", '{"tz": "UTC"}'), ("get_date", '{"of": {}}'))
+    assert answer.usage == Usage(input_tokens=5, output_tokens=3)
+    assert route.shown[0] == "" and route.shown[1] == "Let me " and route.shown[-1] == answer.text
+    assert "Hm." not in "".join(route.shown)
+
+
+async def test_a_call_without_arguments_has_none(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    assert (await (await to(Reply(http(b"".join(stream(Use("t"))))), dialect)).ask()).calls == (("t", "{}"),)
+
+
+async def test_thoughts_in_the_text_are_hidden(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to(Reply(http(b"".join(stream(Say("<thi", "nk>secret</th", "ink>\n\nHello"))))), dialect)
+    assert (await route.ask()).text == "Hello"
+    assert not any("secret" in shown for shown in route.shown)
+
+
+async def test_a_server_that_counts_in_its_own_way_is_no_worse(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    said = b"".join(stream(Say("Hi"))).replace(b'_tokens": ', b'_tokens": "many", "x": ')
+    answer = await (await to(Reply(http(said)), dialect)).ask()
+    assert (answer.text, answer.usage) == ("Hi", Usage())
+
+
+async def test_an_answer_cut_by_the_limit_of_length_is_complete_if_it_has_text(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    assert (await (await to(Reply(http(b"".join(stream(Say("So far"), stop=LENGTH[dialect])))), dialect)).ask()).text == "So far"
+
+
+@pytest.mark.parametrize("end", ["keep", "close", "reset", "hang"])
+async def test_once_the_terminal_marker_is_there_the_connection_may_do_what_it_likes(
+    to: Open, dialect: str, stream: Callable[..., Stream], end: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.models.wire.REST_S", 0.05)
+    route = await to(Reply(CHUNKED, chunk(b"".join(stream(Say("Whole.")))), end=end), dialect)
+    assert (await route.ask()).text == "Whole."
+
+
+@pytest.mark.parametrize("dialect", ["openai-responses", "anthropic"])
+async def test_what_comes_after_the_terminal_marker_is_not_read(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    more = event({"type": "error", "error": "late"}) + b"data: nonsense\n\n" + event("[DONE]")
+    assert (await (await to(Reply(http(b"".join(stream(Say("Whole."))) + more)), dialect)).ask()).text == "Whole."
+
+
+async def test_events_that_are_new_and_fields_that_are_extra_change_nothing(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    new = event({"type": "response.new_thing", "choices": [], "delta": {}}) + b": comment\nid: 7\n\n"
+    said = new.join(said.replace(b"{", b'{"extra": null, ', 1) for said in stream(*WHOLE)) + new
+    assert len((await (await to(Reply(http(said)), dialect)).ask()).calls) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_however_the_bytes_are_cut_up_the_answer_is_the_same(
+    to: Open, dialect: str, stream: Callable[..., Stream], seed: int
+) -> None:
+    body = b"".join(stream(Think("Größe"), Say("Größe ", "und ", "mehr"), *WHOLE[2:]))
+    body = body if seed % 2 else body.replace(b"\n", b"\r\n")
+    draw = random.Random(seed)
+    cuts = sorted(draw.sample(range(1, len(body)), 40))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    answer = await (await to(Reply(CHUNKED, *(chunk(piece) for piece in pieces), chunk(b"")), dialect)).ask()
+    assert (answer.text, len(answer.calls)) == ("Größe und mehr", 2)
+
+
+async def test_an_event_that_nothing_closes_still_counts(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    assert (await (await to(Reply(http(b"".join(stream(Say("Hi"))).rstrip(b"\n"))), dialect)).ask()).text == "Hi"
+
+
+async def test_thousands_of_events_at_once_do_not_block_the_loop(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to(Reply(http(b"".join(stream(Say(*["word "] * 5000))))), dialect)
+    await route.model.warm()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(others())
+    assert len((await route.ask()).text) == 25_000
+    other.cancel()
+    assert turns > 10
+
+
+# --- cut off --------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_every_cut_between_events_is_a_failure_until_the_terminal_marker_is_there(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    whole = stream(*WHOLE)
+    replies = [Reply(http(b"".join(whole[:count]) + ending)) for count in range(len(whole)) for ending in (b"", event("[DONE]"))]
+    route = await to([*replies, Reply(http(b"".join(whole)))], dialect)
+    for number in range(len(replies)):
+        failure = await route.fails()
+        assert (failure.status, failure.transport) == (200, "eof-clean" if number > 1 else "")
+    assert len((await route.ask()).calls) == 2
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_every_cut_within_an_event_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream], end: End) -> None:
+    whole = b"".join(stream(*WHOLE))
+    draw = random.Random(f"{dialect} {end}")
+    cuts = sorted({*draw.sample(range(len(whole) - 3), 60), len(whole) - 4})
+    route = await to([Reply(head() + whole[:cut], end=end) for cut in cuts], dialect)
+    for _ in cuts:
+        assert (await route.fails()).transport in {"", "eof-clean", "reset"}
+
+
+async def test_an_upstream_killed_behind_a_proxy_that_breaks_off_is_a_failure(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    failure = await (await to(Reply(CHUNKED, chunk(half(stream)), end="close"), dialect)).fails()
+    assert (failure.status, failure.transport) == (200, "reset")
+    assert failure.exception.startswith("RemoteProtocolError: ")
+
+
+async def test_an_upstream_killed_behind_a_proxy_that_ends_cleanly_is_a_failure(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    route = await to(Reply(CHUNKED, chunk(half(stream)), chunk(b""), end="close"), dialect)
+    failure = await route.fails()
+    assert (failure.status, failure.transport) == (200, "eof-clean")
+    assert "Half an" in failure.body and route.shown == ["", "Half an "]
+
+
+async def test_a_reset_in_mid_answer_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    failure = await (await to(Reply(CHUNKED, chunk(half(stream)), end="reset"), dialect)).fails()
+    assert (failure.status, failure.transport) == (200, "reset")
+
+
+async def test_silence_before_the_headers_ends_at_the_first_time_out(to: Open, dialect: str) -> None:
+    route = await to(Reply(end="hang"), dialect, first_event_timeout_s=0.05)
+    failure = await route.fails()
+    assert failure.status is None
+    assert "sent nothing for 0.05 s" in failure.why
+    await route.stub.wait_for_left(1)
+
+
+async def test_silence_after_the_headers_ends_at_the_first_time_out(to: Open, dialect: str) -> None:
+    route = await to(Reply(CHUNKED, chunk(b": still loading\n\n"), end="hang"), dialect, first_event_timeout_s=0.05)
+    failure = await route.fails()
+    assert (failure.status, failure.body) == (200, ": still loading\n\n")
+    assert "sent nothing of an answer for 0.05 s" in failure.why
+
+
+async def test_silence_in_mid_answer_ends_at_the_idle_time_out(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to(Reply(CHUNKED, chunk(half(stream)), end="hang"), dialect, idle_timeout_s=0.05)
+    assert "stopped in the middle of its answer for 0.05 s" in (await route.fails()).why
+    await route.stub.wait_for_left(1)
+
+
+async def test_a_cancelled_call_closes_its_connection(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to([Reply(CHUNKED, chunk(half(stream)), end="hang"), Reply(http(b"".join(stream(Say("Well.")))))], dialect)
+    call = asyncio.ensure_future(route.ask())
+    await route.stub.wait_for_hits(1)
+    await route.wait_for_shown("Half an ")
+    call.cancel()
+    await asyncio.wait((call,))
+    assert call.cancelled()
+    await asyncio.wait_for(route.stub.wait_for_left(1), 5)
+    assert (await route.ask()).text == "Well."
+
+
+async def test_a_connection_is_used_again(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    route = await to(Reply(http(b"".join(stream(Say("Well."))))), dialect)
+    for _ in range(5):
+        await route.ask()
+    assert len(route.stub.hits) == 5
+    assert route.stub.connections == 1
+
+
+# --- half, empty, strange ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "[]", '"text"', "null", "NaN", '{"a": 1} and more', " "])
+async def test_arguments_that_are_not_an_object_are_a_failure(
+    to: Open, dialect: str, stream: Callable[..., Stream], arguments: str
+) -> None:
+    failure = await (await to(Reply(http(b"".join(stream(Say("Hm."), Use("get_time", arguments))))), dialect)).fails()
+    assert "'get_time' whose arguments are not a JSON object" in failure.why
+
+
+async def test_one_broken_call_of_several_breaks_them_all(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    await (await to(Reply(http(b"".join(stream(Use("a", "{}"), Use("b", '{"x"'))))), dialect)).fails()
+
+
+async def test_arguments_that_the_limit_of_length_cut_off_before_they_began_are_a_failure(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    await (await to(Reply(http(b"".join(stream(Use("a"), stop=LENGTH[dialect])))), dialect)).fails()
+
+
+async def test_a_call_without_a_name_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    failure = await (await to(Reply(http(b"".join(stream(Say("Hm."), Use("", "{}"))))), dialect)).fails()
+    assert "without the tool's name" in failure.why
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(), (Say(""),), (Say(" \n"),), (Say("<think>only thoughts</think>\n"),), (Say("<think>never closed"),), (Think("only thoughts"),)],
+)
+async def test_an_empty_answer_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream], parts: tuple[Say | Think, ...]) -> None:
+    assert "sent an empty answer" in (await (await to(Reply(http(b"".join(stream(*parts)))), dialect)).fails()).why
+
+
+async def test_an_answer_that_the_provider_stopped_is_a_failure_that_says_so(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    failure = await (await to(Reply(http(b"".join(stream(Say("To build a"), stop=REFUSED[dialect])))), dialect)).fails()
+    assert REFUSED[dialect] in failure.why and REFUSED[dialect] in failure.body
+    assert failure.status == 200
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        event({"error": {"message": "overloaded", "code": 503}}),
+        event({"error": "overloaded"}),
+        named({"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}),
+        event({"type": "error", "code": "server_error", "message": "overloaded", "param": None}),
+        b'event: error\ndata: {"message": "overloaded"}\n\n',
+    ],
+)
+async def test_an_error_event_in_the_stream_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream], said: bytes) -> None:
+    failure = await (await to(Reply(http(half(stream) + said + event("[DONE]"))), dialect)).fails()
+    assert failure.status == 200
+    assert failure.why.endswith("reported an error instead of an answer: overloaded")
+    assert "overloaded" in failure.body
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "said"),
+    [
+        (b'{"error": {"message": "no such model"}}', "application/json", "no such model"),
+        (b"<html><body>502 Bad Gateway</body></html>", "text/html", "<html><body>502 Bad Gateway</body></html>"),
+        (b"", "text/event-stream", "the body is empty"),
+        (event("[DONE]"), "text/event-stream", "data: [DONE]"),
+    ],
+    ids=["json", "html", "nothing", "done"],
+)
+async def test_a_success_without_a_stream_is_a_failure(to: Open, dialect: str, body: bytes, content_type: str, said: str) -> None:
+    route = await to(Reply(http(body, 200, content_type)), dialect)
+    failure = await route.fails()
+    assert (failure.status, failure.body) == (200, body.decode())
+    assert failure.why.endswith(f"sent no answer: {said}")
+    assert route.shown == []
+
+
+@pytest.mark.parametrize("said", [b"data: {not json}\n\n", b"data: \xff\n\n", event("[1]"), event("null"), event('"text"')])
+async def test_an_event_that_is_no_object_is_a_failure(to: Open, dialect: str, stream: Callable[..., Stream], said: bytes) -> None:
+    assert (await (await to(Reply(http(said + b"".join(stream(Say("Hello"))))), dialect)).fails()).status == 200
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_an_event_of_another_shape_is_a_failure_or_harmless_and_never_a_crash(
+    to: Open, dialect: str, stream: Callable[..., Stream], seed: int
+) -> None:
+    """One value somewhere in the stream becomes one of another type. What is read then is the answer, or nothing."""
+    draw = random.Random(f"{dialect} {seed}")
+    said = [json.loads(part.split(b"data: ", 1)[1]) for part in stream(*WHOLE)]
+    whole = json.dumps(said)
+    _spoil(draw, draw.choice(said))
+    assert json.dumps(said) != whole
+    route = await to(Reply(http(b"".join(map(event, said)))), dialect)
+    with suppress(ModelFailed):
+        answer = await route.ask()
+        assert all(isinstance(json.loads(arguments), dict) for _, arguments in answer.calls)
+
+
+def _spoil(draw: random.Random, value: dict[str, object]) -> None:
+    key = draw.choice(list(value))
+    inner = value[key]
+    if isinstance(inner, list) and inner and isinstance(inner[0], dict) and draw.random() < 0.9:
+        _spoil(draw, inner[0])
+    elif isinstance(inner, dict) and inner and draw.random() < 0.9:
+        _spoil(draw, inner)
+    else:
+        value[key] = draw.choice([spoilt for spoilt in ([], [5], {"x": 1}, 7, "text", True) if spoilt != inner])

@@ -19,7 +19,7 @@ def test_conversations_are_a_table(home: Any) -> None:
     home.holdfast("chat", "-q", "Hello", "--conversation", "my kitchen")
     head, first, second = home.holdfast("show").stdout.decode().splitlines()
     assert head.split() == ["CONVERSATION", "LAST", "ACTIVITY", "STATE"]
-    assert re.fullmatch(r"my kitchen    \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  idle", first)
+    assert re.fullmatch(r"my kitchen    \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  Ready\.", first)
     assert second.startswith("terminal    ")
 
 
@@ -66,7 +66,7 @@ def test_while_no_gateway_runs_the_journal_is_read(home: Any) -> None:
         await journal.close()
 
     asyncio.run(fill())
-    assert home.holdfast("show").stdout.decode().splitlines()[1] == "terminal      1970-01-01 00:00:01  about to go on"
+    assert home.holdfast("show").stdout.decode().splitlines()[1] == "terminal      1970-01-01 00:00:01  About to go on."
     assert "Is anybody there?" in home.holdfast("show", "terminal").stdout.decode()
 
 

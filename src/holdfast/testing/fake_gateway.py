@@ -238,6 +238,7 @@ async def _main(data_dir: Path, pace_s: float, port: int) -> None:
 
     def opened(at: int) -> None:
         login.address = page_address(web, at)
+        print("page", flush=True)  # noqa: T201
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Agent(gateway, platform, pace_s).run())
@@ -250,6 +251,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--pace-s", type=float, default=0.01)
-    parser.add_argument("--port", type=int, default=-1, help="serve the page there (0: on any that is free)")
+    parser.add_argument("--port", type=int, default=-1, help="serve the page there (0: on any that is free), and say `page` when it is")
     arguments = parser.parse_args()
     asyncio.run(_main(arguments.data_dir, arguments.pace_s, arguments.port))

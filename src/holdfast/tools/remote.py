@@ -61,8 +61,8 @@ async def reach(name: str, address: Address, connect_timeout_s: float, *, proven
         url = httpx2.URL(address.url)
     except httpx2.InvalidURL as failure:
         raise Config(f"Tool server {name!r}: url is none ({failure}). {mend}") from failure
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise Config(f"Tool server {name!r}: url must begin with http:// or https:// and a host. {mend}")
+    if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65_535:
+        raise Config(f"Tool server {name!r}: url must begin with http:// or https://, a host, and a port below 65536 if any. {mend}")
     for header, value in address.headers.items():
         if not _HEADER_NAME.fullmatch(header) or not _HEADER_VALUE.fullmatch(value):
             raise Config(f"Tool server {name!r}: name or value of the header {header!r} has a character that HTTP forbids. {mend}")

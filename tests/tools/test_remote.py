@@ -1,0 +1,483 @@
+"""Servers at the other end of a scripted wire. What real servers do is in `test_over_http`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from holdfast.core.entries import Call
+from holdfast.errors import Config, Temporary
+from holdfast.ports import ToolList, ToolOutcome
+from holdfast.testing.stub_provider import Hit, Reply, StubProvider, event, head, http
+from holdfast.testing.tool_rig import SystemClock, supervised
+from holdfast.tools import exchange, link, remote
+from holdfast.tools.catalogue import Offered, encode
+from holdfast.tools.mcp import McpHost
+from holdfast.tools.settings import Address, ServerSettings
+
+pytestmark = [
+    # anyio drops a connection that is made in the very moment in which whoever waits for it is cancelled, and leaves it to the collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <(socket.socket|function _SelectorTransport):pytest.PytestUnraisableExceptionWarning"
+    ),
+    pytest.mark.usefixtures("collected"),
+]
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What is left to the collector is found in the test that left it."""
+    yield
+    gc.collect()
+
+
+KEPT = ToolList("s", "", encode((Offered(name="do", schema={"type": "object"}),)))
+SESSION = {"mcp-session-id": "session-1"}
+
+
+def result(hit: Hit, **fields: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": hit.json.get("id"), "result": fields}
+
+
+def said(hit: Hit, headers: Mapping[str, str] | None = None, **fields: Any) -> Reply:
+    return Reply(http(json.dumps(result(hit, **fields)).encode(), content_type="application/json", headers=headers))
+
+
+def done(hit: Hit, text: str = "done") -> dict[str, Any]:
+    return result(hit, content=[{"type": "text", "text": text}])
+
+
+def refused(status: int, body: bytes = b"", content_type: str = "application/json", location: str = "", retry_after: str = "") -> Reply:
+    headers = {"location": location, "retry-after": retry_after}
+    return Reply(http(body, status, content_type, {name: value for name, value in headers.items() if value}))
+
+
+class Script:
+    """An MCP server with the tool `do`; `on` says by method what is to be answered otherwise: once for each entry, and then as ever."""
+
+    def __init__(self, **on: Callable[[Hit], Reply]) -> None:
+        self.on = on
+        self.asked: list[str] = []
+
+    def __call__(self, hit: Hit) -> Reply:
+        message = hit.json if hit.body else {}
+        name = str(message.get("method", hit.method)).rpartition("/")[2]
+        self.asked.append(name)
+        if name in self.on:
+            return self.on[name](hit)
+        match name:
+            case "initialize":
+                info = {"name": "scripted", "version": "1"}
+                return said(hit, SESSION, protocolVersion="2025-11-25", capabilities={"tools": {}}, serverInfo=info)
+            case "list":
+                return said(hit, tools=[{"name": "do", "inputSchema": {"type": "object"}}])
+            case "call":
+                return Reply(http(event(done(hit))))
+            case "GET":
+                return refused(405)
+            case _:
+                return refused(202)
+
+
+@contextlib.asynccontextmanager
+async def served(
+    script: Callable[[Hit], Reply], kept: ToolList | None = None, **settings: Any
+) -> AsyncIterator[tuple[StubProvider, McpHost]]:
+    async with StubProvider(script) as stub:
+        yield stub, a_host(stub.base_url, kept, **settings)
+
+
+def a_host(url: str, kept: ToolList | None = None, headers: Mapping[str, str] | None = None, **settings: Any) -> McpHost:
+    async def keep(_tool_list: ToolList) -> None: ...
+
+    server = ServerSettings("s", Address(url, headers or {}), **{"connect_timeout_s": 2.0, **settings})
+    return McpHost([server], keep, {"s": kept} if kept else {}, SystemClock())
+
+
+async def do(host: McpHost) -> ToolOutcome:
+    return await host.call(Call(id="call_1_0", tool="s__do", arguments="{}"))
+
+
+async def failure_of(host: McpHost) -> Exception:
+    """What the owner of the server raises at its start."""
+    (run,) = host.children().values()
+    with pytest.raises((Temporary, Config)) as caught:
+        await run(lambda: None)
+    return caught.value
+
+
+async def eventually(true: Callable[[], bool], within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.01)
+
+
+# --- addresses and headers that can't be right -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://host/mcp", "not a url", "http://host:99999999/", ""])
+async def test_what_is_no_url_is_a_mistake_of_this_server_alone(url: str) -> None:
+    failure = await failure_of(host := a_host(url))
+    assert isinstance(failure, Config)
+    assert "[tools.s]" in str(failure)
+    assert host.servers()[0].state == "misconfigured"
+
+
+@pytest.mark.parametrize("headers", [{"x-key": "two\r\nlines s3cret"}, {"x key": "s3cret"}, {"x-key": "s3crét"}])
+async def test_a_header_that_http_forbids_is_named_and_its_value_is_not(headers: dict[str, str]) -> None:
+    failure = await failure_of(a_host("http://127.0.0.1:1/mcp", headers=headers))
+    assert isinstance(failure, Config)
+    assert repr(next(iter(headers))) in str(failure) and "s3cr" not in str(failure)
+
+
+def test_settings_show_no_secrets() -> None:
+    assert "s3cret" not in repr(ServerSettings("s", Address("http://host/", {"authorization": "Bearer s3cret"})))
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_headers_are_sent_with_everything_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    script = Script(list=lambda hit: refused(401, f'{{"error": "{hit.headers["authorization"]} is wrong"}}'.encode()))
+    async with served(script, headers={"authorization": "Bearer s3cret", "x-key": "k3y"}) as (stub, host):
+        failure = await failure_of(host)
+        assert isinstance(failure, Config)
+        assert "s3cret" not in f"{failure}{host.servers()}{caplog.text}" and "[tools.s]" in str(failure)
+        assert stub.hits and all(hit.headers["authorization"] == "Bearer s3cret" and hit.headers["x-key"] == "k3y" for hit in stub.hits)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, Config), (403, Config), (404, Config), (405, Config), (500, Temporary), (502, Temporary), (503, Temporary), (429, Temporary)],
+)
+async def test_a_refusal_at_the_start_is_told_apart(status: int, kind: type[Exception]) -> None:
+    async with served(lambda _: refused(status, b"<html>", "text/html")) as (_, host):
+        assert isinstance(await failure_of(host), kind)
+
+
+async def test_a_server_that_worked_before_and_says_404_is_restarting() -> None:
+    async with served(lambda _: refused(404), KEPT) as (_, host):
+        assert isinstance(await failure_of(host), Temporary)
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it() -> None:
+    async with served(lambda _: refused(429, retry_after="17")) as (_, host):
+        failure = await failure_of(host)
+        assert isinstance(failure, Temporary) and failure.retry_after_s == 17
+
+
+@pytest.mark.parametrize(
+    "garbage", [http(b"<html>Welcome!</html>", content_type="text/html"), http(b"[1", content_type="application/json")]
+)
+async def test_a_page_in_place_of_an_endpoint_is_a_mistake_in_the_url(garbage: bytes) -> None:
+    async with served(lambda _: Reply(garbage)) as (_, host):
+        failure = await failure_of(host)
+        assert isinstance(failure, Config)
+        assert "no MCP endpoint" in str(failure)
+
+
+async def test_what_is_not_http_is_waited_out() -> None:
+    async with served(lambda _: Reply(b"SSH-2.0-OpenSSH_9.2\r\n", end="close")) as (_, host):
+        assert isinstance(await failure_of(host), Temporary)
+
+
+async def test_a_redirect_elsewhere_is_told_and_not_followed() -> None:
+    async with (
+        StubProvider(Script()) as other,
+        served(lambda _: refused(307, location=other.base_url), headers={"x": "s3cret"}) as (_, host),
+    ):
+        failure = await failure_of(host)
+        assert isinstance(failure, Config)
+        assert other.base_url in str(failure) and "[tools.s]" in str(failure)
+        assert other.hits == []
+
+
+async def test_a_redirect_on_the_same_host_is_followed() -> None:
+    script = Script()
+    async with served(lambda hit: script(hit) if hit.path.endswith("/") else refused(307, location=hit.path + "/")) as (_, host):
+        async with supervised(host):
+            assert (await do(host)).outcome == "ok"
+        assert script.asked.count("call") == 1
+
+
+async def test_redirects_without_end_are_not_followed_without_end() -> None:
+    async with served(lambda hit: refused(307, location=hit.path + "/")) as (stub, host):
+        assert isinstance(await failure_of(host), Temporary)
+        assert len(stub.hits) == remote.TRIES_MAX
+
+
+async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with served(Script()) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "ok"
+
+
+# --- what became of a call ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 429])
+async def test_a_call_that_is_refused_did_not_happen_and_the_reason_is_told(status: int) -> None:
+    async with served(Script(call=lambda _: refused(status, b'{"message": "not so"}'))) as (_, host), supervised(host):
+        outcome = await do(host)
+        assert outcome.outcome == "error"
+        assert str(status) in outcome.text and "not so" in outcome.text
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+async def test_a_call_that_ends_in_a_failure_of_the_server_may_have_happened(status: int) -> None:
+    async with served(Script(call=lambda _: refused(status))) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "unknown"
+
+
+async def test_an_error_that_names_the_call_is_its_answer_whatever_the_status() -> None:
+    def fail(hit: Hit) -> Reply:
+        return refused(500, json.dumps({"jsonrpc": "2.0", "id": hit.json["id"], "error": {"code": -32603, "message": "it broke"}}).encode())
+
+    async with served(Script(call=fail)) as (_, host), supervised(host):
+        assert await do(host) == ToolOutcome("error", "it broke")
+
+
+async def test_a_call_that_is_taken_and_not_answered_may_have_happened() -> None:
+    for reply in (
+        refused(202),
+        refused(204),
+        Reply(http(b"")),
+        Reply(end="reset"),
+        Reply(head(), end="close"),
+        Reply(http(b"x", content_type="text/html")),
+    ):
+        async with served(Script(call=lambda _, reply=reply: reply)) as (_, host), supervised(host):  # type: ignore[misc] # a lambda's default
+            assert (await do(host)).outcome == "unknown"
+
+
+async def test_a_key_that_is_refused_later_stops_this_server() -> None:
+    script = Script()
+    async with served(script) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "ok"
+        script.on = {"call": lambda _: refused(401), "list": lambda _: refused(401)}
+        assert (await do(host)).outcome == "error"
+        await eventually(lambda: host.servers()[0].state == "misconfigured")
+        assert "[tools.s]" in (await do(host)).text
+
+
+async def test_one_failed_call_ends_no_other() -> None:
+    gate = asyncio.Event()
+    script = Script(call=lambda hit: Reply(head(), gate, event(done(hit)), end="close"))
+    async with served(script) as (stub, host), supervised(host):
+        slow = asyncio.create_task(do(host))
+        await eventually(lambda: script.asked.count("call") == 1)
+        script.on = {"call": lambda _: Reply(end="reset"), "list": lambda _: refused(503)}
+        assert (await do(host)).outcome == "unknown"
+        gate.set()
+        assert (await slow).outcome == "ok"
+        assert stub.left == 0
+
+
+# --- sessions -------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_forgotten_session_is_begun_anew_and_the_call_is_made_once(status: int) -> None:
+    known = {"session-1"}
+    happened: list[str] = []
+
+    def begin(hit: Hit) -> Reply:
+        known.add("session-2")
+        return said(
+            hit, {"mcp-session-id": max(known)}, protocolVersion="2025-11-25", capabilities={}, serverInfo={"name": "s", "version": "1"}
+        )
+
+    def call(hit: Hit) -> Reply:
+        if hit.headers["mcp-session-id"] not in known:
+            return refused(
+                status, json.dumps({"jsonrpc": "2.0", "id": hit.json["id"], "error": {"code": -32000, "message": "session?"}}).encode()
+            )
+        happened.append(hit.headers["mcp-session-id"])
+        return Reply(http(event(done(hit))))
+
+    script = Script(call=call)
+    async with served(script) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "ok"
+        known.clear()
+        script.on["initialize"] = begin
+        outcomes = await asyncio.gather(*(do(host) for _ in range(5)))
+        assert {outcome.outcome for outcome in outcomes} == {"ok"}
+        assert happened == ["session-1"] + ["session-2"] * 5
+        assert script.asked.count("initialize") == 2, "one new session for all"
+        assert (host.servers()[0].state, host.servers()[0].restarts) == ("ready", 0)
+
+
+async def test_a_call_that_is_refused_in_the_new_session_too_is_refused_for_its_own_sake() -> None:
+    error = b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32602, "message": "no such argument"}}'
+    async with served(script := Script(call=lambda _: refused(400, error))) as (_, host), supervised(host):
+        assert await do(host) == ToolOutcome("error", "no such argument")
+        assert script.asked.count("call") == 2
+
+
+async def test_a_server_that_comes_back_as_another_version_is_met_anew() -> None:
+    script = Script()
+    async with served(script) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "ok"
+        other = {"protocolVersion": "2025-03-26", "capabilities": {}, "serverInfo": {"name": "s", "version": "2"}}
+        script.on = {
+            "initialize": lambda hit: said(hit, {"mcp-session-id": "new"}, **other),
+            "call": lambda hit: refused(404) if hit.headers["mcp-session-id"] == "session-1" else Reply(http(event(done(hit)))),
+        }
+        await do(host)
+        await eventually(lambda: host.servers()[0].restarts == 1 and host.servers()[0].state == "ready")
+        assert (await do(host)).outcome == "ok"
+
+
+async def test_a_session_is_ended_when_we_leave() -> None:
+    async with served(script := Script()) as (stub, host):
+        async with supervised(host):
+            assert (await do(host)).outcome == "ok"
+        assert script.asked[-1] == "DELETE"
+        assert stub.hits[-1].headers["mcp-session-id"] == "session-1"
+
+
+async def test_what_the_server_says_unasked_is_heard() -> None:
+    grown = asyncio.Event()
+    tools = [{"name": "do", "inputSchema": {"type": "object"}}]
+    changed = event({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    script = Script(GET=lambda _: Reply(head(), grown, changed, end="hang"), list=lambda hit: said(hit, tools=tools))
+    async with served(script) as (_, host), supervised(host):
+        await host.ready()
+        tools.append({"name": "more", "inputSchema": {"type": "object"}})
+        grown.set()
+        await eventually(lambda: len(host.tools()) == 2)
+
+
+async def test_a_stream_that_breaks_off_is_opened_again_at_a_bounded_pace_whatever_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "AGAIN_S_MIN", 0.1)
+    monkeypatch.setattr(exchange, "AGAIN_S_MIN", 0.1)
+    script = Script(GET=lambda _: Reply(head(), b"retry: 0\ndata:\n\n", end="close"))
+    async with served(script) as (_, host), supervised(host):
+        await eventually(lambda: script.asked.count("GET") == 3)
+        assert script.asked.count("GET") <= 4
+        assert host.servers()[0].state == "ready"
+
+
+# --- answers in streams ---------------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_that_breaks_off_is_read_on_where_its_events_are_numbered() -> None:
+    calls: list[Hit] = []
+
+    def call(hit: Hit) -> Reply:
+        calls.append(hit)
+        return Reply(head(), b"id: 7\nretry: 1\ndata:\n\n", end="close")
+
+    script = Script(call=call, GET=lambda hit: Reply(http(event(done(calls[0])))) if "last-event-id" in hit.headers else refused(405))
+    async with served(script) as (stub, host), supervised(host):
+        assert await do(host) == ToolOutcome("ok", "done")
+        assert len(calls) == 1
+        assert [hit.headers["last-event-id"] for hit in stub.hits if "last-event-id" in hit.headers] == ["7"]
+
+
+async def test_an_answer_that_can_not_be_read_on_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "AGAIN_S_MIN", 0.01)
+    script = Script(call=lambda _: Reply(head(), b"id: 7\nretry: 1\ndata:\n\n", end="close"))
+    async with served(script) as (stub, host), supervised(host):
+        assert (await do(host)).outcome == "unknown"
+        assert sum("last-event-id" in hit.headers for hit in stub.hits) == remote.RESUMES_MAX
+
+
+async def test_chatter_comments_and_halves_of_characters_do_no_harm() -> None:
+    half = {"jsonrpc": "2.0", "id": 0, "result": {"content": [{"type": "text", "text": "half \ud83d of a smile"}]}}
+
+    def call(hit: Hit) -> Reply:
+        half["id"] = hit.json["id"]
+        return Reply(http(b": hello\n\nevent: other\ndata: 1\n\ndata: not json\n\n" + event(half)))
+
+    async with served(Script(call=call)) as (_, host), supervised(host):
+        assert await do(host) == ToolOutcome("ok", "half ? of a smile")
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_without_end_takes_no_memory(streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MESSAGE_BYTES_MAX", 100_000)
+    assert link.MESSAGE_BYTES_MAX == 8 * 1024 * 1024
+
+    def call(hit: Hit) -> Reply:
+        answer = done(hit, "x" * 200_000)
+        return Reply(http(event(answer)) if streamed else http(json.dumps(answer).encode(), content_type="application/json"))
+
+    async with served(Script(call=call)) as (_, host), supervised(host):
+        outcome = await do(host)
+        assert outcome.outcome == "unknown"
+        assert "more than" in outcome.text
+
+
+async def test_a_packed_answer_is_not_unpacked() -> None:
+    packed = http(b"\x1f\x8b", content_type="application/json", headers={"content-encoding": "gzip"})
+    async with served(Script(call=lambda _: Reply(packed))) as (stub, host), supervised(host):
+        assert (await do(host)).outcome == "unknown"
+        assert {hit.headers["accept-encoding"] for hit in stub.hits} == {"identity"}
+
+
+async def test_a_flood_of_events_is_read_at_a_bounded_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "EVENTS_PER_S_MAX", 50)
+    flood = event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}) * 120
+    async with served(Script(call=lambda hit: Reply(http(flood + event(done(hit)))))) as (_, host), supervised(host):
+        await host.ready()
+        begun = time.monotonic()
+        assert (await do(host)).outcome == "ok"
+        assert 1.5 < time.monotonic() - begun < 4
+
+
+async def test_a_server_that_asks_more_than_it_takes_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "TELLING_MAX", 5)
+    pings = b"".join(event({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"}) for number in range(20))
+
+    def answer(hit: Hit) -> Reply:
+        return Reply(end="hang") if hit.body and "method" not in hit.json else script(hit)
+
+    script = Script(GET=lambda _: Reply(head(), pings, end="hang"))
+    async with served(answer) as (_, host):
+        assert "asks more than it takes" in str(await failure_of(host))
+
+
+# --- being cancelled ----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_call_is_told_to_the_server_and_its_connection_is_closed() -> None:
+    script = Script(call=lambda _: Reply(head(), end="hang"))
+    async with served(script) as (stub, host), supervised(host):
+        going = asyncio.create_task(do(host))
+        await eventually(lambda: "call" in script.asked)
+        going.cancel()
+        await asyncio.wait([going])
+        await stub.wait_for_left(1)
+        (cancelled,) = (hit.json for hit in stub.hits if b"notifications/cancelled" in hit.body)
+        (called,) = (hit.json for hit in stub.hits if b"tools/call" in hit.body)
+        assert cancelled["params"]["requestId"] == called["id"]
+
+
+async def test_cancelling_calls_to_a_server_that_answers_nothing_returns_at_once() -> None:
+    script = Script(call=lambda _: Reply(end="hang"), cancelled=lambda _: Reply(end="hang"))
+    async with served(script) as (_, host), supervised(host):
+        calls = [asyncio.create_task(do(host)) for _ in range(5)]
+        await eventually(lambda: script.asked.count("call") == 5)
+        begun = time.monotonic()
+        for one in calls:
+            one.cancel()
+        await asyncio.wait(calls)
+        assert time.monotonic() - begun < 0.5
+
+
+async def test_a_silent_call_is_given_up() -> None:
+    async with served(Script(call=lambda _: Reply(head(), end="hang")), quiet_timeout_s=0.3) as (_, host), supervised(host):
+        outcome = await do(host)
+        assert outcome.outcome == "unknown"
+        assert "silent for 0.3 s" in outcome.text

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.testing.terminal import Terminal
+
 HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
 TIMEOUT_S = 30
 
@@ -37,6 +39,18 @@ class Home:
         self.processes.append(gateway)
         assert gateway.stdout is not None and gateway.stdout.readline() == b"ready\n"
         return gateway
+
+    def start_real(self) -> subprocess.Popen[bytes]:
+        """The same with a real one, with the practice model."""
+        (self.folder / "config.toml").write_text(f'data_dir = "{self.data_dir}"\n[routes.main]\ndialect = "practice"\n[web]\nport = 0\n')
+        gateway = subprocess.Popen((*HOLDFAST, "run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.environ)
+        self.processes.append(gateway)
+        assert gateway.stdout is not None and b"ready" in gateway.stdout.readline()
+        return gateway
+
+    def terminal(self, *arguments: str, columns: int = 80, rows: int = 24, **environ: str) -> Terminal:
+        """`holdfast chat` on a terminal."""
+        return Terminal((*HOLDFAST, "chat", *arguments), {**self.environ, **environ}, columns, rows)
 
     def kill(self, gateway: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
         gateway.send_signal(number)

@@ -20,7 +20,7 @@ from rich.text import Text
 from holdfast.cli.screen import plain
 from holdfast.cli.telling import Said
 
-MARK: Final = "❯ "  # noqa: RUF001 what prompts look like
+MARK: Final = "> "
 """Before what the user said."""
 COLUMNS_MAX: Final = 100
 """Longer lines are hard to read."""
@@ -29,16 +29,24 @@ TAIL_CHARS_MAX: Final = 4_000
 
 _PARSER: Final = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable("image")
 """HTML is shown as it was written, and a picture as a link: here they could only vanish."""
+_ENDED_BY_BLANK_LINE: Final = ("paragraph_open", "heading_open", "table_open", "blockquote_open", "hr")
 _TRAILING: Final = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 
 
 def finished(text: str) -> int:
-    """The offset up to which nothing that follows can change how this Markdown reads: that of the last block begun on a whole line."""
-    whole = text[: text.rfind("\n") + 1]
+    """The offset up to which nothing that follows can change how this Markdown reads: where its last block begins, or a blank line ended that."""
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()  # any block may still begin there
     tokens: list[Token] = []
-    _PARSER.block.parse(whole, _PARSER, {}, tokens)
-    begins = [token.map[0] for token in tokens if token.level == 0 and token.map is not None]
-    return sum(len(line) for line in whole.splitlines(keepends=True)[: begins[-1]]) if begins else 0
+    _PARSER.block.parse("".join(lines), _PARSER, {}, tokens)
+    blocks = [(token.type, token.map[0]) for token in tokens if token.level == 0 and token.map is not None]
+    if not blocks:
+        return 0
+    kind, begin = blocks[-1]
+    if kind in _ENDED_BY_BLANK_LINE and not lines[-1].strip():
+        begin = len(lines)
+    return sum(map(len, lines[:begin]))
 
 
 class Paper:
@@ -65,13 +73,13 @@ class Paper:
             lines = self._rendered(_markdown(text), columns)
         return lines[-rows:]
 
-    def aside(self, texts: Iterable[str], columns: int) -> list[str]:
-        """Each on a dim line of its own."""
+    def pending(self, texts: Iterable[tuple[str, str]], columns: int) -> list[str]:
+        """Messages, and what is to be known about each, on one line each."""
         lines = []
-        for text in texts:
-            line = Text(plain(" ".join(text.split())), "dim")
-            line.truncate(columns - 1, overflow="ellipsis")
-            lines += self._rendered(line, columns)
+        for text, note in texts:
+            line = Text(MARK + plain(" ".join(text.split())))
+            line.truncate(max(4, columns - len(note) - 4), overflow="ellipsis")
+            lines += self._rendered(Text.assemble(line, (f" ({note})" if note else ""), style="dim"), columns)
         return lines
 
     def _lines(self, said: Said, columns: int) -> list[str]:
@@ -81,18 +89,15 @@ class Paper:
             case "you":
                 return self._hanging(MARK, said.text, "bold", columns)
             case "gateway":
-                return self._hanging("▌ ", said.text, "yellow", columns)
+                return self._hanging("Holdfast: ", said.text, "yellow", columns)
             case "beside":
                 return self._hanging("· ", said.text, "dim", columns)
 
     def _hanging(self, mark: str, text: str, style: str, columns: int) -> list[str]:
         """The text behind a mark, its other lines below its first one."""
-        width = min(columns, COLUMNS_MAX) - len(mark)
-        lines = Text(plain(text).expandtabs(4)).wrap(self._console, width)
-        begin = Text(mark, style)
-        rest = Text(mark if mark == "▌ " else "  ", style)
-        body = Text("\n").join(Text.assemble(rest if at else begin, (line.plain, style)) for at, line in enumerate(lines))
-        return self._rendered(body, columns)
+        whole = Text(mark + plain(text).expandtabs(4), style)
+        lines = whole.wrap(self._console, min(columns, COLUMNS_MAX) - 2)
+        return self._rendered(Text("\n  ").join(lines), columns)
 
     def _rendered(self, what: RenderableType, columns: int) -> list[str]:
         self._console.width = max(10, min(columns, COLUMNS_MAX))

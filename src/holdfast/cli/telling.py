@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Literal
 
 from holdfast.cli.screen import BEGUN_ANEW, BROKEN_OFF, plain
@@ -29,6 +30,21 @@ class Said:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """An answer that is being written, as the gateway tells it."""
+
+    name: str = ""
+    text: str = ""
+    plain: str = ""
+
+    def with_more(self, writing: Writing) -> _Sent:
+        if writing.name == self.name and writing.at == len(self.text):
+            return _Sent(self.name, self.text + writing.text, self.plain + plain(writing.text))
+        text = (self.text if writing.name == self.name else "")[: writing.at] + writing.text
+        return _Sent(writing.name, text, plain(text))
+
+
 class Telling:
     """Told of everything that comes from the gateway, says what goes above the prompt.
 
@@ -39,7 +55,7 @@ class Telling:
         self._finished = finished
         self._transcript = Transcript()
         self._activity = Activity()
-        self._sent = ("", "")  # the answer being written, and its text, as the gateway tells it
+        self._sent = _Sent()
         self._name = ""  # the answer that is shown growing,
         self._text = ""  # its longest text,
         self._told = 0  # and how much of that stands above the prompt
@@ -69,14 +85,19 @@ class Telling:
         """Their seqs, and themselves; the newest first."""
         return ((one.seq, one.question) for one in reversed(list(self._transcript.open_questions())))
 
-    def begin(self, entries: Sequence[Entry]) -> Iterator[Said]:
-        """The end of what was said before."""
-        messages = [entry.seq for entry in entries if isinstance(entry.body, UserMessage)]
-        since = messages[-LOOKED_BACK] if len(messages) > LOOKED_BACK else 0
-        for entry in entries:
-            said = self.see(entry)
-            if entry.seq >= since:
-                yield from said
+    def begin(self, entries: Sequence[Entry]) -> list[Said]:
+        """The end of what was said before, as it would have been seen: a message after the answer that was being written when it came."""
+        self._transcript.extend(entries)
+        answers = [(entry.body.seen, entry.seq) for entry in entries if isinstance(entry.body, AssistantMessage)]
+        places = {
+            entry.seq: max((answer for seen, answer in answers if seen < entry.seq < answer), default=entry.seq)
+            for entry in entries
+            if isinstance(entry.body, UserMessage)
+        }
+        ordered = sorted(entries, key=lambda entry: (places.get(entry.seq, entry.seq), entry.seq in places, entry.seq))
+        begins = [at for at, entry in enumerate(ordered) if entry.seq in places][-LOOKED_BACK:]
+        told = [list(self._see(entry)) for entry in ordered]
+        return list(chain.from_iterable(told[begins[0] if begins else 0 :]))
 
     def see(self, entry: Entry) -> list[Said]:
         """What to show now that this is committed."""
@@ -87,8 +108,7 @@ class Telling:
         """What to show now that more of an answer is written."""
         if self._is_stale(writing.name):
             return []
-        name, text = self._sent
-        self._sent = (writing.name, (text if name == writing.name else "")[: writing.at] + writing.text)
+        self._sent = self._sent.with_more(writing)
         return list(self._grow())
 
     def leave(self) -> list[Said]:
@@ -126,7 +146,7 @@ class Telling:
         return n < expected or (n == expected and name != answer_name(expected, self._transcript.after_cut))
 
     def _grow(self) -> Iterator[Said]:
-        name, text = self._sent[0], plain(self._sent[1])
+        name, text = self._sent.name, self._sent.plain
         if not text or (self._name and name != self._name):
             return  # nothing of it yet; or the one before is not yet settled
         self._name = name
@@ -157,7 +177,7 @@ class Telling:
         yield from self._rest(text)
         yield from (Said("beside", line) for line in self._activity.told(body))
         yield from self._over()
-        if self._sent[0] != body.name:
+        if self._sent.name != body.name:
             yield from self._grow()  # the next one is being written already
 
     def _drop(self) -> Iterator[Said]:
@@ -166,7 +186,7 @@ class Telling:
             yield from self._rest(self._text)
             yield Said("beside", BROKEN_OFF)
         yield from self._over()
-        self._sent = ("", "")
+        self._sent = _Sent()
 
     def _over(self) -> Iterator[Said]:
         """Nothing is shown growing any more: what waited for that is said."""

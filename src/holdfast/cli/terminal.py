@@ -24,6 +24,7 @@ from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import BufferControl, Dimension, Float, FloatContainer, FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.layout.menus import CompletionsMenu
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import SearchToolbar
@@ -92,7 +93,8 @@ class Terminal:
         self._outbox = Outbox(client, name, self._refused, self._redraw)
         self._shown: Said | None = None  # what stands above the prompt last
         self._stands: Stands | None = None
-        self._away = "Connecting."
+        self._away = ""
+        self._began = asyncio.Event()
         self._hint = "Enter sends, Alt+Enter begins a new line, / lists commands, Ctrl+D leaves."
         self._buffer = Buffer(
             multiline=True,
@@ -108,7 +110,7 @@ class Terminal:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(self._follow())
-            sending = tasks.create_task(self._outbox.run())
+            sending = tasks.create_task(self._send())
             with suppress(EOFError):  # the terminal is gone
                 await self._app.run_async(set_exception_handler=False)
             with suppress(TimeoutError):
@@ -122,12 +124,11 @@ class Terminal:
 
     async def _follow(self) -> None:
         pause_s = PAUSE_S
-        began = False
         while True:
             try:
-                if not began:
-                    self._say(list(self._telling.begin(await self._client.newest(self._key, ENTRIES_AT_START))))
-                    began = True
+                if not self._began.is_set():
+                    self._say(self._telling.begin(await self._client.newest(self._key, ENTRIES_AT_START)))
+                    self._began.set()
                 async for event in self._client.events(self._key, self._telling.last):
                     pause_s, self._away = PAUSE_S, ""
                     self._take(event)
@@ -136,6 +137,10 @@ class Terminal:
                 self._lost(str(away))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
+
+    async def _send(self) -> None:
+        await self._began.wait()  # so that what was said before comes before what is said now
+        await self._outbox.run()
 
     def _take(self, event: Event | None) -> None:
         match event:
@@ -152,7 +157,7 @@ class Terminal:
         self._redraw()
 
     def _lost(self, why: str) -> None:
-        self._away, self._stands = why, None
+        self._away, self._stands = f"{why} Nothing is lost; I reconnect by myself.", None
         self._redraw()
 
     def _say(self, said: Sequence[Said]) -> None:
@@ -236,6 +241,7 @@ class Terminal:
             key_bindings=self._keys(),
             style=STYLE,
             erase_when_done=True,
+            color_depth=ColorDepth.from_env(),  # which respects NO_COLOR
             min_redraw_interval=REDRAW_S_MIN,
             output=output,
         )
@@ -262,25 +268,25 @@ class Terminal:
         columns, rows = self._columns, self._app.output.get_size().rows
         tail = self._paper.tail(self._telling.tail, columns, max(1, rows // 2 - 2)) if self._telling.tail.strip() else []
         pending = [
-            *(f"{MARK}{text} (saved; comes after this answer)" for text in self._telling.held),
-            *(f"{MARK}{text} (saved)" for text in self._outbox.saved),
-            *(f"{MARK}{text} ({'not sent yet' if self._away else 'sending'})" for text in self._outbox.unsaved),
+            *((text, "saved, next") for text in self._telling.held),
+            *((text, "saved") for text in self._outbox.saved),
+            *((text, "not sent yet" if self._away else "sending") for text in self._outbox.unsaved),
         ]
         if len(pending) > PENDING_MAX:
-            pending = [*pending[: PENDING_MAX - 1], f"and {len(pending) - PENDING_MAX + 1} more"]
+            pending = [*pending[: PENDING_MAX - 1], ("…", f"and {len(pending) - PENDING_MAX + 1} more")]
         lines = [""] if self._shown else []
         lines += [*tail, ""] if tail else []
-        lines += [*self._paper.aside(pending, columns), ""] if pending else []
+        lines += [*self._paper.pending(pending, columns), ""] if pending else []
         return ANSI("\n".join(lines))
 
     def _below(self) -> StyleAndTextTuples:
         """How things stand."""
         if self._away:
-            stands = ("class:status.away", f"{self._away} Nothing is lost; I reconnect by myself.")
+            stands = ("class:status.away", self._away)
         elif self._hint:
             stands = ("", "")
         else:
-            words = self._stands.words if self._stands else "Connected."
+            words = self._stands.words if self._stands else "Connected." if self._began.is_set() else "Connecting."
             stop = " /stop stops it." if self._stands and self._stands.state == "working" else ""
             stands = ("", f"{self._name} · {words}{stop}")
         said = [(style, textwrap.fill(plain(text), self._columns - 1)) for style, text in (stands, ("", self._hint)) if text]
@@ -296,7 +302,7 @@ class Terminal:
         said = self._telling.leave()
         unsaved = self._outbox.unsaved
         if unsaved:
-            said.append(Said("beside", "The gateway has not said that it has this; to send it, send it again:"))
+            said.append(Said("beside", "The gateway has not said that it has what follows. Next time, Up brings it back:"))
             said += [Said("you", text) for text in unsaved]
         elif self._is_at_work:
             again = "" if self._name == cli.TERMINAL else f" --conversation {shlex.quote(self._name)}"

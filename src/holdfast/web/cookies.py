@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import msgspec
@@ -19,6 +20,8 @@ WRONG_S: Final = 1.0
 """How long a wrong code is thought about. A right one never waits, so nobody can be locked out by others' guesses."""
 WRONG_AT_ONCE_MAX: Final = 8
 LOGIN_BYTES_MAX: Final = 1024
+
+log = logging.getLogger(__name__)
 
 
 class Cookies:
@@ -61,6 +64,7 @@ class LoginDoor:
         cookie = self._login.redeem(given.code)
         if cookie is None:
             return await self._wrong()
+        log.info("A browser has logged in.")
         response = json({})
         self._cookies.give(request.scope, response, cookie, COOKIE_S_MAX)
         return response

@@ -183,7 +183,6 @@ async def _serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS_MAX,
     )
     config.load()
     state, stopping = ServerState(), asyncio.Event()

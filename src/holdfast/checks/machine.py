@@ -187,6 +187,8 @@ def check_certificate(web: Web) -> Iterator[Finding]:
 
 def check_port(host: str, port: int) -> Finding:
     """Can the page have its port? Asked only while no gateway of ours runs."""
+    if not port:
+        return Finding("ok", "web.port", "web", "The page takes any free port.")
     address = "127.0.0.1" if host.lower() == "localhost" else host
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

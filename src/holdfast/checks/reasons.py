@@ -23,22 +23,28 @@ STARTS: Final[Mapping[Kind, str]] = {
     "LiteLLM": "litellm --config CONFIG.yaml --port {port}",
     "Manifest": "docker compose up -d    (in Manifest's folder)",
 }
+TYPED: Final = "typed"
 LISTED_MAX: Final = 8
 SPENT: Final = ("insufficient_quota", "credit balance", "out of extra usage", "exceeded your current quota", "insufficient credits")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The route that was tried. `key`: where its key comes from, never the key; `table` is its place in the file."""
+    """The route that was tried. `key`: where its key comes from (TYPED: from a person, just now), never the key itself. `table`: its place in the
+    file, "" if there is none yet."""
 
     base_url: str
     model: str
     key: str = ""
-    table: str = "[routes.main]"
+    table: str = ""
 
     @property
     def host(self) -> str:
         return urlsplit(self.base_url).netloc or self.base_url
+
+    @property
+    def there(self) -> str:
+        return f"    (in {self.table})" if self.table else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
         return _unreachable(target, failure, seen)
     if seen.server is not None and seen.server.loading:
         return Reason(f"{target.host} is still loading its model.", failure.why, "Wait until it is loaded, then: holdfast check", away=True)
-    if failure.status in {401, 403} or (seen.server is not None and seen.server.refuses_key) or _manifest_key(failure):
+    if _about_key(failure, seen.server):
         return _key(target, failure)
     if failure.status in {402, 429} or any(word in failure.body.lower() for word in SPENT):
         return _limit(target, failure)
@@ -85,7 +91,7 @@ def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
             cause,
             'base_url = "http://HOST:PORT/v1"    (the address of a model server)',
         )
-    return Reason(f"{target.host} refuses the call.", failure.why, f"Correct what it says, in {target.table}")
+    return Reason(f"{target.host} refuses the call.", failure.why, f"Correct what it says{target.there}")
 
 
 def _elsewhere(target: Target, right: str) -> Reason:
@@ -113,7 +119,7 @@ def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
         return Reason(f"The name {host} is not known.", "It is misspelt, or there is no network now.", f"getent hosts {host}", away=True)
     port = urlsplit(target.base_url).port or 0
     kind = USUAL_PORTS.get(port, "") if is_here(target.base_url) else ""
-    mend = STARTS[kind].format(port=port) if kind else f"Start the server at {target.host}, or correct base_url in {target.table}"
+    mend = STARTS[kind].format(port=port) if kind else f"Start the server at {target.host}, or correct base_url{target.there}"
     who = f" That is where {kind} usually is." if kind else ""
     return Reason(f"Nothing answers at {target.host}.{who}", failure.why, mend, away=True)
 
@@ -129,20 +135,26 @@ def _certificate(target: Target, told: str) -> Reason:
 
 
 def _key(target: Target, failure: RawFailure) -> Reason:
-    said = f"It says: {failure.why}"
+    cause = f"It says: {failure.why}"
     if not target.key:
-        return Reason(
-            f"{target.host} asks for a key, and none is configured.",
-            said,
-            f'api_key = "env:NAME"    (in {target.table}; NAME is a variable that holds the key)',
-        )
+        mend = f'api_key = "env:NAME"{target.there}    (NAME is a variable that holds the key)'
+        return Reason(f"{target.host} asks for a key, and there is none.", cause, mend)
     kind, _, name = target.key.partition(":")
-    mend = f"export {name}=...    (where the gateway is started)" if kind == "env" else f"Put a valid key into {name}"
-    return Reason(f"{target.host} does not accept the key from {target.key}.", said, mend)
+    match kind:
+        case "env":
+            mend = f"export {name}=...    (where the gateway is started)"
+        case "file" | "credential":
+            mend = f"Put a valid key into {name}"
+        case _:
+            return Reason(f"{target.host} does not accept this key.", cause, "Type it again; it is copied best from the provider's page")
+    return Reason(f"{target.host} does not accept the key from {target.key}.", cause, mend)
 
 
-def _manifest_key(failure: RawFailure) -> bool:
-    return failure.status == 200 and "Manifest M00" in failure.why
+def _about_key(failure: RawFailure, server: Server | None) -> bool:
+    """LiteLLM answers 400 or 500 where the key is wrong or missing, and Manifest 200 with a text."""
+    if failure.status in {400, 500} and server is not None and server.refuses_key:
+        return True
+    return failure.status in {401, 403} or (failure.status == 200 and "Manifest M00" in failure.why)
 
 
 def _limit(target: Target, failure: RawFailure) -> Reason:
@@ -187,6 +199,9 @@ def no_such_model(target: Target, server: Server | None) -> Reason:
 
 def nearest(name: str, names: list[str]) -> str:
     """The name that was probably meant; "" if none is near."""
+    by_lower = {one.lower(): one for one in names}
     part = name.rpartition("/")[2].partition(":")[0].lower()
-    within = [one for one in names if part and part in one.lower()]
-    return next(iter(difflib.get_close_matches(name, within or names, n=1, cutoff=0.0 if within else 0.5)), "")
+    within = [one for one in by_lower if part and part in one]
+    return next(
+        (by_lower[one] for one in difflib.get_close_matches(name.lower(), within or by_lower, n=1, cutoff=0.0 if within else 0.5)), ""
+    )

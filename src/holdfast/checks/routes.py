@@ -108,9 +108,7 @@ def _window(route: Subject, server: Server | None) -> Iterator[Finding]:
         told = has or (OLLAMA_LEAST_CONTEXT if cuts else None)
         line = f"context_tokens = {told or 32768}    (in [{route.about}]{'' if told else '; as many as the model can read'})"
         what = "context_tokens is missing: long conversations are not summarised before they are too long."
-        yield Finding(
-            "warning", "route.context", route.about, what, f"{kind} reads {told} tokens at once. {cause}" if told else cause, line
-        )
+        yield Finding("warning", "route.context", route.about, what, f"It reads {told} tokens at once. {cause}" if told else cause, line)
     elif has and route.context_tokens > has:
         what = f"context_tokens is {route.context_tokens}, but {kind} reads only {has} tokens at once."
         yield Finding("warning", "route.context", route.about, what, cause, _more(server, route, has))
@@ -120,15 +118,15 @@ def _window(route: Subject, server: Server | None) -> Iterator[Finding]:
         )
     if has and has < ENOUGH_CONTEXT:
         what = f"{has} tokens are few: instructions, tools and a few messages hardly fit."
-        yield Finding("warning", "route.small-context", route.about, what, f"{kind} has loaded the model with so many.", _bigger(server))
+        yield Finding("warning", "route.small-context", route.about, what, f"{kind} has loaded the model with so many.", bigger(server))
 
 
 def _more(server: Server | None, route: Subject, has: int) -> str:
     line = f"context_tokens = {has}    (in [{route.about}])"
-    return f"{line} or {_bigger(server, route.context_tokens or 0)}"
+    return f"{line} or {bigger(server, route.context_tokens or 0)}"
 
 
-def _bigger(server: Server | None, tokens: int = 32_768) -> str:
+def bigger(server: Server | None, tokens: int = 32_768) -> str:
     """How to have a server read more."""
     match server.kind if server else "":
         case "Ollama":

@@ -127,10 +127,13 @@ def _client(key: str, timeout_s: float, url: str) -> httpx2.AsyncClient:
 
 
 async def _get(http: httpx2.AsyncClient, url: str, question: dict[str, str] | None = None) -> _Reply | None:
-    """The reply; None if there is none in time."""
+    """The reply; None if there is none in time.
+
+    The client's own time-outs come first: one that cuts into the handshake of TLS would leave its socket open.
+    """
     try:
         method = "POST" if question else "GET"
-        async with asyncio.timeout(http.timeout.read), http.stream(method, url, json=question) as response:
+        async with asyncio.timeout(3 * (http.timeout.read or 0)), http.stream(method, url, json=question) as response:
             ends = _certificate_ends(response)
             body = bytearray()
             async for piece in response.aiter_bytes():
@@ -166,10 +169,10 @@ def _meant(base_url: str) -> list[str]:
     """What somebody may have meant who wrote this, the likeliest first."""
     trimmed = base_url.rstrip("/")
     for end in _ENDS:
-        trimmed = trimmed.removesuffix(end)
+        trimmed = trimmed.removesuffix(end)  # what follows it can't be right, also where a guard answers the same on every path
     parts = urlsplit(trimmed)
     root = f"{parts.scheme}://{parts.netloc}"
-    near = [base_url.rstrip("/"), trimmed, f"{trimmed}/v1", re.sub(r"(/v1)+$", "/v1", trimmed), f"{root}/v1", f"{root}/api/v1"]
+    near = [trimmed, f"{trimmed}/v1", re.sub(r"(/v1)+$", "/v1", trimmed), f"{root}/v1", f"{root}/api/v1"]
     swapped = {"http": "https", "https": "http"}[parts.scheme]
     return list(dict.fromkeys([*near, *(re.sub(r"^https?", swapped, url) for url in near)]))
 

@@ -1,0 +1,108 @@
+"""`holdfast check`: what is wrong, why, and what mends it. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from holdfast import checks, cli, config
+from holdfast.checks.findings import Finding, Level, verdict
+from holdfast.cli.client import Away, Client
+from holdfast.cli.screen import plain
+from holdfast.errors import HoldfastError
+from holdfast.runtime.clock import SystemClock
+from holdfast.web.wire import door_path
+
+CODES: Final = {"ok": cli.ANSWERED, "away": cli.AWAY, "change": cli.CONFIG}
+MARKS: Final[Mapping[Level, str]] = {"ok": "  ok       ", "warning": "  warning  ", "error": "  ERROR    "}
+COLOURS: Final[Mapping[Level, str]] = {"ok": "32", "warning": "33", "error": "31"}
+INDENT: Final = " " * len(MARKS["ok"])
+HEADS: Final = {
+    "config": "Configuration",
+    "agent": "Agent",
+    "data_dir": "Data folder",
+    "web": "Page",
+    "program": "Program",
+    "gateway": "Gateway",
+}
+FIRST: Final = ("config", "agent", "routes", "tools")
+"""What people look for first."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings, found = checks.check_file(getattr(arguments, "config", None), os.environ)
+    if settings is not None:
+        if not arguments.json:
+            print(
+                f"Checking. It takes seconds, or up to {checks.TAKES_S_MAX // 60} minutes where a model has to be loaded.\n",
+                file=sys.stderr,
+            )
+        found += _beyond_the_file(settings)
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
+    else:
+        _tell(found)
+    return CODES[verdict(found)]
+
+
+def _beyond_the_file(settings: config.Config) -> list[Finding]:
+    status, said = _status(settings.data_dir)
+    world = checks.World(os.environ, SystemClock(), status)
+    return [*said, *asyncio.run(checks.check_everything(settings, world))]
+
+
+def _status(data_dir: Path) -> tuple[Mapping[str, Any] | None, list[Finding]]:
+    """What the running gateway says of itself; or that none runs."""
+    try:
+        return Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))).status(), []
+    except Away as away:
+        return None, [Finding("ok", "gateway.running", "gateway", str(away))]
+    except HoldfastError as error:
+        return None, [Finding("error", "gateway.running", "gateway", str(error))]
+
+
+def _tell(found: list[Finding]) -> None:
+    """The findings for a person, those about one thing together."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for about in sorted(dict.fromkeys(finding.about for finding in found), key=_place):
+        print(HEADS.get(about, f"[{about}]"))
+        for finding in found:
+            if finding.about == about:
+                print("\n".join(_lines(finding, colours)))
+        print()
+    print(_sum(found))
+
+
+def _place(about: str) -> int:
+    part = about.partition(".")[0]
+    return FIRST.index(part) if part in FIRST else len(FIRST)
+
+
+def _lines(finding: Finding, colours: bool) -> Iterable[str]:
+    mark = MARKS[finding.level]
+    yield (f"\x1b[{COLOURS[finding.level]}m{mark}\x1b[0m" if colours else mark) + plain(finding.what)
+    if finding.cause:
+        yield f"{INDENT}{plain(finding.cause)}"
+    if finding.mend:
+        yield f"{INDENT}-> {plain(finding.mend)}"
+
+
+def _sum(found: list[Finding]) -> str:
+    counts = {"error": sum(finding.level == "error" for finding in found), "warning": sum(finding.level == "warning" for finding in found)}
+    counted = " and ".join(f"{number} {what}{'' if number == 1 else 's'}" for what, number in counts.items() if number)
+    match verdict(found):
+        case "ok" if counted:
+            return f"Nothing stands in the way; {counted}."
+        case "ok":
+            return "All is well."
+        case "away":
+            return f"{counted}. What is away may come back by itself; nothing has to be changed for that."
+        case "change":
+            return f"{counted}. Mend the errors, then: holdfast check"

@@ -1,0 +1,33 @@
+"""Questions to a person at a terminal."""
+
+from __future__ import annotations
+
+import getpass
+
+from holdfast.cli.screen import plain
+from holdfast.errors import Request
+
+STOPPED = "Nothing was written. `holdfast init` begins again."
+
+
+def say(text: str = "") -> None:
+    """A line or more; what models and servers said in it can't take over the terminal."""
+    print(plain(text), flush=True)
+
+
+def ask(question: str, default: str = "") -> str:
+    """The answer; `default` if it is only Enter. Raises `Request` at the end of the input."""
+    try:
+        return input(f"{question} [{plain(default)}] " if default else f"{question} ").strip() or default
+    except EOFError:
+        print()
+        raise Request(STOPPED) from None
+
+
+def ask_secret(question: str) -> str:
+    """The same, without showing what is typed."""
+    try:
+        return getpass.getpass(f"{question} ").strip()
+    except EOFError:
+        print()
+        raise Request(STOPPED) from None

@@ -172,7 +172,7 @@ class _Gateway:
 
         def opened(at: int) -> None:
             self._login.address = page_address(web, at)
-            _say(f"Open it (the link logs one browser in, once; `{_command()} login` prints another): {self._login.link().link}")
+            _say(f"Talk in the browser:    {self._login.link().link} (works once, for ten minutes)")
             ready()
 
         await serve_page(door.port(self._gateway, self._platform, self._login, self._clock, web, self._demo), web, opened)
@@ -199,15 +199,19 @@ def _version() -> str:
 
 def _say_ready(settings: config.Config, config_path: Path | None) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
-    named = f" --config {shlex.quote(str(config_path))}" if config_path else ""
-    _say(f'Holdfast is ready. Model: {routes}.\nTalk to it: {_command()} chat{named} -q "Hello"')
+    _say(f"Holdfast is ready. Model: {routes}.")
+    if all(settings.routes[name].dialect == "practice" for name in settings.agent.chain):
+        _say(f"Find your own model:    {_command('init', config_path)}")
+    _say(f"Talk in the terminal:   {_command('chat', config_path)}")
+    _say(f"Log another browser in: {_command('login', config_path)}")
 
 
-def _command() -> str:
-    """How the person who started this can start it again: by name if the shell would find it, else by its path."""
+def _command(name: str, config_path: Path | None) -> str:
+    """What the person who started this can type: with the program's name if the shell would find it, else with its path."""
     program = sys.argv[0]
     found = shutil.which(Path(program).name)
-    return Path(program).name if found and Path(found).samefile(program) else os.path.relpath(program)
+    called = Path(program).name if found and Path(found).samefile(program) else os.path.relpath(program)
+    return f"{shlex.quote(called)} {name}{f' --config {shlex.quote(str(config_path))}' if config_path else ''}"
 
 
 def _say(text: str) -> None:

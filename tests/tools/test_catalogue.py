@@ -60,7 +60,9 @@ def test_tools_come_in_the_order_of_servers_and_lists_and_the_first_of_one_name_
         Offered(name="a", schema={}),
         Offered(name="b", schema={}, description="second"),
     )
-    entries = catalogue([(ServerSettings("s", Command(("c",))), first), (ServerSettings("r", Command(("c",))), (Offered(name="b", schema={}),))])
+    entries = catalogue(
+        [(ServerSettings("s", Command(("c",))), first), (ServerSettings("r", Command(("c",))), (Offered(name="b", schema={}),))]
+    )
     assert list(entries) == ["s__b", "s__a", "r__b"]
     assert entries["s__b"].tool.description == "first"
     assert entries["s__b"].own_name == "b"

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from rich.console import Console, RenderableType
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
+from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 from holdfast.cli.screen import plain
 from holdfast.cli.telling import Said
@@ -30,6 +33,21 @@ TAIL_CHARS_MAX: Final = 4_000
 _PARSER: Final = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"]).disable("image")
 """HTML is shown as it was written, and a picture as a link: here they could only vanish."""
 _ENDED_BY_BLANK_LINE: Final = ("paragraph_open", "heading_open", "table_open", "blockquote_open", "hr")
+_THEME: Final = Theme(  # no background of ours, and nothing that vanishes on a light one
+    {
+        "markdown.code": "bold cyan",
+        "markdown.code_block": "cyan",
+        "markdown.h1": "bold underline",
+        "markdown.h2": "bold underline",
+        "markdown.h3": "bold",
+        "markdown.h4": "bold",
+        "markdown.block_quote": "dim",
+        "markdown.link": "none",
+        "markdown.link_url": "underline",
+        "markdown.table.header": "bold",
+        "markdown.table.border": "dim",
+    }
+)
 _TRAILING: Final = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 
 
@@ -53,7 +71,7 @@ class Paper:
     """Renders for a terminal so many columns wide."""
 
     def __init__(self) -> None:
-        self._console = Console(file=io.StringIO(), force_terminal=True, highlight=False, markup=False, emoji=False, legacy_windows=False)
+        self._console = Console(file=io.StringIO(), force_terminal=True, highlight=False, markup=False, emoji=False, theme=_THEME)
 
     def said(self, said: Sequence[Said], after: Said | None, columns: int) -> str:
         """These, one below the other, each a line apart from the one before but for what was done beside the answers."""
@@ -70,7 +88,7 @@ class Paper:
         if len(text) > TAIL_CHARS_MAX:
             lines = self._rendered(Text(text[-TAIL_CHARS_MAX:]), columns)
         else:
-            lines = self._rendered(_markdown(text), columns)
+            lines = self._rendered(_Markdown(text), columns)
         return lines[-rows:]
 
     def pending(self, texts: Iterable[tuple[str, str]], columns: int) -> list[str]:
@@ -85,7 +103,7 @@ class Paper:
     def _lines(self, said: Said, columns: int) -> list[str]:
         match said.who:
             case "answer":
-                return self._rendered(_markdown(said.text), columns)
+                return self._rendered(_Markdown(said.text), columns)
             case "you":
                 return self._hanging(MARK, said.text, "bold", columns)
             case "gateway":
@@ -106,16 +124,41 @@ class Paper:
         return _TRAILING.sub(r"\1", capture.get()).strip("\n").split("\n")
 
 
-def _markdown(text: str) -> Markdown:
-    markdown = Markdown("", code_theme="ansi_dark", hyperlinks=False)
-    markdown.parsed = _PARSER.parse(plain(text))
-    for token in _tokens(markdown.parsed):
-        token.content = plain(token.content)
-        token.attrs = {name: plain(value) if isinstance(value, str) else value for name, value in token.attrs.items()}
-    return markdown
+class _Heading(Heading):
+    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}  # all of them to the left
 
 
-def _tokens(tokens: Iterable[Token]) -> Iterator[Token]:
-    for token in tokens:
-        yield token
-        yield from _tokens(token.children or ())
+class _CodeBlock(CodeBlock):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Syntax(str(self.text).rstrip(), self.lexer_name, theme=self.theme, word_wrap=True, padding=(0, 2))
+
+
+class _Table(TableElement):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            assert isinstance(table, Table)
+            table.show_edge = False
+            yield table
+
+
+class _Markdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+        "fence": _CodeBlock,
+        "code_block": _CodeBlock,
+        "table_open": _Table,
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__("", code_theme="ansi_dark", hyperlinks=False)
+        self.parsed = [_tame(token) for token in _PARSER.parse(plain(text))]
+
+
+def _tame(token: Token) -> Token:
+    """Without what a terminal must not get, or would show twice (the address of a link that is its own text)."""
+    token.content = plain(token.content)
+    token.attrs = {name: plain(value) if isinstance(value, str) else value for name, value in token.attrs.items()}
+    if token.children is not None:
+        token.children = [_tame(child) for child in token.children if child.markup != "autolink"]
+    return token

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
+from holdfast.cli.completion import Commands
+from holdfast.core.entries import Question
+
+ASKED = Question(question="budget", about="1", text="Shall I\ngo on?", options=("go on", "stop"))
+
+
+def _offered(typed: str, after: str = "") -> list[tuple[str, str]]:
+    commands = Commands(lambda: [(41, ASKED)])
+    offered = commands.get_completions(Document(typed + after, len(typed)), CompleteEvent())
+    return [(completion.text, completion.display_meta_text) for completion in offered]
+
+
+def test_a_slash_offers_every_command_with_what_it_does() -> None:
+    offered = dict(_offered("/"))
+    assert offered["/stop"] == "stops what is being done and what is not answered yet"
+    assert {"/new", "/retry", "/status", "/title ", "/choose ", "/help"} <= set(offered)
+
+
+def test_open_questions_are_offered_with_their_options() -> None:
+    assert _offered("/choose 41 s") == [("/choose 41 stop", "Shall I go on?")]
+    assert [text for text, _ in _offered("/cho")] == ["/choose 41 go on", "/choose 41 stop", "/choose "]
+
+
+def test_nothing_is_offered_where_no_command_can_be() -> None:
+    assert _offered("stop") == _offered("/etc/hosts") == _offered("/stop") == _offered("/st\n") == _offered("/st", "op") == []

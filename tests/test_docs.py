@@ -145,3 +145,28 @@ def test_the_exit_codes_are_those_of_the_command_line() -> None:
 @pytest.mark.parametrize("name", DOCS)
 def test_every_exit_code_that_is_named_exists(name: str) -> None:
     assert {int(code) for code in re.findall(r"exit code\s+(\d+)", DOCS[name])} <= CODES
+
+
+def said() -> str:
+    """All that the program says: its sources, with sentences that go on in the next line made whole."""
+    sources = (
+        path.read_text() for path in (ROOT / "src").rglob("*") if path.suffix in {".py", ".html", ".js"} and "vendor" not in path.parts
+    )
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources)).replace("’", "'")
+
+
+def quoted(text: str) -> Iterator[str]:
+    """The parts of what is quoted, without what stands for something else: numbers, names, `...`."""
+    set_apart = re.findall(r"(?<![*\w])\*(?![*\s])(.+?)(?<![*\s])\*(?![*\w])", text, re.DOTALL)
+    for quote in [*set_apart, *re.findall(r'^\| "(.+?)" \|', text, re.MULTILINE)]:
+        if not quote.endswith((":", ",")):  # else it is a label
+            parts = re.split(r"\.\.\.|\d[\d,]*|\bX\b|'x'|\(.*?\)", " ".join(quote.split()))
+            yield from (part.strip(" .,:") for part in parts if len(part.split()) > 1)
+
+
+def test_what_the_documents_quote_is_what_the_program_says() -> None:
+    seen = re.findall(r"^\*See it:\*.*?(?=\n\n)", DOCS["docs/providers.md"], re.MULTILINE | re.DOTALL)
+    quotes = [quote for text in (*seen, DOCS["docs/when-something-breaks.md"], DOCS["docs/access.md"]) for quote in quoted(text)]
+    there = said()
+    assert len(quotes) > 25
+    assert [quote for quote in quotes if quote not in there] == []

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,20 +16,10 @@ from holdfast.testing.demo_rig import DemoProcess, children_of, runs, until
 from holdfast.testing.process import Away, effects_in
 from holdfast.web.wire import ACCOUNT
 
+pytestmark = pytest.mark.timeout(120)  # stories take their time
+
 NAME = "demo-test"
 KEY = f"{ACCOUNT}:{NAME}"
-
-
-@pytest.fixture(autouse=True)
-async def usual_port() -> AsyncIterator[None]:
-    """Somebody has it, so that demos side by side look for others at once."""
-    with socket.socket() as somebody, contextlib.suppress(OSError):
-        somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        somebody.bind(("127.0.0.1", 8420))
-        somebody.listen()
-        yield
-        return
-    yield
 
 
 @pytest.fixture
@@ -154,7 +143,6 @@ async def test_a_tool_that_must_not_run_twice_is_not_and_the_person_may_have_it_
     assert effects_in(demo.folder / "effects")["count", "visitors"] == 0
 
 
-@pytest.mark.timeout(120)
 async def test_a_model_that_is_taken_away_in_mid_answer_is_waited_for_also_by_the_next_life(demo: DemoProcess) -> None:
     await say(demo, "Tell me a long story")
     await in_mid_answer(demo)

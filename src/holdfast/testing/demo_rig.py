@@ -11,9 +11,10 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,6 +25,7 @@ from holdfast.testing.process import Away, Door
 from holdfast.web.wire import door_path
 
 COMMAND: Final = (sys.executable, "-P", "-m", "holdfast.cli", "demo")
+USUAL_PORT: Final = 8420
 TELLS_S_MAX: Final = 30.0
 LOOK_S: Final = 0.02
 
@@ -42,7 +44,10 @@ class DemoProcess:
     @contextlib.asynccontextmanager
     async def started(cls, **environ: str) -> AsyncIterator[Self]:
         """A demo without a display, up or not; it ends on leaving, whatever it does."""
-        with tempfile.TemporaryDirectory(prefix="hf-", ignore_cleanup_errors=True) as root:  # a short path: the door is a socket in it
+        with (
+            _usual_port_taken(),
+            tempfile.TemporaryDirectory(prefix="hf-", ignore_cleanup_errors=True) as root,  # a short path: the door is a socket in it
+        ):
             ours = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
@@ -125,6 +130,17 @@ class DemoProcess:
         """The exit code after this signal."""
         self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), TELLS_S_MAX)
+
+
+@contextlib.contextmanager
+def _usual_port_taken() -> Iterator[None]:
+    """Somebody has it, so that demos side by side don't want the same one."""
+    with socket.socket() as somebody:
+        somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            somebody.bind(("127.0.0.1", USUAL_PORT))
+            somebody.listen()
+        yield
 
 
 async def until(true: Callable[[], bool]) -> None:

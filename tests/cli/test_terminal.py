@@ -184,6 +184,19 @@ def test_what_was_typed_is_there_the_next_time_and_private(home: Any) -> None:
     assert (home.data_dir / "typed").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_was_typed_is_searched(home: Any) -> None:
+    home.start()
+    with home.terminal() as terminal:
+        terminal.until("Enter sends")
+        terminal.type("first\rsecond\r")
+        terminal.until("You wrote: second")
+        terminal.type("\x12fir")
+        terminal.until("I-search backward: fir")
+        terminal.until("> first\nI-search")
+        terminal.type("\r\r")
+        terminal.until(lambda terminal: terminal.text.count("You wrote: first") == 2)
+
+
 def test_a_message_that_is_too_long_stays_to_be_shortened(home: Any) -> None:
     home.start()
     with home.terminal() as terminal:

@@ -19,7 +19,7 @@ from typing import Final
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.layout import BufferControl, Dimension, Float, FloatContainer, FormattedTextControl, HSplit, Layout, Window
@@ -178,10 +178,10 @@ class Terminal:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        keys.add("enter")(lambda _: self._enter())
+        keys.add("enter", filter=~is_searching)(lambda _: self._enter())
         keys.add("escape", "enter")(lambda _: self._buffer.insert_text("\n"))
         keys.add("c-j")(lambda _: self._buffer.insert_text("\n"))
-        keys.add("c-c")(lambda _: self._interrupt())
+        keys.add("c-c", filter=~is_searching)(lambda _: self._interrupt())
         keys.add("<sigint>")(lambda _: self._interrupt())
         keys.add("c-d", filter=Condition(lambda: not self._buffer.text))(lambda _: self._leave())
         keys.add("c-z")(lambda event: event.app.suspend_to_background())
@@ -228,7 +228,7 @@ class Terminal:
         output.enable_cpr = False  # nothing here depends on where the cursor is, and some terminals never tell
         above = Window(FormattedTextControl(self._above), dont_extend_height=True)
         typed = Window(
-            BufferControl(self._buffer, search_buffer_control=search.control),
+            BufferControl(self._buffer, search_buffer_control=search.control, preview_search=True),
             height=self._typed_height,
             get_line_prefix=self._prefix,
             wrap_lines=True,

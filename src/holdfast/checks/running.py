@@ -12,17 +12,18 @@ ABOUT: Final = "gateway"
 
 
 def check_running(status: Mapping[str, Any], port: int) -> Iterator[Finding]:
-    """Its own words about routes, tool servers and parts. `status` is what its door answers to `/v1/status`."""
-    began = f"{datetime.fromtimestamp(status['started']).astimezone():%Y-%m-%d %H:%M}"
-    yield Finding("ok", "gateway.running", ABOUT, f"It runs, version {status['version']}, since {began}. What it says of itself:")
-    for gate in status["gates"]:
+    """Its own words about routes, tool servers and parts. `status` is what its door answers to `/v1/status`: it may be of another version."""
+    began = status.get("started")
+    since = f", since {datetime.fromtimestamp(began).astimezone():%Y-%m-%d %H:%M}" if began else ""
+    yield Finding("ok", "gateway.running", ABOUT, f"It runs, version {status.get('version', 'unknown')}{since}.")
+    for gate in status.get("gates", ()):
         if gate["state"] != "open":
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
             yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], "holdfast chat -q /retry    (tries it now)")
-    for server in status["tool servers"]:
+    for server in status.get("tool servers", ()):
         if server["state"] != "ready":
             yield Finding("warning", "gateway.tools", ABOUT, f"Its tool server {server['name']} is {server['state']}.", server["why"])
-    page = next((part for part in status["parts"] if part["name"] == "page"), None)
+    page = next((part for part in status.get("parts", ()) if part["name"] == "page"), None)
     if page is not None and page["state"] == "ready":
         yield Finding("ok", "web.port", "web", f"The page is served by the running gateway, at port {port}.")
     elif page is not None:

@@ -110,9 +110,16 @@ async def near(ports: Mapping[int, Kind] = USUAL_PORTS) -> dict[str, Server]:
 
 async def right_address(base_url: str) -> str:
     """The base URL that was probably meant: the same if models are served there, "" if nothing like it does. No key is sent."""
-    urls = _meant(base_url)
+    near = _meant(base_url)
+    swap = {"http": "https", "https": "http"}
+    far = [re.sub(r"^https?", lambda scheme: swap[scheme[0]], url) for url in near]
     async with _client("", LOOK_S, base_url) as http:
-        replies = await asyncio.gather(*(_get(http, f"{url}/models") for url in urls))
+        return await _serving(http, near) or await _serving(http, far)
+
+
+async def _serving(http: httpx2.AsyncClient, urls: list[str]) -> str:
+    """The first of these that lists models; else the first that would, to others."""
+    replies = await asyncio.gather(*(_get(http, f"{url}/models") for url in urls))
     pairs = [(url, reply) for url, reply in zip(urls, replies, strict=True) if reply is not None]
     lists = (url for url, reply in pairs if reply.status == httpx2.codes.OK and _data(reply) is not None)
     guarded = (url for url, reply in pairs if reply.status in {401, 403} and isinstance(reply.json, dict))
@@ -172,9 +179,7 @@ def _meant(base_url: str) -> list[str]:
         trimmed = trimmed.removesuffix(end)  # what follows it can't be right, also where a guard answers the same on every path
     parts = urlsplit(trimmed)
     root = f"{parts.scheme}://{parts.netloc}"
-    near = [trimmed, f"{trimmed}/v1", re.sub(r"(/v1)+$", "/v1", trimmed), f"{root}/v1", f"{root}/api/v1"]
-    swapped = {"http": "https", "https": "http"}[parts.scheme]
-    return list(dict.fromkeys([*near, *(re.sub(r"^https?", swapped, url) for url in near)]))
+    return list(dict.fromkeys([trimmed, f"{trimmed}/v1", re.sub(r"(/v1)+$", "/v1", trimmed), f"{root}/v1", f"{root}/api/v1"]))
 
 
 # --- understanding ------------------------------------------------------------------------------------------------------------------

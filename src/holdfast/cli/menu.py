@@ -70,7 +70,8 @@ def address(answer: str) -> str | None:
 
 def at_address(typed: str, found: Found) -> Choice:
     """The server at a URL, however much of it was typed."""
-    url = asyncio.run(servers.right_address(typed)) or typed
+    usual = typed if urlsplit(typed).path else f"{typed}/v1"
+    url = asyncio.run(servers.right_address(usual)) or asyncio.run(servers.right_address(typed)) or usual
     server = asyncio.run(servers.look(url))
     known = [choice for choice in found.choices if choice.base_url == url] or (list(choices_of(url, server)) if server else [])
     if not known:

@@ -1,0 +1,195 @@
+"""Routes tried as a conversation would use them: on a real llama.cpp, and on what other servers document of themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.checks import trial
+from holdfast.checks.findings import Finding
+from holdfast.checks.routes import Subject, _safe, check_route
+from holdfast.checks.servers import Server
+from holdfast.core.request import Request, User
+from holdfast.models import Endpoint
+from holdfast.testing import model_servers
+from holdfast.testing.llama import Llama, Options, Script, unavailable
+from holdfast.testing.stub_provider import Reply, StubProvider, answering, call, events, finish, http
+
+CALLS = Script(tool="current_time", arguments='{"place": "Lisbon"}')
+REAL_CALL = Reply(http(events(call(0, "current_time", '{"place": "Lisbon"}'), finish("tool_calls"))))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    """`start(script, options)`: a real server that ends with the test."""
+    if why := unavailable():
+        pytest.skip(why)
+    with ExitStack() as stack:
+        yield lambda script=None, options=None: stack.enter_context(Llama(tmp_path, script, options))
+
+
+def subject(base_url: str, model: str = "scripted", **settings: Any) -> Subject:
+    endpoint = Endpoint(name="main", base_url=base_url, model=model, api_key=settings.pop("secret", ""), connect_timeout_s=3.0)
+    return Subject("openai-chat", endpoint, **settings)
+
+
+def named(findings: list[Finding], check: str) -> Finding:
+    return next(finding for finding in findings if finding.check == check)
+
+
+async def test_a_real_model_answers_calls_tools_and_tells_how_much_it_reads(start: Any) -> None:
+    llama = start(CALLS, Options(context_tokens=16384))
+    found = await check_route(subject(llama.base_url, context_tokens=16384))
+    assert named(found, "route.answers").what.startswith(f'scripted at {llama.base_url[7:-3]} answered "Hello from a scripted llama" in ')
+    assert named(found, "route.tools").what.startswith("scripted makes real tool calls")
+    assert named(found, "route.context") == Finding(
+        "ok", "route.context", "routes.main", "llama.cpp reads 16384 tokens at once, and context_tokens is 16384."
+    )
+
+
+async def test_a_name_that_llama_cpp_ignores_is_told(start: Any) -> None:
+    llama = start(CALLS)
+    finding = named(await check_route(subject(llama.base_url, "qwen3:8b")), "route.model")
+    assert (finding.level, finding.what) == ("warning", "llama.cpp has no model 'qwen3:8b'. It answers all the same, with another one.")
+    assert finding.mend.endswith('scripted.gguf"')
+
+
+async def test_a_small_context_and_a_wish_for_more_are_told(start: Any) -> None:
+    found = await check_route(subject(start(CALLS, Options(context_tokens=2048)).base_url, context_tokens=32768))
+    assert named(found, "route.context").what == "context_tokens is 32768, but llama.cpp reads only 2048 tokens at once."
+    assert named(found, "route.context").mend.startswith("context_tokens = 2048    (in [routes.main]) or llama-server -c 32768")
+    assert named(found, "route.small-context").level == "warning"
+
+
+@pytest.mark.parametrize("secret", ["", "a-wrong-key"])
+async def test_a_key_that_is_missing_or_wrong_is_an_error_without_the_key_in_it(start: Any, secret: str) -> None:
+    llama = start(None, Options(api_key="the-right-key"))
+    found = await check_route(subject(llama.base_url, secret=secret, key="env:K" if secret else ""))
+    assert [(finding.level, finding.check, finding.away) for finding in found] == [("error", "route.answers", False)]
+    assert "a-wrong-key" not in repr(found)
+
+
+@pytest.mark.parametrize("end", ["/v1/v1", "/nothing"])
+async def test_a_wrong_address_is_told_with_the_right_one(start: Any, end: str) -> None:
+    llama = start()
+    (finding,) = await check_route(subject(llama.base_url.removesuffix("/v1") + end))
+    assert finding.mend == f'base_url = "{llama.base_url}"'
+
+
+async def test_https_where_http_is_spoken_is_told(start: Any) -> None:
+    llama = start()
+    (finding,) = await check_route(subject(llama.base_url.replace("http", "https")))
+    assert (finding.cause, finding.mend) == ("It speaks http, and base_url says https.", f'base_url = "{llama.base_url}"')
+
+
+async def test_nobody_there_is_away_and_not_misconfigured() -> None:
+    (finding,) = await check_route(subject("http://127.0.0.1:1/v1"))
+    assert (finding.level, finding.away) == ("error", True)
+
+
+async def test_a_model_that_ollama_has_not_pulled() -> None:
+    async with StubProvider(model_servers.ollama({}, ("llama3.2:1b",), missing=("qwen3:8b",))) as stub:
+        (finding,) = await check_route(subject(stub.base_url, "qwen3:8b"))
+    assert (finding.what, finding.mend) == ("Ollama has no model 'qwen3:8b'.", "ollama pull qwen3:8b")
+
+
+@pytest.mark.parametrize(
+    ("context_tokens", "what", "mend"),
+    [
+        (
+            None,
+            "context_tokens is missing: long conversations are not summarised before they are too long.",
+            "context_tokens = 4096    (in [routes.main])",
+        ),
+        (
+            32768,
+            "context_tokens is 32768, but Ollama reads only 4096 tokens at once.",
+            "context_tokens = 4096    (in [routes.main]) or OLLAMA_CONTEXT_LENGTH=32768 ollama serve",
+        ),
+    ],
+)
+async def test_ollama_cuts_silently_what_is_longer_than_it_has_loaded(context_tokens: int | None, what: str, mend: str) -> None:
+    async with StubProvider(model_servers.ollama({"qwen3:8b": 4096})) as stub:
+        finding = named(await check_route(subject(stub.base_url, "qwen3:8b", context_tokens=context_tokens)), "route.context")
+    assert (finding.level, finding.what, finding.mend) == ("warning", what, mend)
+    assert "Ollama silently forgets the beginning of what is longer." in finding.cause
+
+
+async def test_lm_studio_answers_any_name_with_what_is_loaded() -> None:
+    async with StubProvider(model_servers.lm_studio({"qwen/qwen3-8b": 8192})) as stub:
+        finding = named(await check_route(subject(stub.base_url, "qwen3-8b")), "route.model")
+    assert finding.mend == 'model = "qwen/qwen3-8b"'
+
+
+@pytest.mark.parametrize(
+    "text", ['<tool_call>{"name": "current_time"}</tool_call>', '{"name": "current_time", "arguments": {}}', 'current_time(place="Lisbon")']
+)
+async def test_a_tool_call_that_is_written_as_text_is_warned_of(text: str) -> None:
+    async with StubProvider(model_servers.ollama({"small": 8192}, chat=answering(text))) as stub:
+        finding = named(await check_route(subject(stub.base_url, "small", tools=True)), "route.tools")
+    assert (finding.level, finding.what) == ("warning", "small writes tool calls into its answer as text: no tool will ever run.")
+
+
+async def test_a_model_that_calls_no_tool_is_warned_of_and_one_that_does_is_well() -> None:
+    async with StubProvider(model_servers.vllm("m", 32768)) as stub:
+        assert (
+            named(await check_route(subject(stub.base_url, "m")), "route.tools").what
+            == "m was asked to call a tool, and answered without it."
+        )
+    async with StubProvider(model_servers.vllm("m", 32768, chat=REAL_CALL)) as stub:
+        assert named(await check_route(subject(stub.base_url, "m")), "route.tools").level == "ok"
+
+
+@pytest.mark.parametrize(("tools", "level"), [(True, "error"), (False, "warning")])
+async def test_a_server_that_refuses_tools_is_an_error_only_where_there_are_tools(tools: bool, level: str) -> None:
+    refusal = Reply(http(b'{"message": "\\"auto\\" tool choice requires --enable-auto-tool-choice"}', 400, "application/json"))
+    plain = model_servers.vllm("m", 32768)
+    async with StubProvider(lambda hit: refusal if hit.body and "tools" in hit.json else plain(hit)) as stub:
+        finding = named(await check_route(subject(stub.base_url, "m", tools=tools)), "route.tools")
+    assert (finding.level, finding.what) == (level, "m can't be given tools.")
+    assert finding.mend.startswith("vllm serve MODEL --enable-auto-tool-choice")
+
+
+async def test_what_manifest_says_as_its_model_is_not_taken_for_an_answer() -> None:
+    async with StubProvider(model_servers.manifest("mnfst_right")) as stub:
+        (finding,) = await check_route(subject(stub.base_url, "auto", secret="mnfst_wrong", key="env:M"))
+    assert (finding.level, finding.what) == ("error", f"{stub.base_url[7:-3]} does not accept the key from env:M.")
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "BEGIN_S_MAX", 0.3)
+    listing = model_servers.vllm("m", 32768)
+    async with StubProvider(lambda hit: Reply(end="hang") if hit.path.endswith("completions") else listing(hit)) as stub:
+        (finding,) = await check_route(subject(stub.base_url, "m"))
+    assert finding.level == "error" and finding.away
+
+
+async def test_the_end_of_an_answer_is_not_waited_for_forever(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "END_S_MAX", 0.5)
+    monkeypatch.setattr("holdfast.checks.routes.GREETING", Request("", (User("LONG"),)))
+    found = await check_route(subject(start(CALLS).base_url))
+    assert "began to answer; its end was not waited for" in named(found, "route.answers").what
+
+
+async def test_the_practice_model_is_no_real_one() -> None:
+    (finding,) = await check_route(Subject("practice", Endpoint(name="main")))
+    assert (finding.level, finding.mend) == ("warning", "holdfast init    (connects a real one)")
+
+
+def test_a_certificate_that_ends_soon_is_warned_of() -> None:
+    route = subject("https://example.org/v1")
+    (soon,) = _safe(route, Server("", (), certificate_ends=time.time() + 3 * 86_400 + 60))
+    (later,) = _safe(route, Server("", (), certificate_ends=time.time() + 90 * 86_400 + 60))
+    assert (soon.level, soon.what) == ("warning", "The certificate of example.org ends in 3 days.")
+    assert (later.level, later.what) == ("ok", "The certificate of example.org is good for 90 more days.")
+
+
+def test_a_key_that_travels_in_the_open_is_warned_of() -> None:
+    (finding,) = _safe(subject("http://192.168.1.5:8000/v1", secret="k"), None)
+    assert finding.what == "The key and all conversations travel to 192.168.1.5:8000 in the open."
+    assert not list(_safe(subject("http://127.0.0.1:8000/v1", secret="k"), None))

@@ -1,0 +1,55 @@
+"""Tool servers started for real."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from holdfast.checks.findings import Finding
+from holdfast.checks.tools import check_tools
+from holdfast.runtime.clock import SystemClock
+from holdfast.testing.tool_rig import demo_server
+from holdfast.tools.settings import Address, Command, ServerSettings
+
+
+async def found(*servers: ServerSettings) -> list[Finding]:
+    return await check_tools(servers, SystemClock())
+
+
+def stdio(*words: str, **settings: Any) -> ServerSettings:
+    return ServerSettings(name="odd", where=Command(words), **settings)
+
+
+async def test_a_server_that_works_is_told_with_its_tools(tmp_path: Path) -> None:
+    (finding,) = await found(demo_server(tmp_path / "effects"))
+    assert (finding.level, finding.about) == ("ok", "tools.demo")
+    assert "demo_" in finding.what
+
+
+async def test_a_command_that_is_not_there_has_to_be_changed() -> None:
+    (finding,) = await found(stdio("mcp-server-tim"))
+    assert (finding.level, finding.away, finding.mend) == ("error", False, "Correct [tools.odd]")
+    assert (
+        finding.what == "Tool server 'odd': the command 'mcp-server-tim' was not found. Install it, or give its full path in [tools.odd]."
+    )
+
+
+async def test_a_program_that_speaks_something_else_is_told_with_its_words() -> None:
+    (finding,) = await found(stdio(sys.executable, "-c", "print('Hello, I am no MCP server')"))
+    assert finding.level == "error"
+    assert "Hello, I am no MCP server" in finding.what
+
+
+async def test_a_url_where_nobody_is_is_away() -> None:
+    (finding,) = await found(ServerSettings(name="odd", where=Address("http://127.0.0.1:1/mcp")))
+    assert (finding.level, finding.away) == ("error", True)
+
+
+async def test_one_that_fails_does_not_hide_the_others(tmp_path: Path) -> None:
+    findings = await found(stdio("nothing-like-this"), demo_server(tmp_path / "effects"))
+    assert [finding.level for finding in findings] == ["error", "ok"]
+
+
+async def test_without_tool_servers_there_is_nothing_to_say() -> None:
+    assert await found() == []

@@ -239,6 +239,23 @@ async def test_a_call_that_ends_in_a_failure_of_the_server_may_have_happened(sta
         assert (await do(host)).outcome == "unknown"
 
 
+async def test_an_answer_may_take_longer_than_a_connection() -> None:
+    gate = asyncio.Event()
+    async with served(Script(call=lambda hit: Reply(gate, http(event(done(hit))))), connect_timeout_s=0.4) as (_, host), supervised(host):
+        await eventually(lambda: host.servers()[0].state == "ready")
+        going = asyncio.create_task(do(host))
+        await asyncio.wait([going], timeout=0.8)
+        gate.set()
+        assert (await going).outcome == "ok"
+
+
+async def test_each_request_has_a_connection_of_its_own_since_a_kept_one_may_be_closed_as_we_write() -> None:
+    async with served(Script()) as (stub, host):
+        async with supervised(host):
+            assert [(await do(host)).outcome for _ in range(3)] == ["ok"] * 3
+        assert stub.connections == len(stub.hits)
+
+
 async def test_an_error_that_names_the_call_is_its_answer_whatever_the_status() -> None:
     def fail(hit: Hit) -> Reply:
         return refused(500, json.dumps({"jsonrpc": "2.0", "id": hit.json["id"], "error": {"code": -32603, "message": "it broke"}}).encode())

@@ -80,7 +80,7 @@ class _Shell(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = {name: value or "" for name, value in attrs}
-        self.loaded += [names[name] for name in ("src", "href") if name in names and tag != "a"]
+        self.loaded += [names[name] for name in ("src", "href") if name in names and not names[name].startswith("#")]
         if tag == "style" or (tag == "script" and "src" not in names) or any(name == "style" or name.startswith("on") for name in names):
             self.inline.append(self.get_starttag_text() or tag)
 

@@ -38,9 +38,10 @@ export class Menu {
 
   look() {
     const found = matching(this.field.value);
+    if (!found.length) return this.close();
     this.#names = found;
     this.#chosen = 0;
-    this.list.hidden = !found.length;
+    this.list.hidden = false;
     this.list.replaceChildren(
       ...found.map(([name, does, takes], index) =>
         h(

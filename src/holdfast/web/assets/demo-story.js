@@ -173,6 +173,8 @@ const WHY = {
 
 export const ASIDE =
   "Three deaths in a row without one step forward: perhaps it is this very message that kills. So that it can’t for ever, Holdfast sets it aside and asks you. Nothing is lost: press “try again” in the conversation.";
+export const BACK =
+  "The next try comes by itself. After each failure the wait may be twice as long, so that a server that is just getting up isn’t run over by everybody at once. In a hurry? “Try now” in the conversation.";
 export const ONE_MORE = "Once more without a step forward, and Holdfast will ask you whether it is this message that kills.";
 
 const short = (text) => {

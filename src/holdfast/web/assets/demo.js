@@ -3,7 +3,7 @@
 import { Away, NotLoggedIn, reach, status } from "./api.js";
 import { currentKey, onEntry } from "./conversation.js";
 import { $, fill, h, setText, show } from "./dom.js";
-import { ASIDE, ONE_MORE, OWED, Story, why } from "./demo-story.js";
+import { ASIDE, BACK, ONE_MORE, OWED, Story, why } from "./demo-story.js";
 
 const OPEN = "holdfast.demo.open";
 const LOOK_MS = 500;
@@ -217,6 +217,9 @@ class Panel {
     this.#drawCard("gateway", ...this.#gateway(now));
     this.#drawCard("tool", ...this.#tool(now));
     this.#drawCard("model", ...this.#model(now));
+    const modelAway = this.#about.demo.away_until > now;
+    if (this.modelWasAway && !modelAway && this.#waits(now)) this.#tell("The model is back.", BACK);
+    this.modelWasAway = modelAway;
     const last = this.#lives().at(-1)?.at ?? 0;
     if (this.drawnLife !== last) this.#drawEntries();
   }
@@ -244,9 +247,14 @@ class Panel {
   #model(now) {
     const left = this.#about.demo.away_until - now;
     if (left > 0) return ["down", `away\nback in ${Math.ceil(left)} s`, false];
-    const { state, until } = this.#about.gates[0];
-    if (state !== "open" && until > now && this.#story().owed.kind === "answer") return ["waits", `back\nnext try in ${Math.ceil(until - now)} s`, true];
+    if (this.#waits(now)) return ["waits", `back\nnext try in ${Math.ceil(this.#about.gates[0].until - now)} s`, true];
     return ["up", "is here", !this.#away];
+  }
+
+  // Does an answer wait for the gate of the route?
+  #waits(now) {
+    const { state, until } = this.#about.gates[0];
+    return state !== "open" && until > now && this.#story().owed.kind === "answer";
   }
 
   #drawEntries() {

@@ -8,8 +8,8 @@ const TOLD = "holdfast.login"; // other tabs hear of it
 
 // Takes the code out of the address, so that no history keeps it, and logs in with it. Returns why that failed, or "".
 export async function fromAddress() {
+  if (!location.hash.startsWith("#login=")) return "";
   const code = codeIn(location.hash);
-  if (!code) return "";
   history.replaceState(null, "", location.pathname);
   return use(code);
 }
@@ -29,10 +29,8 @@ async function use(code) {
   }
 }
 
-function codeIn(text) {
-  const found = /(?:^|[#&])login=([^&\s]+)/.exec(text) ?? /^\s*([\w.~-]{8,})\s*$/.exec(text);
-  return text.startsWith("#") && !text.startsWith("#login=") ? "" : (found?.[1] ?? "");
-}
+// The code in a link, or the code alone; "" if it is neither.
+const codeIn = (text) => (/#login=([^&\s]+)/.exec(text) ?? /^\s*([\w-]{8,})\s*$/.exec(text))?.[1] ?? "";
 
 export class LoginScreen {
   // `done()` is told that this browser has logged in.
@@ -42,7 +40,7 @@ export class LoginScreen {
       event.preventDefault();
       this.#submit();
     });
-    addEventListener("storage", ({ key }) => key === TOLD && this.#leave());
+    addEventListener("storage", ({ key }) => key === TOLD && this.isOpen && done());
   }
 
   get isOpen() {
@@ -59,21 +57,18 @@ export class LoginScreen {
     if (why) setText($("login-why"), why);
   }
 
+  close() {
+    $("code").value = "";
+    setText($("login-why"), "");
+    show($("login"), false);
+  }
+
   async #submit() {
     const code = codeIn($("code").value);
     setText($("login-why"), code ? "" : "That is not a link or a code of Holdfast's.");
     if (!code) return;
     const why = await use(code);
     setText($("login-why"), why);
-    if (!why) this.#leave();
-  }
-
-  #leave() {
-    if (!this.isOpen) return;
-    $("code").value = "";
-    setText($("login-why"), "");
-    show($("login"), false);
-    show($("app"), true);
-    this.done();
+    if (!why) this.done();
   }
 }

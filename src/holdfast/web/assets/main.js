@@ -23,7 +23,7 @@ class Page {
   #wasAway = false;
 
   constructor() {
-    const loggedOut = () => this.login.open();
+    const loggedOut = () => this.#loggedOut();
     this.login = new LoginScreen(() => this.#enter());
     this.outbox = new Outbox((name) => name === this.#conversation?.name && this.#soon("entries"));
     this.sidebar = new Sidebar({ open: (name) => this.open(name), changed: () => this.#titled(), loggedOut });
@@ -48,13 +48,17 @@ class Page {
   }
 
   #wire() {
+    $("skip").addEventListener("click", (event) => {
+      event.preventDefault(); // the address names a conversation
+      $("text").focus();
+    });
     $("new").addEventListener("click", () => this.new());
     $("stop").addEventListener("click", () => this.#send("/stop", []));
     $("try-now").addEventListener("click", () => this.#tryNow());
     $("logout").addEventListener("click", () => this.#logout());
     $("earlier").addEventListener("click", () => this.#earlier());
     new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" }).observe($("earlier"));
-    addEventListener("hashchange", () => this.#address());
+    addEventListener("hashchange", () => (location.hash.startsWith("#login=") ? this.start() : this.#address()));
     document.addEventListener("keydown", (event) => this.#key(event));
     this.#wireTitle();
   }
@@ -101,13 +105,18 @@ class Page {
   async #enter(why = "") {
     const about = await this.#status(why);
     if (!about) return;
-    show($("app"), true);
     setText($("version"), `Holdfast ${about.version}`);
     if (about.demo) import("./demo.js");
     this.outbox.nudge();
     await this.sidebar.refresh();
-    this.#address();
+    this.#appear();
     this.#soon("entries");
+  }
+
+  #appear() {
+    this.login.close();
+    show($("app"), true);
+    this.#address();
   }
 
   // What the gateway is; null if this browser has to log in first.
@@ -117,11 +126,11 @@ class Page {
         return await status();
       } catch (error) {
         if (error instanceof NotLoggedIn) {
-          this.login.open(why);
+          this.#loggedOut(why);
           return null;
         }
         if (!(error instanceof Away)) throw error;
-        show($("app"), true);
+        this.#appear();
         this.#isAway(true);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
@@ -132,7 +141,7 @@ class Page {
   #address() {
     const last = localStorage.getItem(LAST) ?? "";
     if (named()) this.open(named());
-    else if (last && this.sidebar.row(last)) this.open(last);
+    else if (last && (this.sidebar.row(last) || !this.sidebar.known)) this.open(last);
     else if (this.sidebar.newest) this.open(this.sidebar.newest);
     else this.new();
   }
@@ -201,7 +210,7 @@ class Page {
     this.#timer = setTimeout(
       () => {
         this.#timer = 0;
-        this.#draw();
+        if (this.#conversation) this.#draw();
       },
       this.#pending === "live" ? Math.max(FRAME_MS, 4 * this.#cost) : 0,
     );
@@ -273,7 +282,13 @@ class Page {
 
   async #logout() {
     await logout();
-    this.login.open("You are logged out of this browser.");
+    this.#loggedOut("You are logged out of this browser.");
+  }
+
+  #loggedOut(why = "") {
+    this.#conversation?.close();
+    this.#conversation = null;
+    this.login.open(why);
   }
 }
 

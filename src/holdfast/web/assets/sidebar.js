@@ -13,6 +13,7 @@ export class Sidebar {
   #current = "";
   #asked = 0;
   #timer = 0;
+  known = false; // has the gateway told the list?
 
   // `open(name)` is told which conversation was picked; `changed()` that the list is another.
   constructor({ open, changed, loggedOut }) {
@@ -84,6 +85,7 @@ export class Sidebar {
 
   #show(rows) {
     this.#rows = rows;
+    this.known = true;
     const elements = new Map(rows.map((row) => [row.key, this.#elements.get(row.key) ?? entry(row)]));
     for (const row of rows) fill(elements.get(row.key), row);
     this.#elements = elements;

@@ -1,0 +1,197 @@
+"""The page in a real browser, before a real gateway: what its tests share.
+
+    async def test_something(chats: Chats) -> None:
+        gateway = await chats.gateway()          # with the practice model; or with a configuration of your own
+        chat = await chats.open()                # a browser of its own, logged in by the link
+        await chat.say("Hello")
+        await chat.answered(1)
+        await gateway.restart()                  # SIGKILL, and a new process on the same port
+
+When a test ends, no script of the page may have failed, its policy may have refused nothing, and nothing may have been asked of another host.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+
+from holdfast.testing.process import GatewayProcess, practice
+
+CHROMIUM: Final = "/usr/bin/chromium"
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT_MS_MAX: Final = 20_000
+EXPECTED_NOISE: Final = "Failed to load resource"
+"""What the browser says of every request that a gateway which is away, or refuses, does not answer."""
+
+
+@dataclass
+class Chat:
+    """The page, as a person uses it."""
+
+    page: Page
+    gateway: GatewayProcess
+    origin: str
+    troubles: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """From now on, write down what must not happen."""
+        self.page.on("pageerror", lambda error: self.troubles.append(f"a script failed: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
+        self.page.on("dialog", lambda dialog: self.troubles.append(f"a dialog opened: {dialog.message}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and EXPECTED_NOISE not in message.text:
+            self.troubles.append(f"the console says: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        if urlsplit(request.url).scheme not in {"blob", "data"} and not request.url.startswith(self.origin + "/"):
+            self.troubles.append(f"asked of another host: {request.url}")
+
+    async def login(self) -> None:
+        """Open the link that `holdfast login` prints, and wait until the page is there."""
+        await self.page.goto(await self.link())
+        await expect(self.field).to_be_visible()
+        assert self.page.url.startswith(self.origin + "/")
+        assert "login" not in self.page.url
+
+    async def link(self) -> str:
+        """A new one-time link."""
+        said = await self.gateway.run("login")
+        found = re.search(r"http://\S+#login=\S+", said.out)
+        assert found is not None, (said, self.gateway.said())
+        return found[0]
+
+    @property
+    def name(self) -> str:
+        """The name of the conversation that is open."""
+        return urlsplit(self.page.url).fragment
+
+    @property
+    def field(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Message", exact=True)
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.locator("article.answer")
+
+    @property
+    def mine(self) -> Locator:
+        """The messages that this person wrote."""
+        return self.page.locator("article.you:not(.order)")
+
+    @property
+    def away(self) -> Locator:
+        return self.page.get_by_text("The gateway is away. Nothing is lost")
+
+    async def say(self, text: str) -> None:
+        await self.field.fill(text)
+        await self.field.press("Enter")
+
+    async def answered(self, count: int) -> None:
+        """Wait until so many messages are there and every one of them is answered."""
+        await expect(self.mine.locator(".state.answered")).to_have_count(count)
+        await expect(self.page.locator(".state:not(.answered)")).to_have_count(0)
+        await expect(self.page.locator("#stop")).to_be_hidden()
+
+    async def in_mid_answer(self, chars: int = 100) -> str:
+        """Wait until so much of an answer is shown, and return it."""
+        live = self.page.locator("article.answer.live .prose")
+        await expect(live).to_have_text(re.compile(rf"[\s\S]{{{chars}}}"))
+        return await live.inner_text()
+
+
+class Chats:
+    """Gateways and pages; all of them end with the test."""
+
+    def __init__(self, folder: Path, browser: Browser, stack: AsyncExitStack) -> None:
+        self.folder = folder
+        self._browser = browser
+        self._stack = stack
+        self._gateway: GatewayProcess | None = None
+        self._origin = ""
+        self._open: list[Chat] = []
+
+    async def gateway(self, config: str = "", *, ready: bool = True) -> GatewayProcess:
+        """One on a port that stays the same when it is started again; without a configuration with the practice model, and our own tool server as `t`."""
+        port = free_port()
+        self._origin = f"http://127.0.0.1:{port}"
+        config = (config or practice(self.folder / "effects")) + f"\n[web]\nport = {port}\n"
+        self._gateway = await self._stack.enter_async_context(GatewayProcess(self.folder / "gateway", config))
+        if ready:
+            await self._gateway.ready()
+        return self._gateway
+
+    async def context(self, **options: Any) -> BrowserContext:
+        """A browser that nobody has used: `color_scheme`, `viewport` and the like as Playwright takes them."""
+        context = await self._browser.new_context(**options)
+        context.set_default_timeout(WAIT_MS_MAX)
+        self._stack.push_async_callback(context.close)
+        return context
+
+    async def open(self, context: BrowserContext | None = None, *, logged_in: bool = False, **options: Any) -> Chat:
+        """A page that is logged in: by a link, unless its browser is already (`logged_in`)."""
+        chat = await self.blank(context, **options)
+        if logged_in:
+            await chat.page.goto(self._origin)
+            await expect(chat.field).to_be_visible()
+        else:
+            await chat.login()
+        return chat
+
+    async def blank(self, context: BrowserContext | None = None, **options: Any) -> Chat:
+        """A page on which nothing was opened yet."""
+        assert self._gateway is not None, "there is a gateway first"
+        page = await (context or await self.context(**options)).new_page()
+        chat = Chat(page, self._gateway, self._origin)
+        chat.watch()
+        self._open.append(chat)
+        return chat
+
+    @property
+    def troubles(self) -> list[str]:
+        """What must not have happened on any page."""
+        return [trouble for chat in self._open for trouble in chat.troubles]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@pytest.fixture
+async def chats(tmp_path: Path, browser: Browser) -> AsyncIterator[Chats]:
+    expect.set_options(timeout=WAIT_MS_MAX)
+    async with AsyncExitStack() as stack:
+        chats = Chats(tmp_path, browser, stack)
+        yield chats
+        assert chats.troubles == []

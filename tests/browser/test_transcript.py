@@ -1,0 +1,188 @@
+"""What the page makes of entries (`transcript.js`), asked in a browser that has nothing but the page's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Route
+
+from holdfast.web.page import ASSETS, CONTENT_TYPES
+
+pytestmark = pytest.mark.needs("chromium")
+
+Items = Callable[..., Coroutine[Any, Any, list[dict[str, Any]]]]
+
+
+@pytest.fixture
+async def items(browser: Browser) -> Items:
+    """`items(bodies, **what)`: the items of these entries, numbered from 1."""
+    page = await browser.new_page()
+
+    async def serve(route: Route) -> None:
+        path = ASSETS / route.request.url.rpartition("/assets/")[2]
+        if path.is_file():
+            await route.fulfill(body=path.read_bytes(), content_type=CONTENT_TYPES[path.suffix])
+        else:
+            await route.fulfill(body="<!doctype html>", content_type="text/html")
+
+    await page.route("**/*", serve)
+    await page.goto("http://page.test/")
+
+    async def ask(*bodies: dict[str, Any], **what: Any) -> list[dict[str, Any]]:
+        entries = [{"seq": seq, "at": 1000.0 + seq, "epoch": 1, "body": body} for seq, body in enumerate(bodies, start=1)]
+        found: list[dict[str, Any]] = await page.evaluate(
+            "async (what) => (await import('/assets/transcript.js')).itemsOf(what)", {"entries": entries, **what}
+        )
+        return found
+
+    return ask
+
+
+def user(id: str, text: str = "Hello", **more: Any) -> dict[str, Any]:  # noqa: A002 the entries' word
+    return {"kind": "user/1", "author": "local", "id": id, "text": text, **more}
+
+
+def command(id: str, name: str, args: str = "") -> dict[str, Any]:  # noqa: A002 the entries' word
+    return {"kind": "command/1", "author": "local", "id": id, "name": name, "args": args}
+
+
+def choice(id: str, question: int, option: str) -> dict[str, Any]:  # noqa: A002 the entries' word
+    return {"kind": "choice/1", "author": "local", "id": id, "question": question, "option": option}
+
+
+def answer(n: int, seen: int, text: str = "Hi", **more: Any) -> dict[str, Any]:
+    return {"kind": "answer/1", "n": n, "seen": seen, "text": text, **more}
+
+
+def calls(n: int, seen: int, *tools: str) -> dict[str, Any]:
+    return answer(n, seen, "", calls=[{"id": f"call_{n}_{i}", "tool": tool, "arguments": "{}"} for i, tool in enumerate(tools)])
+
+
+def question(kind: str, about: str, *options: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "question/1", "question": kind, "about": about, "text": "May I?", "options": list(options), **more}
+
+
+def kinds(items: list[dict[str, Any]]) -> list[str]:
+    return [item["type"] for item in items]
+
+
+@pytest.mark.parametrize("state", ["working", "waiting", "asking"])
+async def test_an_unanswered_message_is_as_its_conversation_stands(items: Items, state: str) -> None:
+    (one,) = await items(user("k1"), standing={"state": state})
+    assert (one["id"], one["state"]) == ("key:k1", state)
+
+
+async def test_a_message_is_saved_where_nothing_more_is_known(items: Items) -> None:
+    assert [item["state"] for item in await items(user("k1"))] == ["saved"]
+
+
+async def test_a_message_is_answered_by_an_answer_that_has_seen_it_and_calls_nothing(items: Items) -> None:
+    shown = await items(user("k1"), answer(1, 1), user("k3"), calls(2, 3, "t"), standing={"state": "working"})
+    assert [(item["type"], item.get("state")) for item in shown] == [
+        ("message", "answered"),
+        ("answer", None),
+        ("message", "working"),
+        ("tool", "soon"),
+    ]
+
+
+async def test_an_answer_stands_before_the_messages_it_has_not_seen(items: Items) -> None:
+    shown = await items(user("k1"), user("k2"), answer(1, 1), standing={"state": "working"})
+    assert [item["id"] for item in shown] == ["key:k1", "answer:a1", "key:k2"]
+    live = {"name": "a1", "text": "H", "seen": 1, "stale": False}
+    waiting = {"key": "k3", "text": "More", "attachments": [], "state": "sending", "why": "", "at": 1.0}
+    assert [item["id"] for item in await items(user("k1"), user("k2"), live=live, outbox=[waiting])] == [
+        "key:k1",
+        "answer:a1",
+        "key:k2",
+        "key:k3",
+    ]
+
+
+async def test_what_is_in_the_transcript_is_not_shown_from_the_outbox_or_as_being_written(items: Items) -> None:
+    outbox = [{"key": "k1", "text": "Hello", "attachments": [], "state": "saved", "why": "", "at": 1.0}]
+    live = {"name": "a1", "text": "H", "seen": 1, "stale": False}
+    assert kinds(await items(user("k1"), answer(1, 1), outbox=outbox, live=live)) == ["message", "answer"]
+
+
+async def test_calls_end_as_their_results_say(items: Items) -> None:
+    results = [
+        {"kind": "result/1", "call": f"call_1_{i}", "outcome": outcome} for i, outcome in enumerate(("ok", "error", "declined", "unknown"))
+    ]
+    shown = await items(user("k1"), calls(1, 1, *"abcde"), *results, {"kind": "tool_started/1", "call": "call_1_4"})
+    assert [item["state"] for item in shown[1:]] == ["ok", "failed", "declined", "unknown", "working"]
+
+
+async def test_a_call_that_is_made_again_says_so(items: Items) -> None:
+    started = {"kind": "tool_started/1", "call": "call_1_0", "repeatable": True}
+    (_, tool) = await items(user("k1"), calls(1, 1, "t"), started, started)
+    assert (tool["state"], tool["again"]) == ("working", True)
+
+
+@pytest.mark.parametrize("order", ["stop", "new"])
+async def test_a_cut_leaves_what_was_not_answered_stopped(items: Items, order: str) -> None:
+    shown = await items(user("k1"), answer(1, 1), user("k3"), command("k4", order), answer(2, 3, "late"), standing={"state": "idle"})
+    assert [item["state"] for item in shown if item["type"] == "message"] == ["answered", "stopped"]
+    assert [item["cut"] for item in shown if item["type"] == "answer"] == [False, True]
+    assert ("divider" in kinds(shown)) == (order == "new")
+
+
+async def test_the_part_of_a_stopped_answer_stays_where_it_was(items: Items) -> None:
+    partials = [{"after": 2, "name": "a1", "text": "Half an"}]
+    shown = await items(user("k1"), command("k2", "stop"), user("k3"), partials=partials)
+    assert [(item["type"], item.get("cut")) for item in shown] == [
+        ("message", None),
+        ("command", None),
+        ("answer", True),
+        ("message", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("closing", "closed", "option"),
+    [
+        (choice("k", 3, "yes"), "choice", "yes"),
+        (choice("k", 3, "perhaps"), "", ""),
+        (choice("k", 9, "yes"), "", ""),
+        (user("k"), "message", ""),
+        ({"kind": "notice/1", "text": "Nobody answered.", "about": 3}, "expiry", ""),
+        (command("k", "status"), "", ""),
+    ],
+)
+async def test_a_question_is_closed_by_its_choice_a_message_or_its_end(
+    items: Items, closing: dict[str, Any], closed: str, option: str
+) -> None:
+    asked = question("approval", "call_1_0", "yes", "no", overtakable=True)
+    shown = await items(user("k1"), calls(1, 1, "t"), asked, closing)
+    (found,) = [item for item in shown if item["type"] == "question"]
+    assert (found["closed"], found["option"]) == (closed, option)
+
+
+async def test_a_call_waits_for_its_approval(items: Items) -> None:
+    shown = await items(user("k1"), calls(1, 1, "t"), question("approval", "call_1_0", "yes", "no"))
+    assert [item["state"] for item in shown if item["type"] == "tool"] == ["asking"]
+
+
+async def test_what_was_set_aside_says_so_until_it_is_tried_again(items: Items) -> None:
+    aside = {"kind": "set_aside/1", "since": 1, "upto": 1, "why": "crashed"}
+    asked = question("poison", "", "try again", "discard")
+    assert [item["state"] for item in await items(user("k1"), aside, asked) if item["type"] == "message"] == ["aside"]
+    shown = await items(user("k1"), aside, asked, choice("k4", 3, "try again"), standing={"state": "working"})
+    assert [item["state"] for item in shown if item["type"] == "message"] == ["working"]
+
+
+async def test_the_answer_after_a_cut_has_its_own_name(items: Items) -> None:
+    shown = await items(user("k1"), command("k2", "stop"), user("k3"), answer(1, 3, after_cut=2))
+    assert shown[-1]["id"] == "answer:a1.2"
+
+
+async def test_an_edited_message_reads_as_it_does_now(items: Items) -> None:
+    shown = await items(user("k1", "Helo"), {"kind": "correction/1", "author": "local", "id": "c", "of": "k1", "text": "Hello"})
+    assert [item["text"] for item in shown] == ["Hello"]
+
+
+async def test_what_is_not_known_is_not_shown(items: Items) -> None:
+    delivered = [{"kind": "delivery_started/1", "of": "a1", "part": 0}, {"kind": "delivered/1", "of": "a1", "part": 0}, {"kind": "dance/7"}]
+    assert kinds(await items(user("k1"), answer(1, 1), *delivered)) == ["message", "answer"]

@@ -337,6 +337,10 @@ def test_a_value_of_a_wrong_kind_says_what_is_expected_and_what_was_found(folder
             '[web] needs the url that people will use, such as url = "https://chat.example.org".',
         ),
         (
+            '[web]\nbehind_proxy = true\nurl = "https://example.org/chat"',
+            "[web] url is 'https://example.org/chat', but the page is always at the root of its host. Write it without a path.",
+        ),
+        (
             '[web]\nurl = "https://chat.example.org"',
             "[web] has a url, but no TLS. Add certificate and certificate_key, or behind_proxy = true if a proxy speaks TLS.",
         ),

@@ -195,6 +195,8 @@ def _check_web(file: Path, web: Web) -> None:
     secure = web.certificate is not None or web.behind_proxy
     if secure and not (web.url or "").startswith("https://"):
         raise _error(file, "web", 'needs the url that people will use, such as url = "https://chat.example.org".')
+    if web.url and "/" in web.url.partition("//")[2].rstrip("/"):
+        raise _error(file, "web", f"url is {web.url!r}, but the page is always at the root of its host. Write it without a path.")
     if web.url and not secure:
         raise _error(
             file, "web", "has a url, but no TLS. Add certificate and certificate_key, or behind_proxy = true if a proxy speaks TLS."

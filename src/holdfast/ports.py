@@ -275,7 +275,8 @@ class Files(Protocol):
     async def read(self, sha256: str) -> bytes:
         """The bytes. Raises `Request` if they are not here."""
 
-    async def has(self, sha256: str) -> bool: ...
+    async def head(self, sha256: str) -> bytes:
+        """The first `core.files.HEAD_BYTES` of them. Raises `Request` if they are not here."""
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------------------------

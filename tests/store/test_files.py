@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import Request
+from holdfast.core.files import HEAD_BYTES
+from holdfast.errors import Request, Temporary
 from holdfast.store import files
 from holdfast.store.files import FolderFiles, TooLarge
 
@@ -30,7 +31,7 @@ async def test_what_was_put_is_read_under_its_sha256(tmp_path: Path) -> None:
     name = await kept.put(chunks(b"one ", b"two"))
     assert name == hashlib.sha256(b"one two").hexdigest()
     assert await kept.read(name) == b"one two"
-    assert await kept.has(name)
+    assert await kept.head(name) == b"one two"
     assert await kept.put(chunks(b"one two")) == name
     assert names(tmp_path / "files") == [name]
 
@@ -66,12 +67,18 @@ async def test_what_a_kill_left_behind_is_swept_and_files_stay(tmp_path: Path) -
 async def test_nothing_but_a_sha256_names_a_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "journal.db").write_bytes(b"private")
     kept = FolderFiles(tmp_path / "files")
-    assert not await kept.has(name)
+    with pytest.raises(Request, match="There is no file"):
+        await kept.head(name)
     with pytest.raises(Request, match="There is no file"):
         await kept.read(name)
 
 
+async def test_the_head_of_a_long_file_is_short(tmp_path: Path) -> None:
+    kept = FolderFiles(tmp_path)
+    assert await kept.head(await kept.put(chunks(b"x" * 100_000))) == b"x" * HEAD_BYTES
+
+
 async def test_a_folder_that_takes_no_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "files").write_bytes(b"in the way")
-    with pytest.raises(Request, match="could not be kept"):
+    with pytest.raises(Temporary, match="could not be kept"):
         await FolderFiles(tmp_path / "files").put(chunks(b"x"))

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from holdfast.core.files import FILE_BYTES_MAX
 from holdfast.web import files
-from holdfast.web.files import FILE_BYTES_MAX
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'

@@ -34,5 +34,5 @@ async def test_the_bytes_of_a_file_are_here_before_its_message() -> None:
     files.kept["abc"] = b"x"
     platform = WebPlatform(files)
     assert await platform.fetch(Attachment(id="k/0", name="a.png", source="abc")) == "abc"
-    with pytest.raises(Request, match="not here"):
+    with pytest.raises(Request, match="There is no file"):
         await platform.fetch(Attachment(id="k/1", name="b.png", source="def"))

@@ -23,7 +23,7 @@ chain = ["main"]    # the routes in order of preference: with a second one, ther
 _TOOLS: Final = """
 # What the agent may use: MCP servers. Every tool of a server that stands here is allowed.
 # [tools.clock]
-# command = ["mcp-server-time"]
+# command = ["uvx", "mcp-server-time"]
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+FILE_BYTES_MAX: Final = 25 * 1024 * 1024
 HEAD_BYTES: Final = 8192
 """How much of a file has to be looked at."""
 

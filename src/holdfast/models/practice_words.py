@@ -31,7 +31,7 @@ CONNECT: Final = (
 NO_CLOCK: Final = (
     "I have no clock. To give me one, put this into your configuration file and start Holdfast again:\n\n"
     "    [tools.clock]\n"
-    '    command = ["mcp-server-time"]'
+    '    command = ["uvx", "mcp-server-time"]'
 )
 
 NO_CHECK: Final = "I have no tool to check that with."
@@ -74,7 +74,7 @@ _COMMANDS: Final = (
 _TOOLS: Final = (
     "A tool server is a program that speaks MCP. Name it in your configuration file and start Holdfast again:\n\n"
     "    [tools.clock]\n"
-    '    command = ["mcp-server-time"]\n\n'
+    '    command = ["uvx", "mcp-server-time"]\n\n'
     'Then ask me what time it is, or write: use NAME {"key": "value"}. Each call is written down before it is made, so a crash in the middle '
     "never makes one happen twice unnoticed."
 )

@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from holdfast.errors import Request
+from holdfast.core.files import FILE_BYTES_MAX, HEAD_BYTES
+from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.store.folder import sync_folder
 
-FILE_BYTES_MAX: Final = 25 * 1024 * 1024
 PARTIAL: Final = "partial-"
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
@@ -54,15 +54,19 @@ class FolderFiles:
         return name
 
     async def read(self, sha256: str) -> bytes:
+        return await asyncio.to_thread(self._read, sha256, FILE_BYTES_MAX)
+
+    async def head(self, sha256: str) -> bytes:
+        return await asyncio.to_thread(self._read, sha256, HEAD_BYTES)
+
+    def _read(self, sha256: str, most: int) -> bytes:
         if not _NAME.fullmatch(sha256):
             raise _unknown(sha256)
         try:
-            return await asyncio.to_thread((self._folder / sha256).read_bytes)
+            with (self._folder / sha256).open("rb") as file:
+                return file.read(most)
         except FileNotFoundError:
             raise _unknown(sha256) from None
-
-    async def has(self, sha256: str) -> bool:
-        return bool(_NAME.fullmatch(sha256)) and await asyncio.to_thread((self._folder / sha256).is_file)
 
     def _begin(self) -> tuple[int, Path]:
         try:
@@ -100,6 +104,6 @@ def _unknown(sha256: str) -> Request:
     return Request(f"There is no file {sha256[:64]!r} here. Send it again.")
 
 
-def _failed(folder: Path, error: OSError) -> Request:
+def _failed(folder: Path, error: OSError) -> Temporary:
     """The disk takes no file: nothing was acknowledged, and the journal says for itself how it stands."""
-    return Request(f"The file could not be kept ({error.strerror} in {folder}). Free some space there, then send it again.")
+    return Temporary(f"The file could not be kept ({error.strerror} in {folder}). Free some space there, then send it again.")

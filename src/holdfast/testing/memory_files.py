@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
+from holdfast.core.files import FILE_BYTES_MAX, HEAD_BYTES
 from holdfast.errors import Request
 
 
 class MemoryFiles:
     """`ports.Files`."""
 
-    def __init__(self, bytes_max: int = 25 * 1024 * 1024) -> None:
+    def __init__(self, bytes_max: int = FILE_BYTES_MAX) -> None:
         self.kept: dict[str, bytes] = {}
         self._bytes_max = bytes_max
 
@@ -28,5 +29,5 @@ class MemoryFiles:
             raise Request(f"There is no file {sha256!r} here.")
         return self.kept[sha256]
 
-    async def has(self, sha256: str) -> bool:
-        return sha256 in self.kept
+    async def head(self, sha256: str) -> bytes:
+        return (await self.read(sha256))[:HEAD_BYTES]

@@ -103,13 +103,16 @@ class Door:
         headers = {"last-event-id": str(after)}
         try:
             async with self._client.stream("GET", f"/conversations/{_key(name)}/events", headers=headers, timeout=None) as response:
-                kind = ""
-                async for line in response.aiter_lines():
-                    if line.startswith("event: "):
-                        kind = line[7:]
-                    elif line.startswith("data: ") and kind in {"entry", "writing"}:
-                        data = line.removeprefix("data: ")
-                        yield msgspec.json.decode(data, type=Entry) if kind == "entry" else msgspec.json.decode(data, type=Writing)
+                kind, rest = b"", b""
+                async for piece in response.aiter_bytes():  # not lines: those of httpx2 end at U+2028 too, which JSON may hold
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        if line.startswith(b"event: "):
+                            kind = line[7:]
+                        elif line.startswith(b"data: ") and kind == b"entry":
+                            yield msgspec.json.decode(line[6:], type=Entry)
+                        elif line.startswith(b"data: ") and kind == b"writing":
+                            yield msgspec.json.decode(line[6:], type=Writing)
         except httpx2.TransportError as error:
             raise Away(repr(error)) from error
 

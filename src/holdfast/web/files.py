@@ -15,12 +15,10 @@ from starlette.responses import Response
 
 from holdfast import errors
 from holdfast.core.entries import Attachment
-from holdfast.core.files import HEAD_BYTES, OTHER, is_picture, media_type_of
+from holdfast.core.files import FILE_BYTES_MAX, HEAD_BYTES, OTHER, is_picture, media_type_of
 from holdfast.ports import Files
 from holdfast.web.bodies import chunks, json
 from holdfast.web.wire import FILES_MAX, Attached, TooLong, Uploaded, file_name
-
-FILE_BYTES_MAX: Final = 25 * 1024 * 1024
 
 INERT: Final = {
     "content-security-policy": "default-src 'none'; sandbox",
@@ -53,7 +51,8 @@ class FileDoor:
         sha256 = request.path_params["sha256"]
         etag = f'"{sha256}"'
         headers = {"cache-control": "private, no-cache", "etag": etag, **INERT}
-        if request.headers.get("if-none-match") == etag and await self._files.has(sha256):
+        if request.headers.get("if-none-match") == etag:
+            await self._files.head(sha256)
             return Response(status_code=304, headers=headers)
         data = await self._files.read(sha256)
         found = media_type_of(data[:HEAD_BYTES])
@@ -70,9 +69,10 @@ async def attachments(files: Files, key: str, attached: tuple[Attached, ...]) ->
 
 async def _attachment(files: Files, id_: str, one: Attached) -> Attachment:
     name = file_name(one.name)
-    if not await files.has(one.sha256):
-        raise errors.Request(f"The file {name} is not here (any more). Add it to the message again.")
-    head = (await files.read(one.sha256))[:HEAD_BYTES]
+    try:
+        head = await files.head(one.sha256)
+    except errors.Request as error:
+        raise errors.Request(f"The file {name} is not here (any more). Add it to the message again.") from error
     return Attachment(id=id_, name=name, media_type=media_type_of(head), source=one.sha256)
 
 

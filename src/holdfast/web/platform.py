@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from holdfast.core.entries import Attachment
-from holdfast.errors import Request
 from holdfast.ports import Files, Receipt, Traits
 from holdfast.web.wire import ACCOUNT
 
@@ -52,8 +51,7 @@ class WebPlatform:
 
     async def fetch(self, attachment: Attachment) -> str:
         """The bytes were sent before the message: they are here."""
-        if not await self._files.has(attachment.source):
-            raise Request("its bytes are not here any more")
+        await self._files.head(attachment.source)
         return attachment.source
 
     def show(self, conversation: str, name: str, text: str) -> None:

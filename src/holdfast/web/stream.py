@@ -27,7 +27,11 @@ from holdfast.web.words import stands
 
 LIST_S_MIN: Final = 1.0
 """How long after a `list` event the next one may come."""
-HEADERS: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would hold events back for seconds
+]
 
 
 class Sent:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.checks.findings import verdict
-from holdfast.checks.running import check_running
+from holdfast.checks.running import check_running, in_use
 
 WELL: dict[str, Any] = {
     "version": "0.1.0",
     "started": 1_790_000_000.0,
     "gates": [{"name": "route:main", "state": "open", "why": ""}],
-    "tool servers": [{"name": "clock", "state": "ready", "why": ""}],
+    "tool servers": [{"name": "clock", "state": "ready", "why": "", "tools": 2}],
     "parts": [{"name": "page", "state": "ready", "why": ""}],
 }
 
 
 def test_a_gateway_that_is_well_is_well() -> None:
-    found = list(check_running(WELL, 8420))
+    found = list(check_running(WELL, 8420, 0.0))
     assert {finding.level for finding in found} == {"ok"}
     assert found[0].what.startswith("It runs, version 0.1.0, since 2026-")
 
@@ -27,11 +27,23 @@ def test_what_is_away_there_is_told_in_its_own_words() -> None:
         "gates": [{"name": "route:main", "state": "closed", "why": "the server refuses the connection"}],
         "tool servers": [{"name": "clock", "state": "down", "why": "it ended"}],
     }
-    told = {(finding.what, finding.cause) for finding in check_running(status, 8420) if finding.level == "warning"}
+    told = {(finding.what, finding.cause) for finding in check_running(status, 8420, 0.0) if finding.level == "warning"}
     assert told == {("route main is closed there.", "the server refuses the connection"), ("Its tool server clock is down.", "it ended")}
 
 
 def test_a_page_that_has_no_port_has_to_be_given_another() -> None:
-    found = list(check_running(WELL | {"parts": [{"name": "page", "state": "waiting", "why": "another program has this port"}]}, 8420))
+    found = list(check_running(WELL | {"parts": [{"name": "page", "state": "waiting", "why": "another program has this port"}]}, 8420, 0.0))
     assert verdict(found) == "change"
     assert found[-1].mend == "port = 8421    (in [web])"
+
+
+def test_a_tool_server_that_works_there_is_not_started_a_second_time() -> None:
+    assert in_use(WELL, 0.0) == {"clock"}
+    assert ("tools.clock", "The running gateway uses it: 2 tools.") in {(one.about, one.what) for one in check_running(WELL, 8420, 0.0)}
+
+
+def test_what_was_configured_after_it_started_it_does_not_know() -> None:
+    later = WELL["started"] + 1
+    assert in_use(WELL, later) == set()
+    assert [one.check for one in check_running(WELL, 8420, later) if one.level == "warning"] == ["gateway.stale"]
+    assert in_use(None, 0.0) == set()

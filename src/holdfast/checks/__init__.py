@@ -15,7 +15,7 @@ from holdfast import config, errors
 from holdfast.checks.findings import Finding
 from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
 from holdfast.checks.routes import Subject, check_route
-from holdfast.checks.running import check_running
+from holdfast.checks.running import check_running, in_use
 from holdfast.checks.tools import check_tools
 from holdfast.config import Config, Route
 from holdfast.ports import Clock
@@ -57,12 +57,14 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
     found += check_certificate(resolved.web)
     found += check_folder(settings.data_dir)
     found += check_program()
+    changed_at = settings.file.stat().st_mtime if settings.file.exists() else 0.0
     if world.status is not None:
-        found += check_running(world.status, settings.web.port)
+        found += check_running(world.status, settings.web.port, changed_at)
     else:
         found.append(check_port(settings.web.host, settings.web.port))
     subjects = [_subject(settings, name, route) for name, route in resolved.routes.items()]
-    servers = [tool_server(name, server) for name, server in resolved.tools.items()]
+    working = in_use(world.status, changed_at)
+    servers = [tool_server(name, server) for name, server in resolved.tools.items() if name not in working]
     async with asyncio.TaskGroup() as tasks:
         routes = [tasks.create_task(check_route(subject)) for subject in subjects]
         tools = tasks.create_task(check_tools(servers, world.clock))

@@ -11,17 +11,27 @@ from holdfast.checks.findings import Finding
 ABOUT: Final = "gateway"
 
 
-def check_running(status: Mapping[str, Any], port: int) -> Iterator[Finding]:
-    """Its own words about routes, tool servers and parts. `status` is what its door answers to `/v1/status`: it may be of another version."""
+def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> Iterator[Finding]:
+    """Its own words about routes, tool servers and parts. `status` is what its door answers to `/v1/status`: it may be of another version.
+
+    `changed_at`: when the configuration was changed last.
+    """
     began = status.get("started")
     since = f", since {datetime.fromtimestamp(began).astimezone():%Y-%m-%d %H:%M}" if began else ""
     yield Finding("ok", "gateway.running", ABOUT, f"It runs, version {status.get('version', 'unknown')}{since}.")
+    if began and changed_at > began:
+        what = "The configuration was changed after it started, and it does not know."
+        yield Finding("warning", "gateway.stale", ABOUT, what, mend="Restart it: that harms nothing")
     for gate in status.get("gates", ()):
         if gate["state"] != "open":
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
             yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], "holdfast chat -q /retry    (tries it now)")
+    working = in_use(status, changed_at)
     for server in status.get("tool servers", ()):
-        if server["state"] != "ready":
+        if server["name"] in working:
+            what = f"The running gateway uses it: {server.get('tools', 0)} tools."
+            yield Finding("ok", "tools.offers", f"tools.{server['name']}", what)
+        elif server["state"] != "ready":
             yield Finding("warning", "gateway.tools", ABOUT, f"Its tool server {server['name']} is {server['state']}.", server["why"])
     page = next((part for part in status.get("parts", ()) if part["name"] == "page"), None)
     if page is not None and page["state"] == "ready":
@@ -30,3 +40,10 @@ def check_running(status: Mapping[str, Any], port: int) -> Iterator[Finding]:
         yield Finding(
             "error", "web.port", "web", "The running gateway can't serve its page.", page["why"], f"port = {port + 1}    (in [web])"
         )
+
+
+def in_use(status: Mapping[str, Any] | None, changed_at: float) -> set[str]:
+    """The tool servers that work there, as they are configured now: a second one of each would be in its way."""
+    if status is None or changed_at > status.get("started", 0.0):
+        return set()
+    return {server["name"] for server in status.get("tool servers", ()) if server["state"] == "ready"}

@@ -113,7 +113,7 @@ async def right_address(base_url: str) -> str:
     near = _meant(base_url)
     swap = {"http": "https", "https": "http"}
     far = [re.sub(r"^https?", lambda scheme: swap[scheme[0]], url) for url in near]
-    async with _client("", LOOK_S, base_url) as http:
+    async with _client("", LOOK_S, base_url, trusting=True) as http:
         return await _serving(http, near) or await _serving(http, far)
 
 
@@ -126,11 +126,15 @@ async def _serving(http: httpx2.AsyncClient, urls: list[str]) -> str:
     return next(lists, next(guarded, ""))
 
 
-def _client(key: str, timeout_s: float, url: str) -> httpx2.AsyncClient:
-    headers = {"user-agent": "holdfast"} | ({"authorization": f"Bearer {key}", "x-api-key": key} if key else {})
+def _client(key: str, timeout_s: float, url: str, *, trusting: bool = False) -> httpx2.AsyncClient:
+    """A client for this server. A proxy is never between us and this machine; certificates are judged as by the models' own client, if at all."""
+    headers = {"user-agent": "holdfast"}
     if key and "anthropic" in (urlsplit(url).hostname or ""):
-        headers = {"user-agent": "holdfast", "x-api-key": key, "anthropic-version": "2023-06-01"}
-    return httpx2.AsyncClient(timeout=timeout_s, headers=headers, trust_env=not is_here(url))
+        headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    elif key:
+        headers |= {"authorization": f"Bearer {key}", "x-api-key": key}
+    judged = False if trusting or url.startswith("http:") else httpx2.create_ssl_context()
+    return httpx2.AsyncClient(timeout=timeout_s, headers=headers, trust_env=not is_here(url), verify=judged)
 
 
 async def _get(http: httpx2.AsyncClient, url: str, question: dict[str, str] | None = None) -> _Reply | None:

@@ -8,8 +8,8 @@ Exit codes, the same everywhere:
     4    `chat`: the turn was stopped or set aside; no answer will come
     70   the journal can't commit; nothing was acknowledged that is not kept
     74   the output can't be written (a full disk, say)
-    75   the gateway is away, or another one runs already: try again later
-    78   the configuration has to be changed first
+    75   the gateway is away, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
+    78   the configuration has to be changed first; of `check`: something has to be changed
     130  Ctrl-C; 141: nobody reads the output any more
 """
 

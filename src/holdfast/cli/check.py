@@ -32,8 +32,8 @@ HEADS: Final = {
     "program": "Program",
     "gateway": "Gateway",
 }
-FIRST: Final = ("config", "agent", "routes", "tools")
-"""What people look for first."""
+ORDER: Final = ("config", "agent", "routes", "tools", "gateway", "web", "data_dir", "program")
+"""What people look for first comes first."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,8 +81,7 @@ def _tell(found: list[Finding]) -> None:
 
 
 def _place(about: str) -> int:
-    part = about.partition(".")[0]
-    return FIRST.index(part) if part in FIRST else len(FIRST)
+    return ORDER.index(about.partition(".")[0])
 
 
 def _lines(finding: Finding, colours: bool) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.core import request
+from holdfast.core import request, words
 from holdfast.core.entries import (
     AnyBody,
     AssistantMessage,
@@ -116,7 +116,8 @@ def test_new_hides_what_lies_before_it_also_from_an_answer_that_came_late() -> N
 
 def test_a_cut_answer_of_which_nothing_was_sent_is_hidden_and_one_that_was_sent_is_not() -> None:
     stop = Command(author="ann", id="c", name="stop")
-    assert messages(said("one"), stop, AssistantMessage(n=1, seen=1, text="late"), said("two")) == (User("one\n\ntwo"),)
+    hidden = messages(said("one"), stop, AssistantMessage(n=1, seen=1, text="late"), said("two"))
+    assert hidden == (User(f"{words.stopped('one')}\n\ntwo"),)
     answered = messages(said("one"), AssistantMessage(n=1, seen=1, text="t1"), *sent("a1"), stop, said("two"))
     assert answered == (User("one"), Assistant("t1"), User("two"))
 
@@ -226,3 +227,15 @@ def test_a_summary_is_made_of_words_alone() -> None:
     asked = request.build_for_summary(t, 3, "")
     assert all(not m.files for m in asked.messages if isinstance(m, User))
     assert "[attached file: cat]" in asked.messages[0].text
+
+
+def test_a_message_that_was_stopped_unanswered_asks_for_no_answer_any_more() -> None:
+    built = messages(said("a long story"), Command(author="ann", id="s", name="stop"), said("hello"))
+    assert built == (User(f"{words.stopped('a long story')}\n\nhello"),)
+
+
+def test_what_is_retried_after_a_stop_is_asked_for() -> None:
+    stop, retry = Command(author="ann", id="s", name="stop"), Command(author="ann", id="r", name="retry")
+    (built,) = messages(said("a long story"), stop, retry)
+    assert isinstance(built, User)
+    assert built.text.endswith("Please answer this again:]\na long story")

@@ -139,7 +139,8 @@ def _words_of(t: Transcript, said: Spoken) -> Iterator[User]:
         case UserMessage():
             text = t.text_of(said.entry)
             if text is not None:
-                yield _message(t, seq, text, body)
+                message = _message(t, seq, text, body)
+                yield User(words.stopped(message.text), message.files) if seq in t.stopped else message
         case Correction() if not t.was_shown_before(said.brings[0], seq):
             return
         case Correction():

@@ -64,6 +64,7 @@ class Transcript:
         self.seen = 0
         self.cut = 0
         self.new = 0
+        self.stopped: set[int] = set()  # inputs that a cut left unanswered
         self.inputs: list[int] = []  # owed: not seen, not before a cut
         self.authors: dict[int, str] = {}  # of the inputs, and of the turn's first
         self.turn_from = 0
@@ -389,6 +390,7 @@ class Transcript:
 
     def _cut(self, at: int) -> None:
         self.cut = max(self.cut, at)
+        self.stopped.update(seq for seq in self.inputs if seq < self.cut)
         self.inputs = [seq for seq in self.inputs if seq >= self.cut]
         self._turn_ends()
         for name in list(self.speech):

@@ -231,6 +231,11 @@ def attached(name: str, *, missing: bool = False) -> str:
     return f"[attached file: {name}{', which could not be fetched' if missing else ''}]"
 
 
+def stopped(text: str) -> str:
+    """A message that the user stopped before it was answered: else the next answer would be one to it, too."""
+    return f"{text}\n[I stopped this before you answered it. It needs no answer any more.]"
+
+
 def brought_back(what: str, messages: str) -> str:
     return f"[{what}]\n{messages}"
 

@@ -57,7 +57,8 @@ class Page {
     $("try-now").addEventListener("click", () => this.#tryNow());
     $("logout").addEventListener("click", () => this.#logout());
     $("earlier").addEventListener("click", () => this.#earlier());
-    new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" }).observe($("earlier"));
+    this.nearTop = new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" });
+    this.nearTop.observe($("earlier"));
     addEventListener("hashchange", () => (location.hash.startsWith("#login=") ? this.start() : this.#address()));
     document.addEventListener("keydown", (event) => this.#key(event));
     this.#wireTitle();
@@ -261,8 +262,12 @@ class Page {
     const conversation = this.#conversation;
     if (!conversation?.loaded || this.loading || !conversation.more) return;
     this.loading = true;
-    if (await conversation.earlier()) this.view.keepingPlace(() => this.#draw());
+    const came = await conversation.earlier();
     this.loading = false;
+    if (!came) return;
+    this.view.keepingPlace(() => this.#draw());
+    this.nearTop.unobserve($("earlier")); // looks again: it may still be near
+    this.nearTop.observe($("earlier"));
   }
 
   #titled() {

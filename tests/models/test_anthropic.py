@@ -180,7 +180,8 @@ async def test_a_ping_is_a_sign_of_life(to: Open) -> None:
     ],
 )
 async def test_an_event_of_another_shape_is_a_failure(to: Open, broken: tuple[dict[str, Any], ...]) -> None:
-    assert (await (await to(raw(*broken), "anthropic")).fails()).status == 200
+    whole = start(9, {"type": "text", "text": "Hi"})
+    assert (await (await to(raw(whole, *broken), "anthropic")).fails()).status == 200
 
 
 # --- what only the provider understands -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.core.entries import Call
 from holdfast.core.request import Assistant, Result, User
+from holdfast.ports import ModelFailed
 from holdfast.testing.dialects import STREAMS, Say, Use
 from holdfast.testing.model_rig import Open
 from holdfast.testing.stub_provider import Reply, http
@@ -28,6 +29,17 @@ async def test_control_tokens_in_what_people_and_tools_say_do_not_reach_an_open_
     assert "a <|> b < c" in sent
     assert answer.text == f"It says {TOKEN} there."
     assert answer.calls == (("t", '{"text": "<|im_start|>"}'),)
+
+
+@pytest.mark.parametrize("dialect", NATIVE)
+async def test_a_failure_after_a_second_request_tells_of_that_one_alone(to: Open, dialect: str) -> None:
+    half = b"".join(STREAMS[dialect](Say("Half an "))[:-1])
+    route = await to([Reply(http(b'{"error": "include, signature"}', 400, "application/json")), Reply(http(half))], dialect)
+    failed = Assistant("Hello", (), "main", "{}")
+    with pytest.raises(ModelFailed) as caught:
+        await route.ask(User("Hi"), failed, User("More"))
+    assert (caught.value.failure.status, caught.value.failure.transport) == (200, "eof-clean")
+    assert caught.value.failure.body == half.decode()
 
 
 @pytest.mark.parametrize("dialect", NATIVE)

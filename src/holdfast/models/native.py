@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -99,16 +100,17 @@ class Native:
     async def _read(self, exchange: Exchange, visible: Visible) -> Answer:
         reader = self._dialect.reader(visible)
         worked_since = now()
-        async for event in exchange.events():
-            reader.take(event)
-            exchange.complete = reader.complete
-            exchange.heard()
-            visible.begin()
-            if reader.complete:
-                exchange.ended()
-            if now() - worked_since > YIELD_AFTER_S:
-                await asyncio.sleep(0)
-                worked_since = now()
+        async with aclosing(exchange.events()) as events:
+            async for event in events:
+                reader.take(event)
+                exchange.complete = reader.complete
+                exchange.heard()
+                visible.begin()
+                if reader.complete:
+                    exchange.ended()
+                if now() - worked_since > YIELD_AFTER_S:
+                    await asyncio.sleep(0)
+                    worked_since = now()
         return reader.answer()
 
 

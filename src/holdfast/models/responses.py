@@ -60,9 +60,9 @@ class Responses:
         return body
 
     def gives_way(self, body: Body, refusal: str) -> bool:
-        """Models that don't reason, and some servers, refuse to be asked for it. (`invalid_encrypted_content` is about what we sent.)"""
+        """Models that don't reason, and some servers, refuse to be asked for it."""
         about = "include" in refusal or "Encrypted content is not supported" in refusal
-        if "include" not in body or not about or "invalid_encrypted_content" in refusal:
+        if "include" not in body or not about:
             return False
         self._includes = False
         return True

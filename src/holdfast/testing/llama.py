@@ -3,7 +3,7 @@
     with Llama(folder) as llama:                     # `folder` takes the model's file, 2 MB
         ... llama.base_url ...
 
-Needs the packages xllamacpp and gguf (`unavailable` says so). How it works: one layer without attention, one-hot embeddings, and an output matrix
+It speaks all three dialects at that address, as real ones do. Needs the packages xllamacpp and gguf (`unavailable` says so). How it works: one layer without attention, one-hot embeddings, and an output matrix
 that is a bigram table, so the model walks the table from whatever token comes last. The chat template ends the prompt with a token chosen from
 the last message: a tool's result or anything else makes it say `text`; TOOL in it, with tools given, makes it call `tool` with `arguments`; LONG
 in it makes it talk for ever.

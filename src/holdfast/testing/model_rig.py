@@ -47,6 +47,7 @@ class Route:
             await self.ask()
         assert KEY not in f"{caught.value!r} {caught.value.failure!r}"
         assert caught.value.__suppress_context__
+        assert caught.value.__cause__ is None  # it may quote the key
         return caught.value.failure
 
 

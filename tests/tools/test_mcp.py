@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from holdfast.core.entries import Call
 from holdfast.errors import Config, JournalFailed, Temporary
 from holdfast.ports import Clock, ToolList, ToolOutcome
 from holdfast.testing.contracts.tools import call
-from holdfast.testing.tool_rig import SystemClock, demo_server, supervised
+from holdfast.testing.tool_rig import SystemClock, demo_server, eventually, supervised
 from holdfast.tools import child, mcp
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Command, ServerSettings
@@ -63,13 +62,6 @@ async def ask(host: McpHost, tool: str) -> ToolOutcome:
 async def run_once(host: McpHost) -> None:
     (run,) = host.children().values()
     await run(lambda: None)
-
-
-async def eventually(true: Callable[[], bool], within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
 
 
 def gone(pid: int) -> bool:
@@ -345,7 +337,7 @@ GATEWAY = """
 import asyncio, sys
 from pathlib import Path
 from holdfast.testing.contracts.tools import call
-from holdfast.testing.tool_rig import SystemClock, demo_server, supervised
+from holdfast.testing.tool_rig import SystemClock, demo_server, eventually, supervised
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Command, ServerSettings
 

@@ -3,121 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
 
 import pytest
 
-from holdfast.core.entries import Call
 from holdfast.errors import Config, Temporary
-from holdfast.ports import ToolList, ToolOutcome
+from holdfast.ports import ToolOutcome
+from holdfast.testing.scripted_server import KEPT, Script, a_host, do, done, refused, said, served
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, event, head, http
-from holdfast.testing.tool_rig import SystemClock, supervised
-from holdfast.tools import exchange, link, remote
-from holdfast.tools.catalogue import Offered, encode
-from holdfast.tools.mcp import McpHost
+from holdfast.testing.tool_rig import eventually, failure_of, supervised
+from holdfast.tools import exchange, remote
 from holdfast.tools.settings import Address, ServerSettings
 
-pytestmark = [
-    # anyio drops a connection that is made in the very moment in which whoever waits for it is cancelled, and leaves it to the collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <(socket.socket|function _SelectorTransport):pytest.PytestUnraisableExceptionWarning"
-    ),
-    pytest.mark.usefixtures("collected"),
-]
-
-
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """What is left to the collector is found in the test that left it."""
-    yield
-    gc.collect()
-
-
-KEPT = ToolList("s", "", encode((Offered(name="do", schema={"type": "object"}),)))
-SESSION = {"mcp-session-id": "session-1"}
-
-
-def result(hit: Hit, **fields: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": hit.json.get("id"), "result": fields}
-
-
-def said(hit: Hit, headers: Mapping[str, str] | None = None, **fields: Any) -> Reply:
-    return Reply(http(json.dumps(result(hit, **fields)).encode(), content_type="application/json", headers=headers))
-
-
-def done(hit: Hit, text: str = "done") -> dict[str, Any]:
-    return result(hit, content=[{"type": "text", "text": text}])
-
-
-def refused(status: int, body: bytes = b"", content_type: str = "application/json", location: str = "", retry_after: str = "") -> Reply:
-    headers = {"location": location, "retry-after": retry_after}
-    return Reply(http(body, status, content_type, {name: value for name, value in headers.items() if value}))
-
-
-class Script:
-    """An MCP server with the tool `do`; `on` says by method what is to be answered otherwise: once for each entry, and then as ever."""
-
-    def __init__(self, **on: Callable[[Hit], Reply]) -> None:
-        self.on = on
-        self.asked: list[str] = []
-
-    def __call__(self, hit: Hit) -> Reply:
-        message = hit.json if hit.body else {}
-        name = str(message.get("method", hit.method)).rpartition("/")[2]
-        self.asked.append(name)
-        if name in self.on:
-            return self.on[name](hit)
-        match name:
-            case "initialize":
-                info = {"name": "scripted", "version": "1"}
-                return said(hit, SESSION, protocolVersion="2025-11-25", capabilities={"tools": {}}, serverInfo=info)
-            case "list":
-                return said(hit, tools=[{"name": "do", "inputSchema": {"type": "object"}}])
-            case "call":
-                return Reply(http(event(done(hit))))
-            case "GET":
-                return refused(405)
-            case _:
-                return refused(202)
-
-
-@contextlib.asynccontextmanager
-async def served(
-    script: Callable[[Hit], Reply], kept: ToolList | None = None, **settings: Any
-) -> AsyncIterator[tuple[StubProvider, McpHost]]:
-    async with StubProvider(script) as stub:
-        yield stub, a_host(stub.base_url, kept, **settings)
-
-
-def a_host(url: str, kept: ToolList | None = None, headers: Mapping[str, str] | None = None, **settings: Any) -> McpHost:
-    async def keep(_tool_list: ToolList) -> None: ...
-
-    server = ServerSettings("s", Address(url, headers or {}), **{"connect_timeout_s": 2.0, **settings})
-    return McpHost([server], keep, {"s": kept} if kept else {}, SystemClock())
-
-
-async def do(host: McpHost) -> ToolOutcome:
-    return await host.call(Call(id="call_1_0", tool="s__do", arguments="{}"))
-
-
-async def failure_of(host: McpHost) -> Exception:
-    """What the owner of the server raises at its start."""
-    (run,) = host.children().values()
-    with pytest.raises((Temporary, Config)) as caught:
-        await run(lambda: None)
-    return caught.value
-
-
-async def eventually(true: Callable[[], bool], within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
+# anyio drops a connection that is made in the very moment in which whoever waits for it is cancelled, and leaves it to the collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <(socket.socket|function _SelectorTransport):pytest.PytestUnraisableExceptionWarning"
+)
 
 
 # --- addresses and headers that can't be right -------------------------------------------------------------------------------------------
@@ -383,74 +285,6 @@ async def test_a_stream_that_breaks_off_is_opened_again_at_a_bounded_pace_whatev
         await eventually(lambda: script.asked.count("GET") == 3)
         assert script.asked.count("GET") <= 4
         assert host.servers()[0].state == "ready"
-
-
-# --- answers in streams ---------------------------------------------------------------------------------------------------------------------
-
-
-async def test_an_answer_that_breaks_off_is_read_on_where_its_events_are_numbered() -> None:
-    calls: list[Hit] = []
-
-    def call(hit: Hit) -> Reply:
-        calls.append(hit)
-        return Reply(head(), b"id: 7\nretry: 1\ndata:\n\n", end="close")
-
-    script = Script(call=call, GET=lambda hit: Reply(http(event(done(calls[0])))) if "last-event-id" in hit.headers else refused(405))
-    async with served(script) as (stub, host), supervised(host):
-        assert await do(host) == ToolOutcome("ok", "done")
-        assert len(calls) == 1
-        assert [hit.headers["last-event-id"] for hit in stub.hits if "last-event-id" in hit.headers] == ["7"]
-
-
-async def test_an_answer_that_can_not_be_read_on_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "AGAIN_S_MIN", 0.01)
-    script = Script(call=lambda _: Reply(head(), b"id: 7\nretry: 1\ndata:\n\n", end="close"))
-    async with served(script) as (stub, host), supervised(host):
-        assert (await do(host)).outcome == "unknown"
-        assert sum("last-event-id" in hit.headers for hit in stub.hits) == remote.RESUMES_MAX
-
-
-async def test_chatter_comments_and_halves_of_characters_do_no_harm() -> None:
-    half = {"jsonrpc": "2.0", "id": 0, "result": {"content": [{"type": "text", "text": "half \ud83d of a smile"}]}}
-
-    def call(hit: Hit) -> Reply:
-        half["id"] = hit.json["id"]
-        return Reply(http(b": hello\n\nevent: other\ndata: 1\n\ndata: not json\n\n" + event(half)))
-
-    async with served(Script(call=call)) as (_, host), supervised(host):
-        assert await do(host) == ToolOutcome("ok", "half ? of a smile")
-
-
-@pytest.mark.parametrize("streamed", [True, False])
-async def test_an_answer_without_end_takes_no_memory(streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MESSAGE_BYTES_MAX", 100_000)
-    assert link.MESSAGE_BYTES_MAX == 8 * 1024 * 1024
-
-    def call(hit: Hit) -> Reply:
-        answer = done(hit, "x" * 200_000)
-        return Reply(http(event(answer)) if streamed else http(json.dumps(answer).encode(), content_type="application/json"))
-
-    async with served(Script(call=call)) as (_, host), supervised(host):
-        outcome = await do(host)
-        assert outcome.outcome == "unknown"
-        assert "more than" in outcome.text
-
-
-async def test_a_packed_answer_is_not_unpacked() -> None:
-    packed = http(b"\x1f\x8b", content_type="application/json", headers={"content-encoding": "gzip"})
-    async with served(Script(call=lambda _: Reply(packed))) as (stub, host), supervised(host):
-        assert (await do(host)).outcome == "unknown"
-        assert {hit.headers["accept-encoding"] for hit in stub.hits} == {"identity"}
-
-
-async def test_a_flood_of_events_is_read_at_a_bounded_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "EVENTS_PER_S_MAX", 50)
-    flood = event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}) * 120
-    async with served(Script(call=lambda hit: Reply(http(flood + event(done(hit)))))) as (_, host), supervised(host):
-        await host.ready()
-        begun = time.monotonic()
-        assert (await do(host)).outcome == "ok"
-        assert 1.5 < time.monotonic() - begun < 4
 
 
 async def test_a_server_that_asks_more_than_it_takes_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

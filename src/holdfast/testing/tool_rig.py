@@ -7,16 +7,17 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from holdfast.errors import Config, Temporary
 from holdfast.tools.mcp import McpHost, Owner
 from holdfast.tools.settings import Address, Command, ServerSettings
 
-RESTART_S = 0.05
+RESTART_S: Final = 0.05
+LOOK_S: Final = 0.01
 
 
 class SystemClock:
@@ -93,6 +94,24 @@ class HttpServer:
     def settings(self, **settings: Any) -> ServerSettings:
         """As server `demo`, its annotations trusted."""
         return ServerSettings(**{"name": "demo", "where": Address(self.url), "trust_annotations": True, **settings})
+
+
+async def eventually(true: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Return when it is true. Fails if it does not become so."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(LOOK_S)
+
+
+async def failure_of(host: McpHost) -> Exception:
+    """How the only server of a host fails when it is started or reached once."""
+    (own,) = host.children().values()
+    try:
+        await own(lambda: None)
+    except (Temporary, Config) as failure:
+        return failure
+    raise AssertionError("it did not fail")
 
 
 @contextlib.asynccontextmanager

@@ -53,7 +53,11 @@ class Http:
             trust_env=False,
             timeout=httpx2.Timeout(None, write=connect_timeout_s),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
-            headers={"user-agent": "holdfast", **{name.lower(): value for name, value in place.headers.items()}, "accept-encoding": "identity"},
+            headers={
+                "user-agent": "holdfast",
+                **{name.lower(): value for name, value in place.headers.items()},
+                "accept-encoding": "identity",
+            },
         )
 
     async def close(self) -> None:

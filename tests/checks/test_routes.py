@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +196,61 @@ def test_a_key_that_travels_in_the_open_is_warned_of() -> None:
     (finding,) = _safe(subject("http://192.168.1.5:8000/v1", secret="k"), None)
     assert finding.what == "The key and all conversations travel to 192.168.1.5:8000 in the open."
     assert not list(_safe(subject("http://127.0.0.1:8000/v1", secret="k"), None))
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A home-made certificate for 127.0.0.1, good for five days, and its key."""
+    folder = tmp_path_factory.mktemp("pem")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 5 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(["openssl", *made.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
+
+
+@asynccontextmanager
+async def behind_tls(pem: tuple[Path, Path]) -> AsyncIterator[str]:
+    """The base URL of a model server that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pem)
+
+    async with StubProvider(model_servers.vllm("m", 32768, chat=REAL_CALL)) as stub:
+        stub_port = int(stub.base_url.split(":")[2].removesuffix("/v1"))
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", stub_port)
+            await asyncio.wait({asyncio.ensure_future(copy(reader, inner_writer)), asyncio.ensure_future(copy(inner_reader, writer))})
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while data := await source.read(65536):
+                    target.write(data)
+                    await target.drain()
+            target.close()
+
+        server = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=context)
+        try:
+            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        finally:
+            server.close()
+
+
+@pytest.mark.needs("openssl")
+async def test_a_home_made_certificate_is_told_from_one_that_is_trusted(pem: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with behind_tls(pem) as base_url:
+        (refused,) = await check_route(subject(base_url, "m"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem[0]))
+        trusted = await check_route(subject(base_url, "m"))
+    assert (refused.level, refused.away) == ("error", False)
+    assert refused.what.endswith("can't be trusted.") and refused.mend == "Start the gateway with SSL_CERT_FILE=/path/to/the/authority.pem"
+    assert named(trusted, "route.certificate").what.endswith("ends in 4 days.")
+
+
+@pytest.mark.needs("openssl")
+async def test_http_where_https_is_spoken_is_told(pem: tuple[Path, Path]) -> None:
+    async with behind_tls(pem) as base_url:
+        (finding,) = await check_route(subject(base_url.replace("https", "http"), "m"))
+    assert finding.mend == f'base_url = "{base_url}"'

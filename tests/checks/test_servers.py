@@ -139,3 +139,13 @@ async def test_the_address_is_found_also_where_a_key_is_asked_for() -> None:
 
 async def test_no_address_is_found_where_there_is_no_server() -> None:
     assert await right_address("http://127.0.0.1:1/v1") == ""
+
+
+async def test_a_key_goes_only_where_it_would_have_gone_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with StubProvider(model_servers.vllm("m", 1, key="k")) as stub:
+        assert await right_address(f"{stub.base_url}/v1", "k") == stub.base_url
+        assert all(hit.headers.get("authorization") == "Bearer k" for hit in stub.hits)
+        stub.hits.clear()
+        monkeypatch.setattr(servers, "LOOK_S", 0.3)
+        await right_address(stub.base_url.replace("http", "https"), "k")
+        assert stub.hits and not any("authorization" in hit.headers for hit in stub.hits)

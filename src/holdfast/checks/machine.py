@@ -169,7 +169,9 @@ def check_certificate(web: Web) -> Iterator[Finding]:
     if web.certificate is None or web.certificate_key is None:
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(web.certificate, web.certificate_key)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            web.certificate, web.certificate_key, password=""
+        )  # else it would ask the terminal
     except OSError as error:  # what ssl raises is one, too
         what = f"The page can't use {web.certificate} with the key {web.certificate_key}."
         yield Finding(

@@ -63,7 +63,7 @@ async def check_route(route: Subject) -> list[Finding]:
 async def diagnose(target: Target, one: Tried, key: str) -> Reason:
     """Look around, and say why the call failed."""
     assert one.failure is not None
-    server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url))
+    server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url, key))
     here = server is None and not right and servers.is_here(target.base_url)
     near = await servers.near() if here else {}
     return explain(target, one.failure, Seen(server, right, near))

@@ -108,13 +108,19 @@ async def near(ports: Mapping[int, Kind] = USUAL_PORTS) -> dict[str, Server]:
     return {url: server for url, server in zip(urls, found, strict=True) if server is not None}
 
 
-async def right_address(base_url: str) -> str:
-    """The base URL that was probably meant: the same if models are served there, "" if nothing like it does. No key is sent."""
+async def right_address(base_url: str, key: str = "") -> str:
+    """The base URL that was probably meant: the same if models are served there, "" if nothing like it does.
+
+    The key goes to the host it is for, as `base_url` would send it, and to nothing else.
+    """
     near = _meant(base_url)
     swap = {"http": "https", "https": "http"}
     far = [re.sub(r"^https?", lambda scheme: swap[scheme[0]], url) for url in near]
+    async with _client(key, LOOK_S, base_url) as http:
+        if found := await _serving(http, near):
+            return found
     async with _client("", LOOK_S, base_url, trusting=True) as http:
-        return await _serving(http, near) or await _serving(http, far)
+        return await _serving(http, far)
 
 
 async def _serving(http: httpx2.AsyncClient, urls: list[str]) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib.resources
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
@@ -15,7 +17,7 @@ WAIT_MS_MAX = 30_000
 STORY = "Tell me a long story"
 GATEWAY, TOOL, MODEL = "Kill it: the gateway", "Kill it: the tool server", "Take it away: the model"
 
-pytestmark = pytest.mark.timeout(150)  # stories take their time
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(150)]  # stories take their time
 
 
 @dataclass
@@ -163,6 +165,27 @@ async def test_it_can_be_used_by_keyboard_alone_and_stays_as_it_was_put(shown: S
     await expect(shown.button(GATEWAY)).to_be_hidden()
     await shown.page.reload()
     await expect(toggle).to_have_attribute("aria-expanded", "false")
+
+
+async def test_axe_finds_nothing_serious_in_the_panel_whatever_has_just_happened(shown: Shown) -> None:
+    async def finds() -> list[str]:
+        result = await shown.page.evaluate("axe.run('#demo')")
+        serious = [found for found in result["violations"] if found["impact"] in {"serious", "critical"}]
+        return [f"{found['id']}: {node['html']}" for found in serious for node in found["nodes"]]
+
+    await shown.page.evaluate((importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text())
+    await shown.ask(STORY)
+    await shown.in_mid_answer()
+    await shown.button(MODEL).click()
+    await expect(shown.button(MODEL)).to_have_attribute("aria-disabled", "true")
+    await shown.button(GATEWAY).click()
+    await expect(shown.lines.filter(has_text="died here")).to_have_count(1)
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        await shown.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for width in (1360, 390):
+            await shown.page.set_viewport_size({"width": width, "height": 860})
+            assert await finds() == []
 
 
 async def test_a_draft_stays_where_it_was(shown: Shown) -> None:

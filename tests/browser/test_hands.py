@@ -156,6 +156,37 @@ async def test_files_and_pictures_go_with_a_message(chats: Any) -> None:
     assert [(file.name, file.media_type) for file in entry.body.attachments] == [("shore.png", "image/png")]
 
 
+async def test_a_message_that_is_refused_says_why_and_comes_back_to_be_changed(chats: Any) -> None:
+    gateway = await chats.gateway()
+    chat = await chats.open()
+    await chat.page.locator("#files").set_input_files([{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"kelp"}])
+    await expect(chat.page.locator(".upload").get_by_text("ready")).to_be_visible()
+    await chat.say("/help me")
+    refusal = chat.page.get_by_text("Not sent: A command takes no files.")
+    await expect(refusal).to_be_visible()
+    await chat.page.reload()
+    await expect(refusal).to_be_visible()
+    await chat.page.get_by_role("button", name="Edit it").click()
+    await expect(refusal).to_be_hidden()
+    await expect(chat.field).to_have_value("/help me")
+    await expect(chat.page.locator(".upload").get_by_text("notes.txt")).to_be_visible()
+    await chat.say("What is in this?")
+    await chat.answered(1)
+    entry, *_ = await gateway.door.entries(chat.name)
+    assert isinstance(entry.body, UserMessage)
+    assert [file.name for file in entry.body.attachments] == ["notes.txt"]
+
+
+async def test_a_message_longer_than_the_limit_is_not_sent(chats: Any) -> None:
+    await chats.gateway()
+    chat = await chats.open()
+    await chat.field.fill("long " * 14_000)
+    await expect(chat.page.get_by_text("This is longer than 64 kB")).to_be_visible()
+    await expect(chat.page.get_by_role("button", name="Send")).to_be_disabled()
+    await chat.page.reload()  # what was not sent is kept as a draft
+    await expect(chat.page.get_by_text("This is longer than 64 kB")).to_be_visible()
+
+
 @pytest.mark.parametrize("way", ["paste", "drop"])
 async def test_files_are_taken_by_paste_and_drop(chats: Any, way: str) -> None:
     await chats.gateway()

@@ -18,6 +18,9 @@ export function fill(element, ...children) {
   return element;
 }
 
+// Text of the gateway's own, in which `this` is code.
+export const spoken = (text) => text.split(/`([^`\n]+)`/).map((part, index) => (index % 2 ? h("code", {}, part) : part));
+
 const SVG = "http://www.w3.org/2000/svg";
 
 // One of the pictures that index.html defines. It says nothing to a screen reader.

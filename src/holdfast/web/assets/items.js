@@ -1,7 +1,7 @@
 // How each item of a transcript looks: one function a type, which makes the item's element or brings it up to date.
 
 import { fileOf } from "./api.js";
-import { copy, fill, h, icon, momentOf, setText, timeOf } from "./dom.js";
+import { copy, fill, h, icon, momentOf, setText, spoken, timeOf } from "./dom.js";
 import { draw } from "./markdown.js";
 
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -64,7 +64,7 @@ function refusal(item, acts) {
   return h(
     "div",
     { class: "refusal" },
-    h("p", {}, `Not sent: ${item.why}`),
+    h("p", {}, ...spoken(`Not sent: ${item.why}`)),
     h("button", { type: "button", class: "small", onclick: () => acts.edit(item.key) }, "Edit it"),
     h("button", { type: "button", class: "small", onclick: () => acts.discard(item.key) }, "Discard it"),
   );
@@ -172,7 +172,7 @@ function question(item, element, acts) {
 
 function notice(item, element) {
   const article = frame(element, "notice", "Holdfast says");
-  fill(article, icon("mark"), h("p", { class: "said" }, item.text));
+  fill(article, icon("mark"), h("p", { class: "said" }, ...spoken(item.text)));
   return article;
 }
 

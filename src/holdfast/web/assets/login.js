@@ -1,7 +1,7 @@
 // The login: a one-time code, which comes in the link that `holdfast login` prints, and the screen that asks for it.
 
 import { Away, NotLoggedIn, Refused, login } from "./api.js";
-import { $, setText, show } from "./dom.js";
+import { $, fill, setText, show, spoken } from "./dom.js";
 
 const PAUSE_MS = 500;
 const TOLD = "holdfast.login"; // other tabs hear of it
@@ -54,7 +54,7 @@ export class LoginScreen {
       document.title = "Log in · Holdfast";
       $("login-title").focus();
     }
-    if (why) setText($("login-why"), why);
+    if (why) fill($("login-why"), ...spoken(why));
   }
 
   close() {
@@ -68,7 +68,7 @@ export class LoginScreen {
     setText($("login-why"), code ? "" : "That is not a link or a code of Holdfast's.");
     if (!code) return;
     const why = await use(code);
-    setText($("login-why"), why);
+    fill($("login-why"), ...spoken(why));
     if (!why) this.done();
   }
 }

@@ -1,6 +1,6 @@
 // The page: what belongs to what. Each part is a module of its own; here they are put together.
 
-import { Away, NotLoggedIn, logout, retry, status } from "./api.js";
+import { Away, NotLoggedIn, Refused, logout, retry, status } from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, announce, setText, show } from "./dom.js";
@@ -280,14 +280,28 @@ class Page {
     show($("rename"), Boolean(row));
   }
 
-  async #tryNow() {
-    const { gates } = await status();
-    for (const { name, state } of gates) if (state !== "open") await retry(name);
+  #tryNow() {
+    return this.#attempt(async () => {
+      const { gates } = await status();
+      for (const { name, state } of gates) if (state !== "open") await retry(name);
+    });
   }
 
-  async #logout() {
-    await logout();
-    this.#loggedOut("You are logged out of this browser.");
+  #logout() {
+    return this.#attempt(async () => {
+      await logout();
+      this.#loggedOut("You are logged out of this browser.");
+    });
+  }
+
+  // Does what was asked for, if that can be done now; a gateway that is away is said to be, above.
+  async #attempt(act) {
+    try {
+      await act();
+    } catch (error) {
+      if (error instanceof NotLoggedIn) this.#loggedOut();
+      else if (!(error instanceof Away || error instanceof Refused)) throw error;
+    }
   }
 
   #loggedOut(why = "") {

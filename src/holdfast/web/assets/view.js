@@ -11,6 +11,7 @@ const SPOKEN = { answer: (item) => item.text, notice: (item) => `Holdfast says: 
 export class View {
   #drawn = new Map(); // id -> {element, signature}
   #follows = true;
+  #top = 0;
 
   constructor({ log, list, latest, acts }) {
     Object.assign(this, { log, list, latest, acts });
@@ -82,8 +83,11 @@ export class View {
     return element;
   }
 
+  // Who scrolls up reads on there; the list growing is no scrolling up.
   #scrolled() {
-    this.#follows = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_PX;
+    const { scrollTop, scrollHeight, clientHeight } = this.log;
+    this.#follows = scrollHeight - scrollTop - clientHeight < NEAR_PX || (this.#follows && scrollTop >= this.#top);
+    this.#top = scrollTop;
     show(this.latest, !this.#follows);
   }
 

@@ -331,6 +331,12 @@ def test_a_value_of_a_wrong_kind_says_what_is_expected_and_what_was_found(folder
             '[web]\ncertificate = "a"\ncertificate_key = "b"\nbehind_proxy = true',
             "[web] has both a certificate and behind_proxy. Keep what is so: either this page or the proxy speaks TLS.",
         ),
+        (ROUTE.replace(":1/v1", ":65536/v1"), "[routes.main] base_url names the port 65536. Ports go from 1 to 65535."),
+        ('[tools.one]\nurl = "http://[::1]:99999"', "[tools.one] url names the port 99999. Ports go from 1 to 65535."),
+        (
+            '[tools.one]\nurl = "http://a/mcp"\napi_key = "env:A"\nheaders = { authorization = "env:B" }',
+            "[tools.one] has both api_key and a header Authorization. Keep one of them.",
+        ),
         ("[web]\nbehind_proxy = true", '[web] needs the url that people will use, such as url = "https://chat.example.org".'),
         (
             '[web]\nbehind_proxy = true\nurl = "http://chat.example.org"',

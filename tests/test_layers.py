@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PLANTED = {
     "holdfast/errors.py": "import holdfast.ports",
     "holdfast/core/text.py": "import asyncio",
-    "holdfast/runtime/worker.py": "import openai, mcp, apsw, starlette, httpx2",
+    "holdfast/runtime/worker.py": "import openai, mcp, apsw, starlette, httpx2, rich",
 }
 
 

@@ -7,8 +7,6 @@ import contextlib
 import logging
 import os
 import random
-import shlex
-import shutil
 import signal
 import sys
 import uuid
@@ -20,6 +18,7 @@ from holdfast import config
 from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
+from holdfast.invoked import command
 from holdfast.models import open_model
 from holdfast.ports import Journal, Model
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
@@ -201,17 +200,9 @@ def _say_ready(settings: config.Config, config_path: Path | None) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
     _say(f"Holdfast is ready. Model: {routes}.")
     if all(settings.routes[name].dialect == "practice" for name in settings.agent.chain):
-        _say(f"Find your own model:    {_command('init', config_path)}")
-    _say(f"Talk in the terminal:   {_command('chat', config_path)}")
-    _say(f"Log another browser in: {_command('login', config_path)}")
-
-
-def _command(name: str, config_path: Path | None) -> str:
-    """What the person who started this can type: with the program's name if the shell would find it, else with its path."""
-    program = sys.argv[0]
-    found = shutil.which(Path(program).name)
-    called = Path(program).name if found and Path(found).samefile(program) else os.path.relpath(program)
-    return f"{shlex.quote(called)} {name}{f' --config {shlex.quote(str(config_path))}' if config_path else ''}"
+        _say(f"Find your own model:    {command('init', config_path)}")
+    _say(f"Talk in the terminal:   {command('chat', config_path)}")
+    _say(f"Log another browser in: {command('login', config_path)}")
 
 
 def _say(text: str) -> None:

@@ -27,6 +27,7 @@ from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the sa
 from holdfast.settings import Web as Web  # noqa: PLC0414 - the same
 
 CONFIG_BYTES_MAX: Final = 1_000_000
+PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,10 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     for name, server in config.tools.items():
         if (server.command is None) == (server.url is None):
             raise _error(file, f"tools.{name}", 'needs exactly one of command (such as ["mcp-server-time"]) and url.')
+        if server.url:
+            _check_port(file, f"tools.{name}", "url", server.url)
+        if server.api_key and any(header.lower() == "authorization" for header in server.headers):
+            raise _error(file, f"tools.{name}", "has both api_key and a header Authorization. Keep one of them.")
         if server.command and server.secrets:
             raise _error(file, f"tools.{name}", "api_key and headers go with a url. Give a command its secrets in env.")
         if server.url and server.env:
@@ -178,6 +183,7 @@ def _check_route(file: Path, name: str, route: Route) -> None:
             f"routes.{name}",
             'base_url is missing. Write where the model\'s endpoint is, such as base_url = "http://127.0.0.1:11434/v1".',
         )
+    _check_port(file, f"routes.{name}", "base_url", route.base_url)
     if not route.model:
         raise _error(
             file, f"routes.{name}", 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
@@ -185,6 +191,12 @@ def _check_route(file: Path, name: str, route: Route) -> None:
     for end in ("/chat/completions", "/responses", "/messages"):
         if route.base_url.rstrip("/").endswith(end):
             raise _error(file, f"routes.{name}", f"base_url must end before {end}: that is added to it. Remove the end.")
+
+
+def _check_port(file: Path, table: str, key: str, url: str) -> None:
+    port = url.partition("//")[2].partition("/")[0].rpartition("]")[2].rpartition(":")[2]
+    if port.isdigit() and not 0 < int(port) <= PORT_MAX:
+        raise _error(file, table, f"{key} names the port {port}. Ports go from 1 to {PORT_MAX}.")
 
 
 def _check_web(file: Path, web: Web) -> None:

@@ -115,6 +115,10 @@ class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     env: Annotated[Environment, _about("Environment variables for the command.")] = {}
     api_key: Annotated[Reference | None, _about("Where the key for the URL is; it is sent as a bearer token.")] = None
     headers: Annotated[Headers, _about("Headers for the URL: by name, where the value is.")] = {}
+    connect_timeout_s: Annotated[
+        Seconds, _about("How long it may take to start, or to be reached, until its tools are known; and how long a call waits for that.")
+    ] = 10.0
+    quiet_timeout_s: Annotated[Seconds, _about("How long a call may go on without an answer or a sign of progress.")] = 600.0
     trust_annotations: Annotated[YesOrNo, _about("Believe what the server says of its tools, such as that one only reads.")] = False
     replay: Annotated[Replay, _about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
 

@@ -29,6 +29,8 @@ def tool_server(name: str, server: ToolServer) -> ServerSettings:
         where=Command(server.command, server.env) if server.command else Address(server.url or "", _headers(server)),
         trust_annotations=server.trust_annotations,
         replay=server.replay,
+        connect_timeout_s=server.connect_timeout_s,
+        quiet_timeout_s=server.quiet_timeout_s,
         fingerprint=server.fingerprint,
     )
 

@@ -92,7 +92,7 @@ async def test_a_follower_is_told_how_the_conversation_stands_whenever_that_chan
     told = await anext(following)
     assert isinstance(told, Standing)
     assert (told.row.running, told.row.asks, told.gates) == (False, True, (gate,))
-    later = asyncio.ensure_future(anext(following))  # type: ignore[arg-type] # it is a generator
+    later = asyncio.ensure_future(anext(following))
     followers.weather_changed()
     await turns_of_the_loop(5)
     assert not later.done(), "nothing that is shown has changed"
@@ -112,7 +112,7 @@ async def test_a_long_conversation_is_read_in_pieces() -> None:
 async def test_who_follows_all_is_told_of_any_change() -> None:
     followers = Followers(MemoryJournal(), lambda _: None)
     changes = followers.changes()
-    waiting = asyncio.ensure_future(anext(changes))  # type: ignore[arg-type] # it is a generator
+    waiting = asyncio.ensure_future(anext(changes))
     await turns_of_the_loop(5)
     assert not waiting.done()
     followers.changed("a")

@@ -26,8 +26,8 @@ class Provider:
 
 
 PROVIDERS: Final = (
-    Provider("Anthropic", ("ANTHROPIC_API_KEY",), "anthropic", "https://api.anthropic.com/v1", ("claude-sonnet-4-5", "claude-haiku-4-5")),
-    Provider("OpenAI", ("OPENAI_API_KEY",), "openai-responses", "https://api.openai.com/v1", ("gpt-5-mini", "gpt-4.1-mini")),
+    Provider("Anthropic", ("ANTHROPIC_API_KEY",), "anthropic", "https://api.anthropic.com/v1", ("claude-sonnet-5-5", "claude-haiku-4-5")),
+    Provider("OpenAI", ("OPENAI_API_KEY",), "openai-responses", "https://api.openai.com/v1", ("gpt-5.5", "gpt-5.4-mini")),
     Provider("OpenRouter", ("OPENROUTER_API_KEY",), "openai-chat", "https://openrouter.ai/api/v1", ("openrouter/auto",)),
     Provider(
         "Google Gemini",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shlex
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from holdfast.cli.menu import PRACTICE, address, choose
 from holdfast.cli.questions import STOPPED, ask, ask_secret, say
 from holdfast.cli.written import Written, write
 from holdfast.errors import Config, Request
+from holdfast.invoked import command
 from holdfast.models import Endpoint
 
 NAMED_MAX: Final = 8
@@ -38,12 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     choice = _with_model(_with_key(choose(asyncio.run(found(os.environ)))), ask_model=not file.exists())
     choice, context_tokens = _tried(choice)
     if file.exists() and not _may_replace(file):
-        say(f"Nothing was written. To write elsewhere: {_command()} init --config FILE")
+        say(f"Nothing was written. To write elsewhere: {command('init')} --config FILE")
         return cli.ANSWERED
     try:
         written = write(file, choice, context_tokens)
     except OSError as error:
-        raise Config(f"{file} can't be written: {error.strerror}. Name another place: {_command()} init --config FILE") from error
+        raise Config(f"{file} can't be written: {error.strerror}. Name another place: {command('init')} --config FILE") from error
     _say_what_next(written, named)
     return cli.ANSWERED
 
@@ -159,17 +158,9 @@ def _say_what_next(written: Written, named: Path | None) -> None:
         say(f"Your key is in {written.key}, which only you can read.")
     for kept in written.kept:
         say(f"What stood there before is in {kept}.")
-    config_option = f" --config {shlex.quote(str(named))}" if named else ""
     made = "make run" if not named and Path("Makefile").exists() and Path(sys.prefix) == Path.cwd() / ".venv" else ""
-    start = made or f"{_command()} run{config_option}"
-    check = f"{_command()} check{config_option}"
+    start = made or command("run", named)
+    check = command("check", named)
     width = max(len(start), len(check))
     say(f"\nNow:  {start:<{width}}    start it, and see how to talk to it (if it runs already, restart it: that harms nothing)")
     say(f"      {check:<{width}}    try everything, tools too")
-
-
-def _command() -> str:
-    """How the person who typed this can type it again."""
-    program = sys.argv[0]
-    found_at = shutil.which(Path(program).name)
-    return Path(program).name if found_at and Path(found_at).samefile(program) else os.path.relpath(program)

@@ -2,6 +2,7 @@
 
 import { Away, Refused, upload } from "./api.js";
 import { h, icon, setText } from "./dom.js";
+import { fitting } from "./pictures.js";
 
 const BYTES_MAX = 25 * 1000 * 1000;
 const FILES_MAX = 10;
@@ -66,7 +67,8 @@ export class Uploads {
     return file;
   }
 
-  async #upload(file, blob) {
+  async #upload(file, given) {
+    const blob = await fitting(given);
     while (!file.gone.signal.aborted) {
       try {
         this.#say(file, "uploading", 0);

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 
 export const COMMANDS = [
-  ["stop", "stops what is being done and what is not answered yet"],
+  ["stop", "stops what is being done"],
   ["retry", "answers your last message again"],
   ["new", "starts afresh here; the history is kept"],
   ["title", "gives this conversation a name", "NAME"],
@@ -79,7 +79,9 @@ export class Menu {
   #mark() {
     [...this.list.children].forEach((option, index) => {
       option.setAttribute("aria-selected", String(index === this.#chosen));
-      if (index === this.#chosen) this.field.setAttribute("aria-activedescendant", option.id);
+      if (index !== this.#chosen) return;
+      this.field.setAttribute("aria-activedescendant", option.id);
+      option.scrollIntoView({ block: "nearest" });
     });
   }
 

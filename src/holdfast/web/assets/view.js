@@ -28,6 +28,7 @@ export class View {
     this.#drawn.clear();
     this.list.replaceChildren();
     this.#follows = true;
+    this.#top = 0;
   }
 
   // Shows these items. `quiet`: nothing of them is news.

@@ -88,6 +88,10 @@ async def test_a_server_that_loads_its_model_says_so() -> None:
     assert server == Server("llama.cpp", None, loading=True)
 
 
+async def test_lists_that_are_nested_without_end_are_none() -> None:
+    assert await seen(lambda _: Reply(http(b'{"data":' + b"[" * 100_000))) is None
+
+
 async def test_a_list_of_models_of_nobody_in_particular_is_a_server_without_a_name() -> None:
     listed = json.dumps({"data": [{"id": "m", "context_length": 9000}]}).encode()
     assert await seen(lambda hit: Reply(http(listed if hit.path == "/v1/models" else b"{}"))) == Server("", (Listed("m", 9000),))

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from holdfast.core.entries import Usage
@@ -54,6 +55,32 @@ async def test_a_whole_answer_is_read(to: Open, dialect: str, stream: Callable[.
 
 async def test_a_call_without_arguments_has_none(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
     assert (await (await to(Reply(http(b"".join(stream(Use("t"))))), dialect)).ask()).calls == (("t", "{}"),)
+
+
+@pytest.mark.parametrize("count", [True, False])
+async def test_an_odd_count_of_tokens_leaves_an_entry_that_can_be_read_again(
+    to: Open, dialect: str, stream: Callable[..., Stream], count: bool
+) -> None:
+    answer = await (await to(Reply(http(b"".join(stream(Say("Hi"), usage=(count, count))))), dialect)).ask()
+    assert msgspec.json.decode(msgspec.json.encode(answer.usage), type=Usage) == answer.usage
+
+
+@pytest.mark.parametrize("depth", [201, 990, 50_000])
+async def test_arguments_that_are_nested_without_end_are_none(to: Open, dialect: str, stream: Callable[..., Stream], depth: int) -> None:
+    failure = await (await to(Reply(http(b"".join(stream(Use("t", '{"a":' * depth, "1" + "}" * depth))))), dialect)).fails()
+    assert "whose arguments are not a JSON object" in failure.why
+
+
+async def test_arguments_may_be_nested(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    nested = '{"a":' * 100 + "1" + "}" * 100
+    assert (await (await to(Reply(http(b"".join(stream(Use("t", nested))))), dialect)).ask()).calls == (("t", nested),)
+
+
+@pytest.mark.parametrize("depth", [300, 50_000])
+async def test_events_and_errors_that_are_nested_without_end_are_failures(to: Open, dialect: str, depth: int) -> None:
+    bomb = b'{"error":' * depth + b"1" + b"}" * depth
+    assert "not JSON" in (await (await to(Reply(http(b"data: " + bomb + b"\n\n")), dialect)).fails()).why
+    assert (await (await to(Reply(http(bomb, 500, "application/json")), dialect)).fails()).status == 500
 
 
 async def test_thoughts_in_the_text_are_hidden(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:

@@ -59,6 +59,13 @@ async def test_an_empty_answer_is_a_failure(to: Open, answer: bytes) -> None:
     assert "sent an empty answer" in (await (await to(Reply(http(answer)))).fails()).why
 
 
+async def test_a_call_that_loses_its_number_before_its_name_is_a_failure(to: Open) -> None:
+    said = events(
+        text("a"), call(0, "a", ""), delta(tool_calls=[{"index": "x", "function": {"arguments": "{}"}}]), text("b"), finish("tool_calls")
+    )
+    assert "without the tool's name" in (await (await to(Reply(http(said)))).fails()).why
+
+
 async def test_a_call_without_a_name_is_a_failure(to: Open) -> None:
     failure = await (await to(Reply(http(events(call(0, "a", "{}"), more(1, "{}"), finish("tool_calls")))))).fails()
     assert "without the tool's name" in failure.why

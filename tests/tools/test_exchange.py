@@ -50,6 +50,16 @@ async def test_chatter_comments_and_halves_of_characters_do_no_harm() -> None:
         assert await do(host) == ToolOutcome("ok", "half ? of a smile")
 
 
+@pytest.mark.parametrize("depth", [300, 100_000])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_that_is_nested_without_end_is_none(streamed: bool, depth: int) -> None:
+    bomb = b'{"jsonrpc":"2.0","id":1,"result":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    whole = http(b"data: " + bomb + b"\n\n") if streamed else http(bomb, content_type="application/json")
+    async with served(Script(call=lambda _: Reply(whole))) as (_, host), supervised(host):
+        assert (await do(host)).outcome == "unknown"
+        assert host.servers()[0].state == "ready"
+
+
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_an_answer_without_end_takes_no_memory(streamed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "MESSAGE_BYTES_MAX", 100_000)

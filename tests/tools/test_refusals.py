@@ -65,6 +65,11 @@ def test_long_words_are_cut() -> None:
     assert len(str(refusal(NEW, 500, {"content-type": "text/plain"}, b"x" * 60_000))) < SAID_CHARS_MAX + 200
 
 
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"error":' * 50_000, b'{"error":' * 300 + b"1" + b"}" * 300])
+def test_words_that_are_nested_without_end_are_none(body: bytes) -> None:
+    assert len(str(refusal(NEW, 500, {}, body))) < SAID_CHARS_MAX + 200
+
+
 def raised(error: Exception, cause: BaseException) -> Exception:
     error.__cause__ = cause
     return error

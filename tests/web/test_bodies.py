@@ -68,3 +68,9 @@ async def test_a_sender_who_leaves_in_the_middle_leaves_nothing_behind(rig: Any,
     assert rig.gateway.files.kept == {}
     assert (await rig.client.get("/v1/status")).status_code == 200
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("bomb", [b"[" * 100_000, b'{"key": "k", "text": "t", "x": ' + b'{"a":' * 60_000])
+async def test_a_body_that_is_nested_without_end_is_refused(rig: Any, bomb: bytes) -> None:
+    answer = await _answer(rig, b"content-length: %d\r\n\r\n%s" % (len(bomb), bomb))
+    assert answer.startswith(b"HTTP/1.1 400") and b"can not be read" in answer

@@ -161,7 +161,7 @@ async def _get(http: httpx2.AsyncClient, url: str, question: dict[str, str] | No
         return None
     try:
         said = httpx2.Response(200, content=bytes(body)).json()
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     return _Reply(response.status_code, response.headers.get("server", ""), said, ends)
 

@@ -181,7 +181,7 @@ class MessageReader:
 
     def _count(self, usage: Any) -> None:
         if isinstance(usage, dict):
-            self._usage |= {name: count for name, count in usage.items() if isinstance(count, int) and count}
+            self._usage |= {name: int(count) for name, count in usage.items() if isinstance(count, int) and count}  # `true` is an int too
 
     def answer(self) -> Answer:
         if self._stop == "refusal":

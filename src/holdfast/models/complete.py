@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from holdfast.core.entries import Usage
-from holdfast.models.wire import Broken
+from holdfast.models.wire import Broken, parsed
 from holdfast.ports import Answer
 
 
@@ -15,10 +11,12 @@ def object_text(tool: str, text: str, *, cut: bool) -> str:
     """The arguments of a call: the text of a JSON object. Nothing at all means no arguments, unless the answer was cut by its limit of length."""
     if not text and not cut:
         return "{}"
+    problem = f"sent a call of the tool {tool!r} whose arguments are not a JSON object"
     try:
-        msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise Broken(f"sent a call of the tool {tool!r} whose arguments are not a JSON object") from error
+        if not isinstance(parsed(text), dict):
+            raise Broken(problem)
+    except ValueError as error:
+        raise Broken(problem) from error
     return text
 
 

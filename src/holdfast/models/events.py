@@ -91,6 +91,8 @@ class Events:
             arguments = msgspec.json.encode(arguments).decode()
         slot, known = self._slots.get(given or 0, (-1, ""))
         if slot < 0 or (function.get("name") and id_ and id_ != known):
+            if not function.get("name"):
+                raise Broken("sent a tool call without the tool's name")  # the library can't count its parts any more
             slot = self.calls
             self.calls += 1
             self._slots[given or 0] = (slot, id_ or "")
@@ -100,7 +102,7 @@ class Events:
     def _note_usage(self, usage: Any) -> None:
         match usage:
             case {"prompt_tokens": int(input_tokens), "completion_tokens": int(output_tokens)}:
-                self.usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+                self.usage = Usage(input_tokens=int(input_tokens), output_tokens=int(output_tokens))  # `true` is an int too
             case _:
                 pass  # not every server counts, and each has its own way not to
 

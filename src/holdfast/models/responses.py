@@ -183,7 +183,7 @@ class ResponseReader:
     def _usage(self) -> Usage:
         match self._response.get("usage"):
             case {"input_tokens": int(input_tokens), "output_tokens": int(output_tokens)}:
-                return Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+                return Usage(input_tokens=int(input_tokens), output_tokens=int(output_tokens))  # `true` is an int too
             case _:
                 return Usage()  # not every server counts
 

@@ -32,6 +32,9 @@ REST_S: Final = 2.0
 DRAIN_S: Final = 0.1
 """How long the end of the body is waited for after the last event, so that the connection can be used again."""
 
+_NESTED_MAX: Final = 200
+_TOO_DEEP: Final = "nested too deeply"
+
 YIELD_AFTER_S: Final = 0.01
 """How long events that are already here are worked on before others get their turn on the loop."""
 
@@ -146,8 +149,8 @@ class Exchange:
 
     def _decoded(self, kind: bytes, data: bytes) -> dict[str, Any]:
         try:
-            event = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            event = parsed(data)
+        except ValueError as error:
             raise Broken("sent an event that is not JSON") from error
         if not isinstance(event, dict):
             raise Broken("sent an event that is not a JSON object")
@@ -242,6 +245,25 @@ class _Parser:
                 self._kind, self._data = b"", []
 
 
+def parsed(text: bytes | str) -> Any:
+    """The JSON of a server. Raises `ValueError` if it is none, or so deeply nested that nobody could pass it on."""
+    try:
+        value = msgspec.json.decode(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    data = text.encode() if isinstance(text, str) else text
+    if data.count(b"{") + data.count(b"[") > _NESTED_MAX and _depth(value) > _NESTED_MAX:
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [inner for one in level if isinstance(one, (dict, list)) for inner in (one.values() if isinstance(one, dict) else one)]:
+        depth += 1
+    return depth
+
+
 def refused(status: int, said: str) -> Broken:
     """The server answered with a status that is not success, and said this."""
     return Broken(f"answered with HTTP status {status}: {message_of(said) or 'no reason given'}")
@@ -280,8 +302,8 @@ def message_of(body: str) -> str:
 def _said(body: str) -> str:
     """The message in an error body of the usual shape: `{"error": {"message": ...}}`, `{"error": ...}`, `{"message": ...}`, `{"detail": ...}`."""
     try:
-        told = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        told = parsed(body)
+    except ValueError:
         return ""
     for key in ("error", "message", "detail"):
         if isinstance(told, dict) and told.get(key):

@@ -63,5 +63,8 @@ def parse(data: bytes) -> types.JSONRPCMessage:
         return types.jsonrpc_message_adapter.validate_json(data, by_name=False)
     except ValueError:
         # Texts cut in the middle of a character are common: bytes that are no UTF-8, halves of surrogate pairs. A call would wait in vain.
-        whole = json.dumps(json.loads(data.decode(errors="replace")), ensure_ascii=False).encode(errors="replace")
+        try:
+            whole = json.dumps(json.loads(data.decode(errors="replace")), ensure_ascii=False).encode(errors="replace")
+        except RecursionError as failure:
+            raise ValueError("it is nested too deeply") from failure
         return types.jsonrpc_message_adapter.validate_json(whole, by_name=False)

@@ -123,7 +123,7 @@ def _said(content_type: str, body: bytes) -> str:
     text = body.decode(errors="replace")
     try:
         told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         told = text if content_type.startswith("text/plain") else ""
     for key in ("error", "message", "detail", "error_description"):
         if isinstance(told, dict) and told.get(key):

@@ -52,7 +52,7 @@ async def decoded(request: Request, kind: type[T], bytes_max: int, too_long: Too
     body = b"".join([chunk async for chunk in chunks(request, bytes_max, too_long)])
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise errors.Request(f"The request can not be read ({error}). Send {example} as JSON.") from error
 
 

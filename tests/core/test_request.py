@@ -239,3 +239,50 @@ def test_what_is_retried_after_a_stop_is_asked_for() -> None:
     (built,) = messages(said("a long story"), stop, retry)
     assert isinstance(built, User)
     assert built.text.endswith("Please answer this again:]\na long story")
+
+
+def failed(kind: str) -> Failed:
+    return Failed(failure=kind, route="main")
+
+
+def long_turn() -> tuple[AnyBody, ...]:
+    """Two turns; the second with two calls, answered one after the other."""
+    return (
+        said("one"),
+        AssistantMessage(n=1, seen=1, text="Yes."),
+        *sent("a1"),
+        said("two"),
+        AssistantMessage(n=2, seen=5, calls=call(2, "a"), provider_data="thoughts", route="main"),
+        ToolStarted(call="call_2_0"),
+        result("call_2_0", "long " * 100),
+        AssistantMessage(n=3, seen=5, calls=call(3, "b")),
+        ToolStarted(call="call_3_0"),
+        result("call_3_0", "new " * 100),
+    )
+
+
+def test_what_is_too_long_loses_the_older_outputs_of_tools_first() -> None:
+    whole, smaller = messages(*long_turn()), messages(*long_turn(), failed("overflow"))
+    assert len(whole) == len(smaller)
+    changed = [(a, b) for a, b in zip(whole, smaller, strict=True) if a != b]
+    assert [(type(a), b.text) for a, b in changed] == [(Result, words.output_left_out(500))]
+
+
+def test_what_is_still_too_long_loses_its_beginning_behind_a_marker() -> None:
+    smaller = messages(*long_turn(), failed("overflow"), failed("overflow"))
+    assert smaller[0] == User(f"{words.beginning_left_out()}\n\ntwo")
+    assert [type(m).__name__ for m in smaller] == ["User", "Assistant", "Result", "Assistant", "Result"]
+    assert smaller[-1].text == "new " * 100
+
+
+def test_the_next_turn_begins_with_the_whole_view() -> None:
+    answered = (*long_turn(), failed("overflow"), AssistantMessage(n=4, seen=5, text="Done."), *sent("a4"), said("three"))
+    assert Result("call_2_0", "a", "long " * 100) in messages(*answered)
+
+
+def test_what_a_provider_finds_out_of_order_is_shown_to_it_plainly() -> None:
+    plain = messages(
+        with_files("look", cat="image/png"), Fetched(attachment="cat", sha256="c1"), *long_turn()[3:4], failed("bad-transcript")
+    )
+    assert plain == (User("look\n[attached file: cat]"),)
+    assert all(not m.provider_data for m in messages(*long_turn(), failed("bad-transcript")) if isinstance(m, Assistant))

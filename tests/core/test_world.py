@@ -17,5 +17,13 @@ def test_pictures_wait_for_a_route_that_sees_rather_than_go_unseen() -> None:
     assert World((BLIND, closed)).route(pictures=True) is None
 
 
+def test_what_is_too_long_goes_to_the_route_with_the_largest_window() -> None:
+    small, large = Route("small", "route:small", window=1000), Route("large", "route:large", window=9000)
+    assert World((small, large)).route(widest=True) == large
+    assert World((small, large)).turn_gate(widest=True) == "route:large"
+    assert World((BLIND,)).route(widest=True) == BLIND
+    assert World(()).route(widest=True) is None
+
+
 def test_where_no_route_sees_a_request_goes_without_pictures() -> None:
     assert World((BLIND,)).route(pictures=True) == BLIND

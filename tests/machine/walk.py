@@ -337,6 +337,7 @@ class Walker:
             yield "refused", self.append(rest, Failed(failure="refused", route="main", why="no"))
         if sc.own_failures and s.now < 3 * TICK:
             yield "fails on its own", self.append(rest, Failed(failure="bad-transcript", route="main", until=s.now + TICK))
+            yield "is too long", self.append(rest, Failed(failure="overflow", route="main"))
         if s.route_flips:
             yield "model fails", replace(rest, route_open=False, route_flips=s.route_flips - 1)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from runtime_rig import GATE, Rig
 
+from holdfast.core.failure import Failure
 from holdfast.core.entries import AssistantMessage, Entry, UserMessage
 from holdfast.errors import JournalFailed
 from holdfast.ports import Arrival, Standing
@@ -92,7 +93,7 @@ async def test_status_says_what_is_closed_and_why_and_a_retry_opens_it() -> None
     async with rig.running():
         await gateway.accept([_arrival(rig)])
         await asyncio.sleep(0.2)
-        await rig.weather.failed(GATE, "connection refused", retry_after_s=5000.0)
+        await rig.weather.failed(GATE, "other", rig.clock.now(), Failure("rate-limit", "connection refused", 5000.0))
         status = await gateway.status()
         assert status["version"] == "1.0"
         (gate,) = status["gates"]

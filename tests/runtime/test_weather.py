@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from runtime_rig import turns_of_the_loop
 
+from holdfast.core.failure import Failure, Kind
 from holdfast.core.weather import GateRow
 from holdfast.runtime.weather import GateClosed, GateSettings, Weather
 from holdfast.testing.clock import ManualClock
@@ -20,9 +21,14 @@ def _weather(
     return Weather(journal, clock, lambda: draw, [GateSettings(G, fingerprint, places)], [row] if row else []), clock, journal
 
 
+async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient", conversation: str = "x") -> None:
+    """A call of this conversation, begun only now, fails."""
+    await weather.failed(G, conversation, weather._clock.now(), Failure(kind, why, retry_after_s))
+
+
 async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None:
     weather, clock, _ = _weather(places=8)
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     assert weather.admits() == {G: 0}
     clock.advance(1.0)
     waves = [weather.admits()[G]]
@@ -35,9 +41,9 @@ async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None
 
 async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -> None:
     weather, clock, journal = _weather(draw=0.5)
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     clock.advance(0.5)
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     row = journal.disk.gates[G]
     assert (row.until, row.streak) == (clock.now() + 1.0, 2)
     again = Weather(journal, clock, lambda: 1.0, [GateSettings(G, "f1", 8)], [row])
@@ -56,7 +62,7 @@ async def test_a_gate_that_closed_before_the_clock_was_set_back_is_tried_after_i
 
 async def test_where_the_clock_is_set_each_closed_gate_lets_one_through() -> None:
     weather, *_ = _weather()
-    await weather.failed(G, "refused", retry_after_s=86_400.0)  # as if the clock had been set back after a short wait was drawn
+    await fail(weather, "refused", retry_after_s=86_400.0)  # as if the clock had been set back after a short wait was drawn
     assert weather.admits() == {G: 0}
     weather.hasten()
     assert weather.admits() == {G: 1}
@@ -70,15 +76,91 @@ async def test_another_configuration_forgets_the_weather_of_the_old_one() -> Non
 
 
 async def test_calls_that_were_under_way_together_fail_together() -> None:
-    weather, _, journal = _weather()
-    for _ in range(5):
-        await weather.failed(G, "reset")
+    weather, clock, journal = _weather()
+    began = clock.now()
+    clock.advance(1.0)
+    for name in "abcde":
+        await weather.failed(G, name, began, Failure("transient", "reset"))
+        clock.advance(0.1)
     assert journal.disk.gates[G].streak == 1
+
+
+async def test_a_mistake_is_tried_every_five_minutes_and_when_a_person_writes_at_most_every_thirty_seconds() -> None:
+    """LEDGER part I rows 14 and 15: a wrong model name, and a hundred messages."""
+    weather, clock, journal = _weather(places=8)
+    await fail(weather, "no such model", kind="config")
+    assert journal.disk.gates[G].until == clock.now() + 300.0
+    calls = 0
+    for _ in range(100):  # a hundred messages, one a second
+        clock.advance(1.0)
+        weather.press("a")
+        if weather.is_open(G, "a"):
+            async with weather.place(G, "a"):
+                calls += 1
+            await fail(weather, "no such model", kind="config", conversation="a")
+    assert calls == 3
+    weather.give_back("a")
+    clock.advance(60.0)
+    assert not weather.is_open(G, "a"), "nobody has written"
+    clock.advance(240.0)
+    assert weather.admits() == {G: 1}
+
+
+async def test_an_outage_is_not_tried_sooner_because_somebody_writes() -> None:
+    weather, clock, _ = _weather()
+    await fail(weather, "refused", retry_after_s=100.0)
+    clock.advance(60.0)
+    weather.press("a")
+    assert not weather.is_open(G, "a")
+
+
+async def test_one_presses_at_a_time() -> None:
+    weather, clock, _ = _weather()
+    await fail(weather, "bad key", kind="config")
+    clock.advance(31.0)
+    weather.press("a")
+    weather.press("b")
+    async with weather.place(G, "a"):
+        assert not weather.is_open(G, "b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint", "waits"),
+    [
+        ("transient", None, 1.0),
+        ("transient", 600.0, 120.0),
+        ("rate-limit", 600.0, 600.0),
+        ("rate-limit", 1e9, 86_400.0),
+        ("quota", None, 3600.0),
+        ("quota", 7 * 86_400.0, 7 * 86_400.0),
+        ("config", 1.0, 300.0),
+        ("unknown", None, 1.0),
+    ],
+)
+async def test_how_long_a_gate_stays_closed_is_a_matter_of_the_failure(kind: Kind, hint: float | None, waits: float) -> None:
+    weather, clock, journal = _weather(draw=1.0)
+    await fail(weather, "no", hint, kind)
+    row = journal.disk.gates[G]
+    assert row.until == clock.now() + waits
+    again = Weather(journal, clock, lambda: 1.0, [GateSettings(G, "f1", 8)], [row])
+    assert again.row(G).until == row.until, "a restart forgets nothing"
+
+
+async def test_who_fails_while_others_get_through_is_at_fault_itself() -> None:
+    weather, clock, _ = _weather()
+    await fail(weather, "reset", conversation="a")
+    clock.advance(200.0)
+    assert not weather.is_its_own(G, "a")
+    await weather.succeeded(G, "b")
+    assert weather.is_its_own(G, "a")
+    assert not weather.is_its_own(G, "c")
+    await weather.succeeded(G, "a")
+    assert not weather.is_its_own(G, "a")
 
 
 async def test_a_provider_that_says_when_is_believed() -> None:
     weather, clock, journal = _weather()
-    await weather.failed(G, "too many", retry_after_s=77.0)
+    await fail(weather, "too many", retry_after_s=77.0)
     assert journal.disk.gates[G].until == clock.now() + 77.0
 
 
@@ -133,7 +215,7 @@ async def test_a_failure_sends_away_those_in_line() -> None:
     await turns_of_the_loop(3)
     second = asyncio.ensure_future(_hold(weather, "second", done, order))
     await turns_of_the_loop(3)
-    await weather.failed(G, "reset")
+    await fail(weather, "reset")
     with pytest.raises(GateClosed):
         await second
     done.set()
@@ -142,7 +224,7 @@ async def test_a_failure_sends_away_those_in_line() -> None:
 
 async def test_a_reservation_is_used_by_its_conversation_or_given_back() -> None:
     weather, clock, _ = _weather()
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     clock.advance(1.0)
     weather.reserve(G, "a")
     assert weather.admits() == {G: 0}
@@ -164,31 +246,31 @@ async def test_a_reservation_is_used_by_its_conversation_or_given_back() -> None
 async def test_somebody_is_told_whenever_more_may_be_let_in() -> None:
     weather, clock, _ = _weather()
     told: list[str] = []
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     clock.advance(1.0)
     weather.listeners.append(lambda: told.append("changed"))
     async with weather.place(G, "a"):
         weather.opened(G)
         assert told == ["changed"]
-    await weather.succeeded(G)
+    await weather.succeeded(G, "a")
     assert len(told) >= 3
     told.clear()
-    await weather.succeeded(G)
+    await weather.succeeded(G, "a")
     assert told == []
 
 
 async def test_only_news_is_written_down() -> None:
     weather, _, journal = _weather()
-    await weather.succeeded(G)
+    await weather.succeeded(G, "a")
     first = journal.disk.gates[G]
-    await weather.succeeded(G)
+    await weather.succeeded(G, "a")
     assert journal.disk.gates[G] is first
 
 
 async def test_a_retry_by_hand_lets_one_through_now() -> None:
     weather, *_ = _weather()
     for _ in range(3):
-        await weather.failed(G, "refused", retry_after_s=1000.0)
+        await fail(weather, "refused", retry_after_s=1000.0)
     assert await weather.retry(G)
     assert weather.admits() == {G: 1}
     assert not await weather.retry("route:none")
@@ -198,10 +280,10 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pyte
     caplog.set_level("INFO")
     weather, clock, _ = _weather()
     for _ in range(5):
-        await weather.failed(G, "refused")
+        await fail(weather, "refused")
         clock.advance(200.0)
-    await weather.succeeded(G)
-    await weather.succeeded(G)
+    await weather.succeeded(G, "a")
+    await weather.succeeded(G, "a")
     assert [record.getMessage() for record in caplog.records] == [
         f"{G} is closed, and tried again by itself: refused",
         f"{G} is back after 1000 s",
@@ -211,7 +293,7 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pyte
 async def test_a_place_that_was_reserved_is_not_used_once_the_gate_has_closed() -> None:
     weather, _, _ = _weather()
     weather.reserve(G, "c")
-    await weather.failed(G, "refused")
+    await fail(weather, "refused")
     with pytest.raises(GateClosed):
         async with weather.place(G, "c"):
             pytest.fail("it was let through")

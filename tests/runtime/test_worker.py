@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from runtime_rig import GATE, CountingJournal, Rig
 
+from holdfast.core.failure import Failure
 from holdfast.core.entries import AssistantMessage, Delivered, DeliveryFailed, DeliveryStarted, Notice, ToolResult, ToolStarted
 from holdfast.core.request import User
 from holdfast.core.text import LENGTH_MIN, Limit
@@ -120,7 +121,7 @@ async def test_a_held_step_goes_on_when_its_gate_closes_behind_it() -> None:
     async with rig.running():
         await rig.say("one")
         await asyncio.sleep(10)
-        await rig.weather.failed(GATE, "another call was refused", retry_after_s=30.0)
+        await rig.weather.failed(GATE, "other", rig.clock.now(), Failure("rate-limit", "another call was refused", 30.0))
         await asyncio.sleep(120)
     assert (rig.model.cancelled, len(rig.model.requests)) == (0, 1)
     assert rig.shown()[-1] == "Through."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, assert_never
 
 from holdfast.core import words
 from holdfast.core.entries import AssistantMessage, Call, Choice, Command, Correction, Summary, UserMessage
@@ -79,12 +79,58 @@ class Request:
     tools: tuple[Tool, ...] = ()
 
 
+SMALLER_MAX: Final = 2
+"""How often the view is made smaller for a turn that is too long for its route."""
+
+
 def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...] = ()) -> Request:
     """The request for the next answer: for each answer the messages it had seen, itself, its results; then the messages up to the horizon.
 
-    Hidden: what lies before `/new`; what the last summary stands for; turns set aside; cut answers of which nothing was started or sent.
+    Hidden: what lies before `/new`; what the last summary stands for; turns set aside; cut answers of which nothing was started or sent. Where a provider
+    found it too long or not in order in this turn, it is made smaller or plainer: the view, never the transcript.
     """
-    return Request(instructions, tuple(_view(t, horizon)), tools)
+    messages = _view(t, horizon)
+    if t.failed_with("bad-transcript"):
+        messages = [_plain(message) for message in messages]
+    smaller = t.failed_with("overflow")
+    if smaller:
+        messages = _without_old_results(messages)
+    if smaller >= SMALLER_MAX:
+        messages = _without_old_turns(messages)
+    return Request(instructions, tuple(messages), tools)
+
+
+def _plain(message: Message) -> Message:
+    """Without what only some providers understand: their own data, and files."""
+    match message:
+        case User():
+            return User(message.text)
+        case Assistant():
+            return Assistant(message.text, message.calls)
+        case Result():
+            return message
+        case _:
+            assert_never(message)
+
+
+def _without_old_results(messages: list[Message]) -> list[Message]:
+    """What tools said before the last answer is left out, where that makes it shorter."""
+    last = max((index for index, message in enumerate(messages) if isinstance(message, Assistant)), default=0)
+    return [_dropped(message) if isinstance(message, Result) and index < last else message for index, message in enumerate(messages)]
+
+
+def _dropped(result: Result) -> Result:
+    marker = words.output_left_out(len(result.text))
+    return Result(result.call, result.tool, marker) if len(marker) < len(result.text) else result
+
+
+def _without_old_turns(messages: list[Message]) -> list[Message]:
+    """The older half is left out, behind a marker, but for what the user asked last before it ends."""
+    begin = next((i for i in range(len(messages) // 2, len(messages)) if not isinstance(messages[i], Result)), 0)
+    if begin < 2:
+        return messages
+    asked = [] if isinstance(messages[begin], User) else [m for m in messages[:begin] if isinstance(m, User)][-1:]
+    return _joined([User(words.beginning_left_out()), *asked, *messages[begin:]])
 
 
 def build_for_summary(t: Transcript, upto: int, instructions: str) -> Request:

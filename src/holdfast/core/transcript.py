@@ -145,6 +145,10 @@ class Transcript:
         """Since when the budget counts: the turn's first input, "go on", or the message that overtook that question."""
         return max(self.turn_from, self.granted)
 
+    def failed_with(self, kind: str) -> int:
+        """How often a call of this turn failed so, for this conversation's own sake."""
+        return sum(isinstance(entry.body, Failed) and entry.body.failure == kind for entry in self.failures)
+
     @property
     def without_tools(self) -> bool:
         """The turn began with the choice to try again without tools."""

@@ -36,7 +36,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, Literal, assert_never
 
-from holdfast.core import words
+from holdfast.core import request, words
 from holdfast.core.entries import (
     AssistantMessage,
     Call,
@@ -278,12 +278,17 @@ def _turn_step(t: Transcript, world: World) -> CallModel | None:
     if not t.turn_is_open and not any(seq <= upto for seq in t.inputs):
         return None
     overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
-    route = world.route(_has_pictures(t, upto))
+    route = world.route(_has_pictures(t, upto), _is_too_wide(t))
     return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools)
 
 
 def _has_pictures(t: Transcript, upto: int) -> bool:
     return any(file.sha256 and is_picture(file.media_type) for file in t.turn_files(upto))
+
+
+def _is_too_wide(t: Transcript) -> bool:
+    """It was too long for its route, and a smaller view of it too."""
+    return t.failed_with("overflow") >= request.SMALLER_MAX
 
 
 def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
@@ -312,7 +317,7 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         d.wait_until(failure.until)
     elif not step.route:
         d.held.append(step)  # T5
-        d.turn_gate = world.turn_gate(_has_pictures(t, step.seen))
+        d.turn_gate = world.turn_gate(_has_pictures(t, step.seen), _is_too_wide(t))
         _say_waiting(t, world, now, d)
     else:
         d.wanted.append(step)  # T6

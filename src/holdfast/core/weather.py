@@ -1,16 +1,28 @@
 """The weather of one gate (a route, an account): open, closed until an instant, and how many it lets through on the way back.
 
-A failure closes the gate for a while that doubles from 1 s to 2 min, drawn in full by the runtime and written down. When that time has come the
-gate admits one: the probe. Each success adds one, so that waves of 1, 2, 4 ... pass until all its places are open again: recovery is no stampede.
+A failure closes the gate. For how long, its class says: an outage for a while that doubles from 1 s to 2 min, drawn in full by the runtime and written
+down; a limit until the provider's own time, where it names one; a mistake in the configuration for five minutes, since worlds heal too. When that time
+has come the gate admits one: the probe. Each success adds one, so that waves of 1, 2, 4 ... pass until all its places are open again: recovery is
+no stampede.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from holdfast.core.failure import Failure
+
 BACK_OFF_S_MIN: Final = 1.0
 BACK_OFF_S_MAX: Final = 120.0
+QUOTA_S: Final = 3600.0
+MISTAKE_S: Final = 300.0
+MISTAKE_PRESSED_S: Final = 30.0
+"""While a mistake stands, a person who writes may have it tried again, but all together not more often than this."""
+
+WAIT_S_MAX: Final[Mapping[str, float]] = {"rate-limit": 86_400.0, "quota": 32 * 86_400.0, "config": MISTAKE_S}
+"""The longest wait of a class, whatever was said or written down; of all others `BACK_OFF_S_MAX`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,7 @@ class GateRow:
     """The weather of one route or account, as it survives a restart (DESIGN.md section 7).
 
     `until`: closed until then. `streak`: failures in a row. `since`: when it began to be away (0: it is not). `last_ok`: when it last worked under
-    this `fingerprint` (0: never).
+    this `fingerprint` (0: never). `kind`: the class of the last failure. `tried`: when that was.
     """
 
     name: str
@@ -28,6 +40,12 @@ class GateRow:
     since: float = 0.0
     last_ok: float = 0.0
     why: str = ""
+    kind: str = ""
+    tried: float = 0.0
+
+
+def wait_s_max(kind: str) -> float:
+    return WAIT_S_MAX.get(kind, BACK_OFF_S_MAX)
 
 
 def back_off_s(streak: int) -> float:
@@ -35,19 +53,35 @@ def back_off_s(streak: int) -> float:
     return min(BACK_OFF_S_MIN * 2.0 ** min(streak - 1, 32), BACK_OFF_S_MAX)
 
 
-def failed(gate: GateRow, now: float, delay_s: float, why: str) -> GateRow:
+def wait_s(failure: Failure, streak: int, draw: float) -> float:
+    """How long the gate stays closed after the `streak`-th failure in a row; `draw` is between 0 and 1."""
+    if failure.kind == "config":
+        return MISTAKE_S
+    if failure.retry_after_s is not None:
+        return min(max(failure.retry_after_s, 0.0), wait_s_max(failure.kind))
+    return QUOTA_S if failure.kind == "quota" else back_off_s(streak) * draw
+
+
+def failed(gate: GateRow, now: float, delay_s: float, failure: Failure) -> GateRow:
     """It failed: closed for `delay_s`."""
-    return replace(gate, until=now + delay_s, streak=gate.streak + 1, since=gate.since or now, why=why)
+    return replace(
+        gate, until=now + delay_s, streak=gate.streak + 1, since=gate.since or now, why=failure.reason, kind=failure.kind, tried=now
+    )
 
 
 def succeeded(gate: GateRow, now: float) -> GateRow:
     """It works."""
-    return replace(gate, until=0.0, streak=0, since=0.0, last_ok=now, why="")
+    return GateRow(gate.name, gate.fingerprint, last_ok=now)
 
 
 def is_closed(gate: GateRow, now: float) -> bool:
     """Its time has not come."""
     return now < gate.until
+
+
+def may_be_pressed(gate: GateRow, now: float) -> bool:
+    """May a person who writes have it tried before its time? Only a mistake: an outage is not over sooner because somebody writes."""
+    return gate.kind == "config" and not gate.tried <= now < gate.tried + MISTAKE_PRESSED_S
 
 
 def admits(gate: GateRow, now: float, allowance: int, taken: int) -> int:

@@ -258,6 +258,14 @@ def corrected(old: str, new: str | None) -> str:
     return f"[I changed my message «{old[:200]}» to:]\n{new}"
 
 
+def output_left_out(length: int) -> str:
+    return f"[This output of {length} characters is left out here: the conversation is too long for the model. Call the tool again if you need it.]"
+
+
+def beginning_left_out() -> str:
+    return "[The beginning of our conversation is left out here: it is too long for the model.]"
+
+
 SUMMARY_REQUEST = (
     "Summarise our conversation so far for yourself, so that you can go on without seeing it: what was asked and decided, facts and names "
     "that matter, results of tools, what is open. Write only the summary."

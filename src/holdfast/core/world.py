@@ -65,13 +65,19 @@ class World:
     policy: Policy = Policy()
     attempts: int = 1
 
-    def able(self, pictures: bool = False) -> tuple[Route, ...]:
-        """The routes that can serve a request, with `pictures` or without. Where none sees pictures, the request goes without them."""
-        return (pictures and tuple(route for route in self.routes if route.images)) or self.routes
+    def able(self, pictures: bool = False, widest: bool = False) -> tuple[Route, ...]:
+        """The routes that can serve a request, with `pictures` or without: where none sees pictures, it goes without them. `widest`: those alone with
+        the largest window, since it fits into no other."""
+        routes = tuple(route for route in self.routes if route.images) if pictures else ()
+        routes = routes or self.routes
+        if not widest or not routes:
+            return routes
+        window = max(route.window or 0 for route in routes)
+        return tuple(route for route in routes if (route.window or 0) == window)
 
-    def route(self, pictures: bool = False) -> Route | None:
+    def route(self, pictures: bool = False, widest: bool = False) -> Route | None:
         """The first open route of the chain that can serve the request."""
-        return next((route for route in self.able(pictures) if route.open), None)
+        return next((route for route in self.able(pictures, widest) if route.open), None)
 
-    def turn_gate(self, pictures: bool = False) -> str:
-        return " ".join(sorted(route.gate for route in self.able(pictures)))
+    def turn_gate(self, pictures: bool = False, widest: bool = False) -> str:
+        return " ".join(sorted(route.gate for route in self.able(pictures, widest)))

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from holdfast.core import request, turn, words
-from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Fetched, Summary, ToolResult, call_id
+from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Failed, Fetched, Summary, ToolResult, call_id
+from holdfast.core.failure import MAY_BE_OWN, OWN, Failure
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Account, Policy, Route, World
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
-from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, Receipt, ToolHost
+from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, RawFailure, Receipt, ToolHost
 from holdfast.runtime.weather import GateClosed, Weather
 from holdfast.runtime.worker import Facts
 
 RETRY_S: Final = 5.0
 """When a platform refuses for a while and does not say for how long."""
+
+OWN_BACK_OFF_S: Final = 10.0
+"""Before a call is made again that failed while others got through."""
+
+Classify = Callable[[RawFailure, str, bool], Failure]
+"""(what went wrong, the dialect, did this endpoint ever work under this configuration?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +38,16 @@ class RouteSettings:
     model: Model
     window: int | None = None
     images: bool = False
+    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """Who answers: the instructions, and the chain of routes in order of preference."""
+    """Who answers: the instructions, the chain of routes in order of preference, and what a failure of theirs means."""
 
     instructions: str
     chain: tuple[RouteSettings, ...]
+    classify: Classify = lambda failure, _dialect, _worked_before: Failure("transient", failure.why)
 
 
 class Acts:
@@ -99,7 +108,9 @@ class Acts:
             case Summarise():
                 ask = request.build_for_summary(transcript, step.upto, self._agent.instructions)
                 answer = await self._ask(lease, step.route, ask, lambda _: None)
-                return () if answer is None or not answer.text else (Summary(upto=step.upto, text=answer.text),)
+                if not isinstance(answer, Answer):
+                    return () if answer is None else (answer,)
+                return (Summary(upto=step.upto, text=answer.text),) if answer.text else ()
             case Write():
                 raise AssertionError(f"{step} is done by committing it")
             case _:
@@ -111,8 +122,8 @@ class Acts:
         ask = request.build(transcript, step.seen, self._agent.instructions, self._tools.tools() if step.tools else ())
         platform = self._platforms[lease.account]
         answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
-        if answer is None:
-            return ()
+        if not isinstance(answer, Answer):
+            return () if answer is None else (answer,)
         n = step.n + 1
         return (
             AssistantMessage(
@@ -130,9 +141,10 @@ class Acts:
             ),
         )
 
-    async def _ask(self, lease: Lease, name: str, ask: request.Request, show: Callable[[str], None]) -> Answer | None:
-        """Call the model through its gate. None if there is no answer: then the gate has closed, and the table knows what to do."""
-        route, weather, first = self._routes[name], self._weather, True
+    async def _ask(self, lease: Lease, name: str, ask: request.Request, show: Callable[[str], None]) -> Answer | Failed | None:
+        """Call the model through its gate. None if there is no answer, and the gate has closed: the table knows what to do. `Failed` if the fault is
+        this conversation's."""
+        route, weather, first, began = self._routes[name], self._weather, True, self._clock.now()
 
         def on_event(text: str) -> None:
             nonlocal first
@@ -145,16 +157,27 @@ class Acts:
 
         try:
             async with weather.place(route.gate, lease.conversation):
+                began = self._clock.now()
                 failpoint("model.before_request")
                 answer = await route.model.call(ask, on_event)
                 failpoint("model.complete")
         except GateClosed:
             return None
         except ModelFailed as failed:
-            await weather.failed(route.gate, self._mask(failed.failure.why))
-            return None
-        await weather.succeeded(route.gate)
+            worked_before = weather.row(route.gate).last_ok > 0
+            return await self._account_for(lease, route, began, self._agent.classify(failed.failure, route.dialect, worked_before))
+        await weather.succeeded(route.gate, lease.conversation)
         return answer
+
+    async def _account_for(self, lease: Lease, route: RouteSettings, began: float, failure: Failure) -> Failed | None:
+        """Whose fault it is: this conversation's, or the route's, for everybody."""
+        reason = self._mask(failure.reason)
+        if failure.kind in OWN:
+            return Failed(failure=failure.kind, route=route.name, why=reason)
+        if failure.kind in MAY_BE_OWN and self._weather.is_its_own(route.gate, lease.conversation):
+            return Failed(failure=failure.kind, route=route.name, why=reason, until=self._clock.now() + OWN_BACK_OFF_S)
+        await self._weather.failed(route.gate, lease.conversation, began, replace(failure, reason=reason))
+        return None
 
     async def _call_tool(self, transcript: Transcript, step: CallTool) -> Facts:
         failpoint("tool.started")

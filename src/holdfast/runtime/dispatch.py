@@ -59,6 +59,7 @@ class Dispatch:
 
     def arrived(self, conversation: str) -> None:
         """Something was committed for this conversation."""
+        self._weather.press(conversation)
         worker = self._workers.get(conversation)
         if worker is None:
             self._woken.set()

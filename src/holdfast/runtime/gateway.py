@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from holdfast.core.entries import Entry
+from holdfast.core.entries import Command, Entry
 from holdfast.core.weather import GateRow
 from holdfast.ports import ALL, Accepted, Arrival, Clock, Cursor, Files, Found, Journal, Snapshot, Standing, ToolHost
 from holdfast.runtime.follow import Followers
@@ -39,7 +39,16 @@ class LocalGateway:
         for conversation in dict.fromkeys(a.conversation for a in accepted if a.new):
             self._arrived(conversation)
             self._followers.changed(conversation)
+        for one, arrival in zip(accepted, arrivals, strict=True):
+            if one.new and isinstance(arrival.body, Command) and arrival.body.name == "retry":
+                await self._try_now(arrival.conversation)
         return accepted
+
+    async def _try_now(self, conversation: str) -> None:
+        """Somebody asked for it: the gates that this conversation waits at let one through."""
+        row = await self._journal.conversation(conversation)
+        for gate in row.turn_gate.split() if row else ():
+            await self._weather.retry(gate)
 
     async def read(self, conversation: str, after: int = 0, most: int = ALL) -> Snapshot:
         return await self._journal.read(conversation, after, most)

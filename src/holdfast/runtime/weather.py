@@ -14,8 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from holdfast.core import weather
+from holdfast.core.failure import Failure
 from holdfast.core.weather import GateRow
 from holdfast.ports import Clock, Journal
+
+MISSED_MAX = 10_000
+"""Of so many conversations it is remembered that their last call failed."""
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +60,13 @@ class Weather:
             row = known.get(settings.name)
             if row is None or row.fingerprint != settings.fingerprint:
                 row = GateRow(settings.name, settings.fingerprint)
-            row = replace(row, until=min(row.until, clock.now() + weather.BACK_OFF_S_MAX))  # the clock may have been set back meanwhile
+            row = replace(
+                row, until=min(row.until, clock.now() + weather.wait_s_max(row.kind))
+            )  # the clock may have been set back meanwhile
             self._gates[settings.name] = _Gate(row, settings.places, 1 if row.streak else settings.places)
         self._reserved: dict[str, str] = {}  # conversation -> gate
+        self._pressing: set[str] = set()  # conversations in which a person has just written
+        self._missed: dict[str, tuple[str, float]] = {}  # conversation -> the gate that its own last call failed at, and when
 
     def row(self, name: str) -> GateRow:
         return self._gates[name].row
@@ -71,10 +79,15 @@ class Weather:
     def rows(self) -> Mapping[str, GateRow]:
         return {name: gate.row for name, gate in self._gates.items()}
 
+    def press(self, conversation: str) -> None:
+        """A person has written: where a mistake in the configuration holds the conversation up, it may have been mended."""
+        if any(gate.row.kind == "config" for gate in self._gates.values()):
+            self._pressing.add(conversation)
+
     def is_open(self, name: str, conversation: str) -> bool:
         """May this conversation go through now? A healthy gate is open even when its places are taken: one waits for a place, not for the weather."""
-        gate = self._gates[name]
-        if weather.is_closed(gate.row, self._clock.now()):
+        gate, now = self._gates[name], self._clock.now()
+        if weather.is_closed(gate.row, now) and not (conversation in self._pressing and weather.may_be_pressed(gate.row, now)):
             return False
         return not self._on_its_way_back(gate) or gate.taken < gate.allowance or self._reserved.get(conversation) == name
 
@@ -107,6 +120,7 @@ class Weather:
 
     def give_back(self, conversation: str) -> None:
         """The conversation's worker let go; what it had not used is free."""
+        self._pressing.discard(conversation)
         name = self._reserved.pop(conversation, None)
         if name is not None:
             self._free(self._gates[name])
@@ -162,9 +176,10 @@ class Weather:
             gate.allowance = weather.allowance_after_success(gate.allowance, gate.places)
             self._tell()
 
-    async def succeeded(self, name: str) -> None:
+    async def succeeded(self, name: str, conversation: str) -> None:
         """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
         gate = self._gates[name]
+        self._missed.pop(conversation, None)
         news = gate.row.streak > 0 or not gate.row.last_ok
         if gate.row.streak:
             log.info("%s is back after %.0f s", name, self._clock.now() - gate.row.since)
@@ -173,19 +188,27 @@ class Weather:
             await self._journal.put_gate(gate.row)
             self._tell()
 
-    async def failed(self, name: str, why: str, retry_after_s: float | None = None) -> None:
-        """A call through this gate failed: close it, durably, and send away whoever waits in line.
+    def is_its_own(self, name: str, conversation: str) -> bool:
+        """Did somebody else get through here since this conversation's own last call failed? Then the next failure is its own fault."""
+        gate, at = self._missed.get(conversation, ("", 0.0))
+        return gate == name and self._gates[name].row.last_ok > at
+
+    async def failed(self, name: str, conversation: str, began: float, failure: Failure) -> None:
+        """A call through this gate, begun then, failed: close it, durably, and send away whoever waits in line.
 
         Calls that were under way together fail together: the first closes the gate, the others add nothing.
         """
-        gate = self._gates[name]
-        if weather.is_closed(gate.row, self._clock.now()):
+        gate, now = self._gates[name], self._clock.now()
+        self._missed.pop(conversation, None)
+        self._missed[conversation] = (name, now)
+        if len(self._missed) > MISSED_MAX:
+            del self._missed[next(iter(self._missed))]
+        if began < gate.row.tried <= now:
             return
-        bound = weather.back_off_s(gate.row.streak + 1)
-        delay_s = retry_after_s if retry_after_s is not None else bound * self._draw()
-        if not gate.row.streak or gate.row.why != why:  # not at every try: an outage is one line
-            log.warning("%s is closed, and tried again by itself: %s", name, why)
-        gate.row = weather.failed(gate.row, self._clock.now(), delay_s, why)
+        delay_s = weather.wait_s(failure, gate.row.streak + 1, self._draw())
+        if not gate.row.streak or gate.row.why != failure.reason:  # not at every try: an outage is one line
+            log.warning("%s is closed, and tried again by itself: %s", name, failure.reason)
+        gate.row = weather.failed(gate.row, now, delay_s, failure)
         gate.allowance = 1
         for turn in gate.waiting:
             if not turn.done():
@@ -200,7 +223,7 @@ class Weather:
         if gate is None:
             return False
         if gate.row.streak:
-            gate.row = GateRow(name, gate.row.fingerprint, streak=1, since=gate.row.since, last_ok=gate.row.last_ok, why=gate.row.why)
+            gate.row = replace(gate.row, until=0.0, streak=1)
             await self._journal.put_gate(gate.row)
         self._tell()
         return True

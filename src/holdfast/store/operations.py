@@ -303,7 +303,8 @@ def gates(db: apsw.Connection) -> tuple[GateRow, ...]:
 
 
 def put_gate(db: apsw.Connection, row: GateRow) -> None:
-    db.execute(SQL["put_gate"], (row.name, row.fingerprint, row.until, row.streak, row.since, row.last_ok, row.why))
+    bindings = (row.name, row.fingerprint, row.until, row.streak, row.since, row.last_ok, row.why, row.kind, row.tried)
+    db.execute(SQL["put_gate"], bindings)
 
 
 def tool_lists(db: apsw.Connection) -> tuple[ToolList, ...]:

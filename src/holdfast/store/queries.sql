@@ -130,14 +130,14 @@ WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
 
 -- gates --
 -- The weather of all routes and accounts.
-SELECT name, fingerprint, until, streak, since, last_ok, why FROM gate ORDER BY name;
+SELECT name, fingerprint, until, streak, since, last_ok, why, kind, tried FROM gate ORDER BY name;
 
 -- put_gate --
 -- Record the weather of one route or account.
-INSERT INTO gate (name, fingerprint, until, streak, since, last_ok, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO gate (name, fingerprint, until, streak, since, last_ok, why, kind, tried) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (name) DO UPDATE SET
   fingerprint = excluded.fingerprint, until = excluded.until, streak = excluded.streak, since = excluded.since, last_ok = excluded.last_ok,
-  why = excluded.why;
+  why = excluded.why, kind = excluded.kind, tried = excluded.tried;
 
 -- put_timer --
 -- Set a timer, or set it anew.

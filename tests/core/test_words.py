@@ -13,7 +13,7 @@ from holdfast.core.world import Route, World
 def reply_to(*bodies: AnyBody) -> str:
     t = Transcript(Entry(seq, float(seq), 1, body) for seq, body in enumerate(bodies, 1))
     last = max(t.unreplied)
-    return words.reply(t, t.unreplied[last], World((Route("main", "route:main"),)))
+    return words.reply(t, t.unreplied[last], World((Route("main", "route:main"),)), 0.0)
 
 
 def command(name: str) -> Command:

@@ -244,6 +244,14 @@ def unread(log: tuple[Entry, ...], *, said: bool, settled: bool) -> None:
             raise Flaw(f"of a file that {'nobody' if said else 'somebody'} reads the user is told {times} times")
 
 
+def standing(log: tuple[Entry, ...], d: Decision) -> None:
+    """A notice that stands is true: nobody is told that a turn waits when it does no more."""
+    replaced = {e.body.edits for e in log if isinstance(e.body, Notice)}
+    for said in (e for e in log if isinstance(e.body, Notice) and e.body.stands and e.seq not in replaced):
+        if not d.turn_gate:
+            raise Flaw(f"the notice {said.seq} says that a turn waits, and it does no more")
+
+
 def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> None:
     """Nothing runs and nothing is wanted: then nothing is owed, or a named thing is waited for."""
     waits = d.due is not None or d.turn_gate or d.speech_gate

@@ -146,7 +146,7 @@ class Walker:
     def world(self, s: State) -> World:
         window = 100 if self.scenario.summaries else None
         eyes = self.scenario.pictures == "seen"  # behind a route that is always open and sees nothing
-        route = Route("eyes" if eyes else "main", "route:main", s.route_open, 0.0, "refused", window, images=eyes)
+        route = Route("eyes" if eyes else "main", "route:main", s.route_open, 0.0, "refused", window=window, images=eyes)
         routes = (Route("blind", "route:blind"), route) if eyes else (route,)
         key_holds = float("inf") if self.scenario.keyed else 0.0
         account = Account(
@@ -154,6 +154,7 @@ class Walker:
             s.account_open,
             key_holds,
             self.scenario.history,
+            self.scenario.keyed,
             self.scenario.unknown_send,
             Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
@@ -455,6 +456,7 @@ class Walker:
 
     def judge_rest(self, s: State, t: Transcript, d: Decision) -> None:
         judges.rest(s.entries, t, d, s.screen)
+        judges.standing(s.entries, d)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=True)
         floor = t.floor()
         again = Transcript(s.entries[floor - 1 :])

@@ -213,11 +213,16 @@ class Question(Body, frozen=True, tag="question/1"):
 
 
 class Notice(Body, frozen=True, tag="notice/1"):
-    """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits."""
+    """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
+
+    `stands`: another one takes its place when it is true no more (where the chat can edit). `edits`: this one takes the place of that.
+    """
 
     text: str
     replies_to: int = 0
     about: int = 0
+    stands: bool = False
+    edits: int = 0
 
 
 class SetAside(Body, frozen=True, tag="set_aside/1"):

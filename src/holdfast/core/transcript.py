@@ -76,6 +76,8 @@ class Transcript:
         self.unknowns: list[int] = []
         self.closed_calls: list[tuple[int, str, str, str]] = []  # seq, tool, arguments, result: of the turn
         self.said_waiting = 0
+        self.waiting: Entry | None = None  # the notice that says so, as long as it is true
+        self.waiting_id = ""  # the platform's, once it has it
         self.said_unread = 0  # the newest word on a file of which the user was told that nobody reads it
         # The lanes.
         self.calls: dict[str, OpenCall] = {}
@@ -199,6 +201,7 @@ class Transcript:
         needed += [said.brings[0] for said in self.bringing if said.entry.seq >= view]
         needed += [self.answers[-1].seq] if self.answers else []
         needed += [seq for seq, _, _ in self.fetching.values()]
+        needed += [self.waiting.seq] if self.waiting is not None else []
         needed += [self.blocked] if self.blocked > self.last_outside else []
         needed += [speech.seq for speech in self.speech.values()]
         if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
@@ -452,6 +455,8 @@ class Transcript:
         key = (body.of, body.part)
         if isinstance(body, DeliveryFailed) and body.refusal == "blocked":
             self.blocked = entry.seq
+        if isinstance(body, Delivered) and self.waiting is not None and body.of == f"n{self.waiting.seq}":
+            self.waiting_id = body.id
         part = self.parts.get(key)
         if part is None or part.settled:
             return
@@ -497,9 +502,14 @@ class Transcript:
         asked = self.questions.get(body.about)
         if asked is None and any(file.seq == body.about for file in self.files.values()):
             self.said_unread = max(self.said_unread, body.about)
-        elif asked is None:
+        elif self.waiting is not None and body.edits == self.waiting.seq:
+            if self.waiting_id:
+                self.parts[name, 0] = Part(id=self.waiting_id)
+            self.waiting, self.waiting_id, self.said_waiting = None, "", 0
+        elif asked is None and body.about:
             self.said_waiting = max(self.said_waiting, body.about)
-        elif not asked.closed:
+            self.waiting, self.waiting_id = entry if body.stands else None, ""
+        elif asked is not None and not asked.closed:
             self.questions[asked.seq] = replace(asked, closed="expiry", by=entry.seq)
             if asked.question.question == "budget":
                 self._cut(entry.seq)

@@ -6,6 +6,7 @@
                  and something is owed
              C2  a command or choice without reply                   obey: its notice
              C3  a question whose time is over                       write that down
+             C4  it was said that a turn waits, and it does no more  say so in its place
     speech   S1  the chat refused and has not written since          rest
              S2  the account is closed, or a retry's time to come    wait
              S3  the oldest part; not in doubt, or its key holds     deliver
@@ -93,12 +94,22 @@ def horizon(t: Transcript, busy: str) -> int:
 def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
     for seq, entry in sorted(t.unreplied.items())[:1]:
         assert isinstance(entry.body, Command | Choice)
-        d.wanted.append(Write("C2", str(seq), (Notice(text=words.reply(t, entry, world), replies_to=seq),)))
+        d.wanted.append(Write("C2", str(seq), (Notice(text=words.reply(t, entry, world, now), replies_to=seq),)))
     for asked in t.open_questions():
         if now >= asked.question.expires:
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
         else:
             d.wait_until(asked.question.expires)
+    if t.waiting is not None and (over := _waited(t)):
+        d.wanted.append(Write("C4", str(t.waiting.seq), (Notice(text=over, edits=t.waiting.seq),)))
+
+
+def _waited(t: Transcript) -> str:
+    """C4: what became of a wait that was said, in words; "" while it lasts."""
+    assert t.waiting is not None
+    if t.answers and t.answers[-1].seq > t.waiting.seq:
+        return words.back(t.answers[-1].at - t.waiting.at + SAID_AFTER_S)
+    return "" if t.inputs or t.turn_is_open else words.waits_no_more()
 
 
 def _set_aside(t: Transcript, world: World, now: float) -> Write:
@@ -345,7 +356,9 @@ def _say_waiting(t: Transcript, world: World, now: float, d: Decision) -> None:
     route = world.routes[0]
     instant = max(min(r.closed_since for r in world.routes), t.moved_at) + SAID_AFTER_S
     if now >= instant:
-        d.wanted.append(Write("T5", str(t.turn_from), (Notice(text=words.waiting(route), about=t.turn_from),)))
+        d.wanted.append(
+            Write("T5", str(t.turn_from), (Notice(text=words.waiting(route, now), about=t.turn_from, stands=world.account.edits),))
+        )
     else:
         d.wait_until(instant)
 

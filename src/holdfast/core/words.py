@@ -29,7 +29,7 @@ HELP: Final = "\n".join(
 # replies to commands and choices
 
 
-def reply(t: Transcript, entry: Entry, world: World) -> str:
+def reply(t: Transcript, entry: Entry, world: World, now: float) -> str:
     """What C2 says to a command or a choice."""
     body = entry.body
     if isinstance(body, Choice):
@@ -44,7 +44,7 @@ def reply(t: Transcript, entry: Entry, world: World) -> str:
             brought = any(spoken.entry.seq == entry.seq for spoken in t.spoken)
             return "Trying again." if brought else "There is nothing to try again yet. Just write."
         case "status":
-            return status(t, world)
+            return status(t, world, now)
         case "help":
             return HELP
         case "title":
@@ -90,14 +90,14 @@ def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
     return f"Question {body.question} takes one of: {', '.join(asked.question.options)}."
 
 
-def status(t: Transcript, world: World) -> str:
+def status(t: Transcript, world: World, now: float) -> str:
     """One conversation's state in a sentence or two."""
     said = []
     if t.calls:
         said.append(f"A tool is at work: {', '.join(call.call.tool for call in t.calls.values())}.")
     elif t.turn_is_open or t.inputs:
         route = world.route()
-        said.append(f"Working on an answer, on {route.name}." if route else waiting(world.routes[0]) if world.routes else NO_ROUTE)
+        said.append(f"Working on an answer, on {route.name}." if route else waiting(world.routes[0], now) if world.routes else NO_ROUTE)
     else:
         said.append("Everything is answered.")
     said += [f"Question {asked.seq} is open ({' or '.join(asked.question.options)})." for asked in t.open_questions()]
@@ -107,10 +107,44 @@ def status(t: Transcript, world: World) -> str:
 NO_ROUTE = "No model is configured. Your messages are saved and will be answered when one is."
 
 
-def waiting(route: Route) -> str:
-    """Said once to a turn that waits for its routes."""
-    why = f" ({route.why})" if route.why else ""
-    return f"The model gives no answer just now{why}. Your conversation is saved, and I'll go on by myself when it does."
+def waiting(route: Route, now: float) -> str:
+    """Said once to a turn that waits for its routes; what is true for as long as it waits."""
+    why = f" ({route.why.removesuffix('.')})" if route.why else ""
+    saved = "Your conversation is saved, and I go on by myself"
+    match route.kind:
+        case "config":
+            return (
+                f"{route.name} can't be used as it is configured{why}. Nothing is lost: I go on by myself when that is mended. "
+                f"Its owner finds it under [routes.{route.name}], and `holdfast check` says what to change."
+            )
+        case "quota":
+            return f"{route.name} has no credit left{why}. {saved} when it has; I look again in {span(route.until - now)}."
+        case "rate-limit":
+            return f"{route.name} is at its limit{why}. {saved} in {span(route.until - now)}."
+        case _:
+            away = f" for {span(now - route.closed_since)}" if route.closed_since else ""
+            return f"{route.name} has not answered{away}{why}. {saved} when it does."
+
+
+def back(waited_s: float) -> str:
+    """In place of what was said of a wait."""
+    return f"That took {span(waited_s)}. It goes on."
+
+
+def waits_no_more() -> str:
+    return "That is not waited for any more."
+
+
+def span(length_s: float) -> str:
+    """A length of time, as people say it: `40 s`, `2 min 40 s`, `3 h 20 min`, `2 days`."""
+    whole = max(round(length_s), 1)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 and whole < 600 else "")
+    if whole < 2 * 86400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+    return f"{whole // 86400} days"
 
 
 def unread(files: Sequence[Kept]) -> str:

@@ -17,6 +17,8 @@ class Route:
     open: bool = True
     closed_since: float = 0.0
     why: str = ""
+    kind: str = ""
+    until: float = 0.0
     window: int | None = None
     images: bool = False
 
@@ -29,6 +31,7 @@ class Account:
     open: bool = True
     key_holds_s: float = 0.0
     history: bool = False
+    edits: bool = False
     unknown_send: Literal["resend", "ask", "drop"] = "resend"
     limit: Limit = Limit()
 

@@ -73,13 +73,13 @@ class Acts:
 
     def world(self, lease: Lease, attempts: int) -> World:
         traits = self._platforms[lease.account].traits
-        account = Account(f"account:{lease.account}", True, traits.key_holds_s, traits.history, limit=traits.limit)
+        account = Account(f"account:{lease.account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit)
         return World(tuple(self._route(route, lease.conversation) for route in self._agent.chain), account, self._policy(), attempts)
 
     def _route(self, route: RouteSettings, conversation: str) -> Route:
         row = self._weather.row(route.gate)
         is_open = self._weather.is_open(route.gate, conversation)
-        return Route(route.name, route.gate, is_open, row.since, row.why, route.window, route.images)
+        return Route(route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images)
 
     def _policy(self) -> Policy:
         tools = self._tools.tools()

@@ -35,7 +35,7 @@ class WebPlatform:
     def __init__(self, files: Files) -> None:
         self._files = files
         self.account: str = ACCOUNT
-        self.traits: Traits = Traits(key_holds_s=float("inf"))
+        self.traits: Traits = Traits(key_holds_s=float("inf"), edits=True)
         self._listeners: dict[str, set[Listener]] = {}
 
     async def run(self, ready: Callable[[], None]) -> None:

@@ -256,7 +256,7 @@ BUGS: dict[str, Bug] = {
     "an answer from before /new is shown": Bug("retry, stop and new", _hide_nothing_before_new),
     "a correction does not overturn": Bug("edits and deletions", _after("_correction", lambda t, _e, _b: setattr(t, "corrected", 0))),
     "the floor forgets the last answer": Bug("summaries", _instead(Transcript, "floor", lambda _: lambda t: t.last_seq + 1)),
-    "what was said of a wait stands for ever": Bug("a route that closes", _without(steps.Write, "C4")),
+    "what was said of a wait stands for ever": Bug("a wait that is said", _without(steps.Write, "C4")),
     "pictures go to a route that sees none": Bug("pictures", _instead(world.World, "able", lambda _: lambda self, *_: self.routes)),
     "a file that nobody reads is mentioned at every look": Bug(
         "pictures that nobody sees", _after("_notice", lambda t, _e, _b: setattr(t, "said_unread", 0))

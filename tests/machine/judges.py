@@ -244,11 +244,12 @@ def unread(log: tuple[Entry, ...], *, said: bool, settled: bool) -> None:
             raise Flaw(f"of a file that {'nobody' if said else 'somebody'} reads the user is told {times} times")
 
 
-def standing(log: tuple[Entry, ...], d: Decision) -> None:
-    """A notice that stands is true: nobody is told that a turn waits when it does no more."""
+def standing(log: tuple[Entry, ...], t: Transcript) -> None:
+    """A notice that stands is true: nobody is told that a turn waits which has its answer, or was stopped."""
     replaced = {e.body.edits for e in log if isinstance(e.body, Notice)}
     for said in (e for e in log if isinstance(e.body, Notice) and e.body.stands and e.seq not in replaced):
-        if not d.turn_gate:
+        answered = any(isinstance(e.body, AssistantMessage) and e.seq > said.seq for e in log)
+        if answered or not (t.inputs or t.turn_is_open):
             raise Flaw(f"the notice {said.seq} says that a turn waits, and it does no more")
 
 

@@ -25,6 +25,7 @@ SCENARIOS = {
     "failures of its own": Scenario(arrivals=1, alphabet=("message", "choice"), own_failures=True, budget=Budget(failures=2), depth=14),
     "poison": Scenario(arrivals=2, alphabet=("message", "choice", "new"), answers=((),), crashes=5, poisoned=True, depth=16),
     "a route that closes": Scenario(route_flips=1, attachment=True, ticks=4, depth=14),
+    "a wait that is said": Scenario(arrivals=1, answers=((),), route_flips=2, ticks=5, crashes=1, depth=18),
     "pictures": Scenario(pictures="seen", route_flips=1, alphabet=("message", "retry", "stop"), depth=14),
     "pictures that nobody sees": Scenario(pictures="unseen", alphabet=("message", "retry", "stop"), depth=14),
     "speech with keys": Scenario(

@@ -456,7 +456,7 @@ class Walker:
 
     def judge_rest(self, s: State, t: Transcript, d: Decision) -> None:
         judges.rest(s.entries, t, d, s.screen)
-        judges.standing(s.entries, d)
+        judges.standing(s.entries, t)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=True)
         floor = t.floor()
         again = Transcript(s.entries[floor - 1 :])

@@ -10,25 +10,25 @@ def test_the_longest_wait_doubles_from_one_second_to_two_minutes() -> None:
 
 
 def test_a_failure_closes_the_gate_and_remembers_since_when_it_is_away() -> None:
-    once = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", "refused"))
-    twice = failed(once, now=200.0, delay_s=5.0, failure=Failure("transient", "reset"))
+    once = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", reason="refused"))
+    twice = failed(once, now=200.0, delay_s=5.0, failure=Failure("transient", reason="reset"))
     assert (once.until, once.streak, once.since, once.why) == (103.0, 1, 100.0, "refused")
     assert (twice.until, twice.streak, twice.since, twice.why) == (205.0, 2, 100.0, "reset")
 
 
 def test_a_gate_is_closed_until_its_time_has_come() -> None:
-    gate = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", ""))
+    gate = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", reason=""))
     assert is_closed(gate, 102.9)
     assert not is_closed(gate, 103.0)
 
 
 def test_a_success_ends_the_streak_and_says_when() -> None:
-    gate = succeeded(failed(GateRow("g"), 100.0, 3.0, Failure("transient", "refused")), now=150.0)
+    gate = succeeded(failed(GateRow("g"), 100.0, 3.0, Failure("transient", reason="refused")), now=150.0)
     assert gate == GateRow("g", last_ok=150.0)
 
 
 def test_a_closed_gate_admits_nobody_and_an_open_one_its_allowance_less_those_inside() -> None:
-    gate = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", ""))
+    gate = failed(GateRow("g"), now=100.0, delay_s=3.0, failure=Failure("transient", reason=""))
     assert admits(gate, 102.0, allowance=4, taken=0) == 0
     assert admits(gate, 103.0, allowance=1, taken=0) == 1
     assert admits(gate, 103.0, allowance=1, taken=1) == 0

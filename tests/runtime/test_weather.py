@@ -23,7 +23,7 @@ def _weather(
 
 async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient", conversation: str = "x") -> None:
     """A call of this conversation, begun only now, fails."""
-    await weather.failed(G, conversation, weather._clock.now(), Failure(kind, why, retry_after_s))
+    await weather.failed(G, conversation, weather._clock.now(), Failure(kind, retry_after_s, why))
 
 
 async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None:
@@ -80,7 +80,7 @@ async def test_calls_that_were_under_way_together_fail_together() -> None:
     began = clock.now()
     clock.advance(1.0)
     for name in "abcde":
-        await weather.failed(G, name, began, Failure("transient", "reset"))
+        await weather.failed(G, name, began, Failure("transient", reason="reset"))
         clock.advance(0.1)
     assert journal.disk.gates[G].streak == 1
 

@@ -1,14 +1,15 @@
-"""Why a model call gave no answer, as the classes of DESIGN.md section 7, and which of them are the weather's."""
+"""What kind of failure a model call ended with: the classes of DESIGN.md section 7, by what each of them calls for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["transient", "rate-limit", "quota", "config", "overflow", "bad-transcript", "refused", "cut", "unknown"]
+Kind = Literal["transient", "rate-limit", "quota", "config", "overflow", "bad-transcript", "refused", "cut", "unknown", "ok"]
+"""`ok` is a healthy answer: no failure at all."""
 
 OWN: Final[frozenset[Kind]] = frozenset({"overflow", "bad-transcript", "refused"})
-"""The fault is this conversation's: the route stays open for all others."""
+"""The fault is the conversation's: the route stays open for all others."""
 
 MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown"})
 """The route's fault, unless others get through on it."""
@@ -16,8 +17,8 @@ MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong: its class, in a few words for people, and when to try again if the provider said so."""
+    """Its class, the seconds after which the server says it is worth trying again (None: it does not say), and a sentence for people without secrets."""
 
     kind: Kind
-    reason: str
     retry_after_s: float | None = None
+    reason: str = ""

@@ -47,7 +47,7 @@ class AgentSettings:
 
     instructions: str
     chain: tuple[RouteSettings, ...]
-    classify: Classify = lambda failure, _dialect, _worked_before: Failure("transient", failure.why)
+    classify: Classify = lambda failure, _dialect, _worked_before: Failure("transient", reason=failure.why)
 
 
 class Acts:

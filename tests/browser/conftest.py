@@ -12,6 +12,7 @@ When a test ends, no script of the page may have failed, its policy may have ref
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, async_playwright, expect
 
+from holdfast.testing.gateway_rig import Parts, parts_in, unavailable
 from holdfast.testing.process import GatewayProcess, practice
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -195,3 +197,12 @@ async def chats(tmp_path: Path, browser: Browser) -> AsyncIterator[Chats]:
         chats = Chats(tmp_path, browser, stack)
         yield chats
         assert chats.troubles == []
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Parts]:
+    """Real parts for a gateway, where llama.cpp and mcp-server-time are installed."""
+    if (why := unavailable()) and os.environ.get("HOLDFAST_TEST_ALL") != "1":
+        pytest.skip(why)
+    async with parts_in(tmp_path) as parts:
+        yield parts

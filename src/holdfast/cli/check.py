@@ -17,6 +17,7 @@ from holdfast.checks.findings import Finding, Level, verdict
 from holdfast.cli.client import Away, Client
 from holdfast.cli.screen import plain
 from holdfast.errors import HoldfastError
+from holdfast.invoked import command
 from holdfast.runtime.clock import SystemClock
 from holdfast.web.wire import door_path
 
@@ -104,4 +105,4 @@ def _sum(found: list[Finding]) -> str:
         case "away":
             return f"{counted}. What is away may come back by itself; nothing has to be changed for that."
         case "change":
-            return f"{counted}. Mend the errors, then: holdfast check"
+            return f"{counted}. Mend the errors, then: {command('check')}"

@@ -18,7 +18,7 @@ from holdfast.checks.servers import OLLAMA_LEAST_CONTEXT, Server
 from holdfast.checks.trial import BEGIN_S_MAX, GREETING, Tried, tried
 from holdfast.cli.discover import Choice, found, proposed
 from holdfast.cli.menu import PRACTICE, address, choose
-from holdfast.cli.questions import STOPPED, ask, ask_secret, say
+from holdfast.cli.questions import ask, ask_secret, say, stopped
 from holdfast.cli.written import Written, write
 from holdfast.errors import Config, Request
 from holdfast.invoked import command
@@ -102,7 +102,7 @@ def _tried(choice: Choice) -> tuple[Choice, int | None]:
             case "write" | "w":
                 return choice, None
             case "stop" | "s" | "q":
-                raise Request(STOPPED)
+                raise stopped()
             case "again" | "a":
                 choice = _same_or_other_key(choice)
             case _:

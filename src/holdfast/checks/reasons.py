@@ -152,7 +152,7 @@ def _key(target: Target, failure: RawFailure) -> Reason:
         case "file" | "credential":
             mend = f"Put a valid key into {name}"
         case _:
-            return Reason(f"{target.host} does not accept this key.", cause, "Type it again; it is copied best from the provider's page")
+            return Reason(f"{target.host} does not accept this key.", cause, "Copy it once more from where you have it")
     return Reason(f"{target.host} does not accept the key from {target.key}.", cause, mend)
 
 

@@ -76,6 +76,9 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+NOTHING: Final = Found(())
+
+
 async def found(environ: Mapping[str, str]) -> Found:
     """Look around on this machine, for a second. No key is sent anywhere."""
     near = await servers.near(_ports(environ))

@@ -12,6 +12,7 @@ When a test ends, no script of the page may have failed, its policy may have ref
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import re
 import socket
@@ -118,6 +119,18 @@ class Chat:
         live = self.page.locator("article.answer.live .prose")
         await expect(live).to_have_text(re.compile(rf"[\s\S]{{{chars}}}"))
         return await live.inner_text()
+
+    async def findings(self) -> list[str]:
+        """What axe-core finds serious or worse, with where. (What is evaluated so is under no policy.)"""
+        await self.page.evaluate((importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text())
+        result = await self.page.evaluate("axe.run()")
+        assert len(result["passes"]) > 10, "it looked at the page"
+        return [
+            f"{found['id']} ({found['impact']}): {node['html'][:200]} {node['failureSummary']}"
+            for found in result["violations"]
+            if found["impact"] in {"serious", "critical"}
+            for node in found["nodes"]
+        ]
 
 
 class Chats:

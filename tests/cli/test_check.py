@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from holdfast.testing.llama import Llama, Options, Script, unavailable
+from holdfast.testing.terminal import Terminal
 
+HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
 KEY = "sk-the-right-key-which-nobody-may-see"
 
 
@@ -98,3 +100,13 @@ def test_without_a_gateway_it_says_so_and_makes_no_file(home: Any) -> None:
     configure(home, "")
     assert b"The gateway is not running." in home.holdfast("check").stdout
     assert list(home.data_dir.iterdir()) == []
+
+
+def test_on_a_narrow_terminal_words_stay_whole(home: Any) -> None:
+    configure(home, "[agnt]\n")
+    with Terminal((*HOLDFAST, "check"), home.environ, columns=40) as terminal:
+        assert terminal.ended() == 78
+        lines = terminal.text.splitlines()
+    told = [line for line in lines if line.startswith(("  ERROR ", " " * 11))]
+    assert len(told) > 3
+    assert "there is no setting" in " ".join(line[11:] for line in told)

@@ -7,11 +7,31 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Final
+
+NAME: Final = "holdfast"
 
 
 def command(name: str, config_path: Path | None = None) -> str:
-    """A command of ours: with the program's name if the shell would find it, else with its path."""
-    program = sys.argv[0]
-    found = shutil.which(Path(program).name)
-    called = Path(program).name if found and Path(found).samefile(program) else os.path.relpath(program)
-    return f"{shlex.quote(called)} {name}{f' --config {shlex.quote(str(config_path))}' if config_path else ''}"
+    """A command of ours: with the program's name if the shell would find it, else with its path.
+
+    The configuration is the one named here, else the one that this program was started with.
+    """
+    config = str(config_path) if config_path else _named_config(sys.argv)
+    return f"{shlex.quote(_program(sys.argv[0]))} {name}{f' --config {shlex.quote(config)}' if config else ''}"
+
+
+def _program(path: str) -> str:
+    if Path(path).name != NAME:  # python -c, python -m, a test
+        return NAME
+    found = shutil.which(NAME)
+    return NAME if found and Path(found).samefile(path) else os.path.relpath(path)
+
+
+def _named_config(arguments: list[str]) -> str:
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--config":
+            return following
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+    return ""

@@ -12,6 +12,8 @@ When a test ends, no script of the page may have failed, its policy may have ref
 
 from __future__ import annotations
 
+import importlib.resources
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -24,6 +26,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, async_playwright, expect
 
+from holdfast.testing.gateway_rig import Parts, parts_in, unavailable
 from holdfast.testing.process import GatewayProcess, practice
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -117,6 +120,18 @@ class Chat:
         await expect(live).to_have_text(re.compile(rf"[\s\S]{{{chars}}}"))
         return await live.inner_text()
 
+    async def findings(self) -> list[str]:
+        """What axe-core finds serious or worse, with where. (What is evaluated so is under no policy.)"""
+        await self.page.evaluate((importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text())
+        result = await self.page.evaluate("axe.run()")
+        assert len(result["passes"]) > 10, "it looked at the page"
+        return [
+            f"{found['id']} ({found['impact']}): {node['html'][:200]} {node['failureSummary']}"
+            for found in result["violations"]
+            if found["impact"] in {"serious", "critical"}
+            for node in found["nodes"]
+        ]
+
 
 class Chats:
     """Gateways and pages; all of them end with the test."""
@@ -195,3 +210,12 @@ async def chats(tmp_path: Path, browser: Browser) -> AsyncIterator[Chats]:
         chats = Chats(tmp_path, browser, stack)
         yield chats
         assert chats.troubles == []
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Parts]:
+    """Real parts for a gateway, where llama.cpp and mcp-server-time are installed."""
+    if (why := unavailable()) and os.environ.get("HOLDFAST_TEST_ALL") != "1":
+        pytest.skip(why)
+    async with parts_in(tmp_path) as parts:
+        yield parts

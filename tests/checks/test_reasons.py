@@ -88,7 +88,7 @@ def test_a_wrong_key_is_told_with_where_it_comes_from(key: str, mend: str) -> No
 
 
 def test_a_key_that_was_just_typed_is_typed_again() -> None:
-    assert "Type it again" in explain(Target(URL, "m", TYPED), answered(401), Seen()).mend
+    assert "Copy it once more" in explain(Target(URL, "m", TYPED), answered(401), Seen()).mend
 
 
 @pytest.mark.parametrize("status", [400, 500])

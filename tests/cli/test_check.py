@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ from typing import Any
 import pytest
 
 from holdfast.testing.llama import Llama, Options, Script, unavailable
+from holdfast.testing.terminal import Terminal
 
+HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
 KEY = "sk-the-right-key-which-nobody-may-see"
 
 
@@ -57,7 +61,8 @@ def test_a_wrong_key_is_78_and_not_shown(home: Any, llama: Llama) -> None:
 
 def test_nobody_there_is_75_and_says_how_to_start_it(home: Any) -> None:
     configure(home, route("http://127.0.0.1:1/v1"))
-    done = home.holdfast("check")
+    code = "from holdfast.checks import servers; servers.USUAL_PORTS = {}; from holdfast.cli import main; raise SystemExit(main(['check']))"
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, env=home.environ, check=False)  # somebody may be at those
     assert done.returncode == 75
     assert done.stdout.decode().splitlines()[-1].endswith("What is away may come back by itself; nothing has to be changed for that.")
 
@@ -95,3 +100,13 @@ def test_without_a_gateway_it_says_so_and_makes_no_file(home: Any) -> None:
     configure(home, "")
     assert b"The gateway is not running." in home.holdfast("check").stdout
     assert list(home.data_dir.iterdir()) == []
+
+
+def test_on_a_narrow_terminal_words_stay_whole(home: Any) -> None:
+    configure(home, "[agnt]\n")
+    with Terminal((*HOLDFAST, "check"), home.environ, columns=40) as terminal:
+        assert terminal.ended() == 78
+        lines = terminal.text.splitlines()
+    told = [line for line in lines if line.startswith(("  ERROR ", " " * 11))]
+    assert len(told) > 3
+    assert "there is no setting" in " ".join(line[11:] for line in told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from holdfast import config
 from holdfast.testing import model_servers
 from holdfast.testing.llama import Llama, Options, unavailable
-from holdfast.testing.stub_provider import StubProvider
+from holdfast.testing.stub_provider import Reply, StubProvider, http
 from holdfast.testing.terminal import Terminal
 
 KEY = "sk-the-right-key-which-nobody-may-see"
@@ -158,6 +159,36 @@ def test_a_failure_is_explained_and_another_model_can_be_named(tmp_path: Path) -
             assert session.ended() == 0
             assert "It reads only 4096 tokens at once, which is little" in session.text
         assert (session.route.model, session.route.context_tokens) == ("qwen3:8b", 4096)
+
+    asyncio.run(talk())
+
+
+def test_another_address_is_looked_at_like_the_first_one(tmp_path: Path, llama: Any) -> None:
+    server = llama()
+    with Session(tmp_path / "home") as session:
+        session.answers("Which one? [practice]", "127.0.0.1:1")
+        session.answers("Which model?", "m")
+        session.answers("[again]", server.base_url.removesuffix("/v1"))
+        assert session.ended() == 0
+    assert session.route.base_url == server.base_url
+    assert session.route.model.endswith("scripted.gguf")
+    assert f"# llama.cpp at 127.0.0.1:{port(server.base_url)}" in session.file.read_text()
+
+
+def test_a_server_that_is_still_loading_is_waited_for(tmp_path: Path) -> None:
+    body = json.dumps({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}).encode()
+    loading = Reply(http(body, 503, "application/json", {"server": "llama.cpp"}))
+    loaded = model_servers.ollama({}, ("qwen3:8b",))
+
+    async def talk() -> None:
+        begun = asyncio.Event()
+        async with StubProvider(lambda hit: loaded(hit) if begun.is_set() else loading) as stub:
+            with Session(tmp_path / "home") as session:
+                session.answers("Which one? [practice]", stub.base_url)
+                await asyncio.to_thread(session.until, "is still loading its model; waiting for it")
+                begun.set()
+                assert await asyncio.to_thread(session.ended) == 0
+        assert session.route.model == "qwen3:8b"
 
     asyncio.run(talk())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import Any
 
 import pytest
@@ -41,6 +42,45 @@ async def test_a_slow_answer_is_waited_for(site: Any, monkeypatch: pytest.Monkey
     await asyncio.sleep(0.2)  # four times as long as its patience
     site.gateway.append("web:local:x", UserMessage(author="local", id="1", text="Hello"))
     assert b"event: entry" in await reading
+
+
+ASSET = b"GET /assets/vendor/markdown-it.js HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+def reader(port: int) -> socket.socket:
+    """A connection that takes little at a time."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port))
+    connection.setblocking(False)
+    return connection
+
+
+@pytest.mark.parametrize("answers", [8, 1000])
+async def test_who_takes_nothing_of_the_answers_keeps_nobody_out(site: Any, monkeypatch: pytest.MonkeyPatch, answers: int) -> None:
+    monkeypatch.setattr(server, "READ_S_MAX", 0.1)
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 1)
+    with reader(site.port) as connection:
+        connection.sendall(ASSET * answers)
+        await asyncio.sleep(0)
+        async with asyncio.timeout(15):
+            answer = b""
+            while b" 401 " not in answer:
+                with contextlib.suppress(ConnectionResetError):
+                    answer = await site.raw(b"GET /v1/status HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
+
+
+async def test_who_reads_slowly_reads_to_the_end(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control."""
+    monkeypatch.setattr(server, "READ_S_MAX", 1.0)
+    loop, size = asyncio.get_running_loop(), 0
+    with reader(site.port) as connection:
+        await loop.sock_sendall(connection, ASSET * 30 + ASSET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        async with asyncio.timeout(20):
+            while piece := await loop.sock_recv(connection, 16_384):
+                size += len(piece)
+                await asyncio.sleep(0.002)
+    assert size > 31 * 120_000
 
 
 async def test_what_was_refused_does_not_go_on_coming_for_ever(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:

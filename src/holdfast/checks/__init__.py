@@ -18,6 +18,7 @@ from holdfast.checks.routes import Subject, check_route
 from holdfast.checks.running import check_running, in_use
 from holdfast.checks.tools import check_tools
 from holdfast.config import Config, Route
+from holdfast.invoked import command
 from holdfast.ports import Clock
 from holdfast.secrets import mask
 from holdfast.settings import SECRET_NAME
@@ -44,7 +45,7 @@ def check_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Config | 
         return None, [Finding("error", "config.read", "config", str(error))]
     if not settings.file.exists():
         what = f"There is no configuration yet ({settings.file}): the defaults are used, with the practice model."
-        return settings, [Finding("warning", "config.read", "config", what, mend="holdfast init")]
+        return settings, [Finding("warning", "config.read", "config", what, mend=command("init"))]
     holds = any(SECRET_NAME.search(name) for server in settings.tools.values() for name in server.env)
     read = Finding("ok", "config.read", "config", f"{settings.file} can be read, and every setting in it is known.")
     return settings, [read, *check_config_file(settings.file, holds)]

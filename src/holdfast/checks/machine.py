@@ -14,6 +14,7 @@ from typing import Final
 
 from holdfast.checks.findings import Finding
 from holdfast.config import Web
+from holdfast.invoked import command
 from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES
 from holdfast.store.version import SOUND, sqlite_version
 
@@ -234,5 +235,5 @@ def check_program() -> Iterator[Finding]:
             "program",
             what,
             "A mistake of a tool could reach the whole machine.",
-            "sudo -u SOMEBODY holdfast run",
+            f"sudo -u SOMEBODY {command('run')}",
         )

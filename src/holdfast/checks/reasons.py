@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from holdfast.checks.servers import USUAL_PORTS, Kind, Server, is_here
+from holdfast.invoked import command
 from holdfast.ports import RawFailure
 
 STARTS: Final[Mapping[Kind, str]] = {
@@ -73,7 +74,9 @@ def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
     if failure.status is None:
         return _unreachable(target, failure, seen)
     if seen.server is not None and seen.server.loading:
-        return Reason(f"{target.host} is still loading its model.", failure.why, "Wait until it is loaded, then: holdfast check", away=True)
+        return Reason(
+            f"{target.host} is still loading its model.", failure.why, f"Wait until it is loaded, then: {command('check')}", away=True
+        )
     if _about_key(failure, seen.server):
         return _key(target, failure)
     if failure.status in {402, 429} or any(word in failure.body.lower() for word in SPENT):
@@ -82,7 +85,10 @@ def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
         return no_such_model(target, seen.server)
     if failure.status >= 500:
         return Reason(
-            f"{target.host} has trouble of its own (status {failure.status}).", failure.why, "See its log, then: holdfast check", away=True
+            f"{target.host} has trouble of its own (status {failure.status}).",
+            failure.why,
+            f"See its log, then: {command('check')}",
+            away=True,
         )
     if failure.status in {200, 404, 405} and seen.server is None:
         cause = f"{failure.why}. Nothing there lists models either."
@@ -146,7 +152,7 @@ def _key(target: Target, failure: RawFailure) -> Reason:
         case "file" | "credential":
             mend = f"Put a valid key into {name}"
         case _:
-            return Reason(f"{target.host} does not accept this key.", cause, "Type it again; it is copied best from the provider's page")
+            return Reason(f"{target.host} does not accept this key.", cause, "Copy it once more from where you have it")
     return Reason(f"{target.host} does not accept the key from {target.key}.", cause, mend)
 
 
@@ -162,7 +168,7 @@ def _limit(target: Target, failure: RawFailure) -> Reason:
         return Reason(
             f"{target.host} wants credit before it answers.", failure.why, "Add credit to this account, or use another key", away=True
         )
-    return Reason(f"{target.host} has had too many calls for now.", failure.why, "Wait a minute, then: holdfast check", away=True)
+    return Reason(f"{target.host} has had too many calls for now.", failure.why, f"Wait a minute, then: {command('check')}", away=True)
 
 
 def _lacks(target: Target, failure: RawFailure, server: Server | None) -> bool:

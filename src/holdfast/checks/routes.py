@@ -14,6 +14,7 @@ from holdfast.checks.findings import Finding
 from holdfast.checks.reasons import Reason, Seen, Target, explain, no_such_model
 from holdfast.checks.servers import OLLAMA_LEAST_CONTEXT, Server
 from holdfast.checks.trial import ASKED_TOOL, GREETING, TOOL_WANTED, Tried, tried
+from holdfast.invoked import command
 from holdfast.models import Endpoint
 
 SHORT_CHARS_MAX: Final = 60
@@ -49,7 +50,7 @@ async def check_route(route: Subject) -> list[Finding]:
     """All that is to be said of one route. Takes two minutes at most."""
     if route.dialect == "practice":
         what = "The practice model answers: it is built in, and no real model."
-        return [Finding("warning", "route.answers", route.about, what, mend="holdfast init    (connects a real one)")]
+        return [Finding("warning", "route.answers", route.about, what, mend=f"{command('init')}    (connects a real one)")]
     endpoint = replace(route.endpoint, first_event_timeout_s=trial.BEGIN_S_MAX)
     one = await tried(route.dialect, endpoint, GREETING)
     if one.failure is not None:
@@ -65,7 +66,7 @@ async def diagnose(target: Target, one: Tried, key: str) -> Reason:
     assert one.failure is not None
     server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url, key))
     here = server is None and not right and servers.is_here(target.base_url)
-    near = await servers.near() if here else {}
+    near = await servers.near(servers.USUAL_PORTS) if here else {}
     return explain(target, one.failure, Seen(server, right, near))
 
 
@@ -163,7 +164,7 @@ def _tools(route: Subject, two: Tried, server: Server | None) -> Finding:
             about,
             f"{model} had called no tool after {two.took_s:.0f} s.",
             "It may be slow, or think long.",
-            "holdfast check    (again)",
+            f"{command('check')}    (again)",
         )
     what = f"{model} was asked to call a tool, and answered without it."
     return Finding("warning", check, about, what, "Small models often do.", other)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from holdfast.checks.findings import Finding
+from holdfast.invoked import command
 
 ABOUT: Final = "gateway"
 
@@ -25,7 +26,7 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
     for gate in status.get("gates", ()):
         if gate["state"] != "open":
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
-            yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], "holdfast chat -q /retry    (tries it now)")
+            yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], f"{command('chat')} -q /retry    (tries it now)")
     working = in_use(status, changed_at)
     for server in status.get("tool servers", ()):
         if server["name"] in working:

@@ -101,7 +101,7 @@ async def look(base_url: str, key: str = "", model: str = "", timeout_s: float =
         return replace(server, models=models)
 
 
-async def near(ports: Mapping[int, Kind] = USUAL_PORTS) -> dict[str, Server]:
+async def near(ports: Mapping[int, Kind]) -> dict[str, Server]:
     """The servers on this machine, by their base URL. No key is sent."""
     urls = [f"http://127.0.0.1:{port}/v1" for port in ports]
     found = await asyncio.gather(*(look(url, timeout_s=LOOK_NEAR_S) for url in urls))

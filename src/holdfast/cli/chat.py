@@ -24,6 +24,7 @@ from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Repl
 from holdfast.core.commands import parse
 from holdfast.core.entries import Entry
 from holdfast.errors import Request
+from holdfast.invoked import command
 from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Stands, Writing, check_text, conversation_key, door_path
 
 SILENT_S: Final = 0.5
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _on_terminal(arguments: argparse.Namespace) -> int:
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
-        raise Request('A conversation needs a terminal. For one message and its answer: holdfast chat -q "Hello"')
+        raise Request(f'A conversation needs a terminal. For one message and its answer: {command("chat")} -q "Hello"')
     data_dir, door = _places(arguments)
     from holdfast.cli import terminal  # noqa: PLC0415 its libraries take longer than the rest of the start
 
@@ -100,7 +101,7 @@ class _Patience:
         if now - self._since >= min(SILENT_S, self._wait_s / 2) and not self._said:
             self._said = True
             self._screen.note(
-                f"The gateway is not answering; I'll go on when it is back (waiting up to {self._wait_s:g} s). If it was not started: `holdfast run`."
+                f"The gateway is not answering; I'll go on when it is back (waiting up to {self._wait_s:g} s). If it was not started: `{command('run')}`."
             )
         time.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
@@ -191,10 +192,10 @@ class _Chat:
         if self._accepted:
             name = shlex.quote(self._name)
             self._screen.note(
-                f"The turn goes on in the gateway. `{self._show()}` tells how; `holdfast chat --conversation {name} -q /stop` stops it."
+                f"The turn goes on in the gateway. `{self._show()}` tells how; `{command('chat')} --conversation {name} -q /stop` stops it."
             )
         else:
             self._screen.note("The gateway has not said that it has the message.")
 
     def _show(self) -> str:
-        return f"holdfast show {shlex.quote(self._name)}"
+        return f"{command('show')} {shlex.quote(self._name)}"

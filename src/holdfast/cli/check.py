@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from holdfast.checks.findings import Finding, Level, verdict
 from holdfast.cli.client import Away, Client
 from holdfast.cli.screen import plain
 from holdfast.errors import HoldfastError
+from holdfast.invoked import command
 from holdfast.runtime.clock import SystemClock
 from holdfast.web.wire import door_path
 
@@ -24,6 +26,7 @@ CODES: Final = {"ok": cli.ANSWERED, "away": cli.AWAY, "change": cli.CONFIG}
 MARKS: Final[Mapping[Level, str]] = {"ok": "  ok       ", "warning": "  warning  ", "error": "  ERROR    "}
 COLOURS: Final[Mapping[Level, str]] = {"ok": "32", "warning": "33", "error": "31"}
 INDENT: Final = " " * len(MARKS["ok"])
+WIDTH_MIN: Final = 20
 HEADS: Final = {
     "config": "Configuration",
     "agent": "Agent",
@@ -86,11 +89,20 @@ def _place(about: str) -> int:
 
 def _lines(finding: Finding, colours: bool) -> Iterable[str]:
     mark = MARKS[finding.level]
-    yield (f"\x1b[{COLOURS[finding.level]}m{mark}\x1b[0m" if colours else mark) + plain(finding.what)
-    if finding.cause:
-        yield f"{INDENT}{plain(finding.cause)}"
+    first, *more = _folded(finding.what)
+    yield (f"\x1b[{COLOURS[finding.level]}m{mark}\x1b[0m" if colours else mark) + first
+    for line in [*more, *(_folded(finding.cause) if finding.cause else ())]:
+        yield INDENT + line
     if finding.mend:
         yield f"{INDENT}-> {plain(finding.mend)}"
+
+
+def _folded(text: str) -> list[str]:
+    """At most as wide as the terminal. What mends it is not folded: it is to be copied."""
+    if not sys.stdout.isatty():
+        return [plain(text)]
+    width = max(os.get_terminal_size(sys.stdout.fileno()).columns - len(INDENT), WIDTH_MIN)
+    return textwrap.wrap(plain(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _sum(found: list[Finding]) -> str:
@@ -104,4 +116,4 @@ def _sum(found: list[Finding]) -> str:
         case "away":
             return f"{counted}. What is away may come back by itself; nothing has to be changed for that."
         case "change":
-            return f"{counted}. Mend the errors, then: holdfast check"
+            return f"{counted}. Mend the errors, then: {command('check')}"

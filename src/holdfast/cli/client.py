@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
+from holdfast.invoked import command
 from holdfast.web.wire import KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Writing
 
 REPLY_S_MAX: Final = 30.0
@@ -171,7 +172,7 @@ def away(error: BaseException, path: Path) -> Temporary | Config:
     if isinstance(error, PermissionError):
         return Config(f"The door {path} belongs to somebody else. Run this as the user who runs the gateway.")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return Away("The gateway is not running. Start it with `holdfast run`.")
+        return Away(f"The gateway is not running. Start it with `{command('run')}`.")
     return Away(SILENT)
 
 

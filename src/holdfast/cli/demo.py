@@ -26,6 +26,7 @@ from holdfast import cli
 from holdfast.cli.client import Away, Client
 from holdfast.demo import VARIABLE
 from holdfast.errors import Request, Temporary
+from holdfast.invoked import command
 from holdfast.testing import toolserver
 from holdfast.web.wire import door_path
 
@@ -110,7 +111,7 @@ class _Parent:
         self._welcomed = True
         _say(
             f"\nOpen this link, it logs one browser in:\n\n    {link}\n\n"
-            f"Another one: holdfast login --config {self._config}\n"
+            f"Another one: {command('login', self._config)}\n"
             "Ctrl+C ends the demo and deletes everything.\n"
         )
         if _has_display(os.environ):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from holdfast.checks import servers
 from holdfast.checks.servers import Kind, Server
+from holdfast.invoked import command
 
 NO_CHAT: Final = ("embed", "rerank", "whisper", "tts", "moderation", "dall-e", "image", "transcribe", "realtime", "audio")
 """What the names of models contain that do not chat."""
@@ -75,6 +76,9 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+NOTHING: Final = Found(())
+
+
 async def found(environ: Mapping[str, str]) -> Found:
     """Look around on this machine, for a second. No key is sent anywhere."""
     near = await servers.near(_ports(environ))
@@ -134,7 +138,7 @@ def _keys(environ: Mapping[str, str]) -> Iterator[Choice]:
 
 def _notes(base_url: str, server: Server) -> Iterator[str]:
     if server.loading:
-        yield f"{server.kind or 'A server'} at {urlsplit(base_url).netloc} is still loading its model. Run `holdfast init` again in a moment."
+        yield f"{server.kind or 'A server'} at {urlsplit(base_url).netloc} is still loading its model. Run `{command('init')}` again in a moment."
     elif server.kind == "Ollama" and not server.models:
         yield "Ollama runs, but has no model yet: ollama pull qwen3:8b"
     elif server.kind == "LM Studio" and not server.models:

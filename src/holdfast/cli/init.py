@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,15 +17,16 @@ from holdfast.checks.reasons import TYPED, Reason, Target
 from holdfast.checks.routes import ENOUGH_CONTEXT, bigger, diagnose, said
 from holdfast.checks.servers import OLLAMA_LEAST_CONTEXT, Server
 from holdfast.checks.trial import BEGIN_S_MAX, GREETING, Tried, tried
-from holdfast.cli.discover import Choice, found, proposed
-from holdfast.cli.menu import PRACTICE, address, choose
-from holdfast.cli.questions import STOPPED, ask, ask_secret, say
+from holdfast.cli.discover import NOTHING, Choice, found, proposed
+from holdfast.cli.menu import PRACTICE, address, at_address, choose
+from holdfast.cli.questions import ask, ask_secret, say, stopped
 from holdfast.cli.written import Written, write
 from holdfast.errors import Config, Request
 from holdfast.invoked import command
 from holdfast.models import Endpoint
 
 NAMED_MAX: Final = 8
+LOOK_AGAIN_S: Final = 1.0
 AGAIN, WRITE, STOP = "again", "write", "stop"
 
 
@@ -57,7 +59,7 @@ def _with_key(choice: Choice) -> Choice:
         secret = ask_secret(f"The key for {choice.place} (it is not shown):")
         server = asyncio.run(servers.look(choice.base_url, secret)) if secret else None
         if server is not None and server.refuses_key:
-            say("It does not accept this key. It is copied best from the provider's page.")
+            say("It does not accept this key. Copy it once more from where you have it.")
         elif secret and secret.isprintable():
             return replace(choice, key=f"file:{_file_name(choice.place)}.key", secret=secret, wants_key=False)
 
@@ -70,17 +72,33 @@ def _with_model(choice: Choice, ask_model: bool) -> Choice:
     """The choice with a model: the only one, or the one that is wanted of several."""
     if choice.model or choice.dialect == PRACTICE.dialect:
         return choice
-    server = asyncio.run(servers.look(choice.base_url, choice.secret))
+    server = asyncio.run(_loaded(choice))
     has = tuple(model.name for model in (server.models or () if server else ()))
     model = proposed(choice, has)
     if model and (len(has) == 1 or not ask_model):
         return replace(choice, model=model)
     if has:
         say(f"It has {len(has)} models: {', '.join(has[:NAMED_MAX])}{' ...' if len(has) > NAMED_MAX else ''}")
+    elif not model:
+        say("It does not say which models it has.")
     answer = ""
     while not answer:
         answer = ask("Which model?", model)
     return replace(choice, model=answer)
+
+
+async def _loaded(choice: Choice) -> Server | None:
+    """The server there, once it has loaded its model: before that it does not say which it is."""
+    server = await servers.look(choice.base_url, choice.secret)
+    if server is None or not server.loading:
+        return server
+    say(f"{choice.host} is still loading its model; waiting for it, up to {BEGIN_S_MAX:g} s ...")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(BEGIN_S_MAX):
+            while server is not None and server.loading:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                server = await servers.look(choice.base_url, choice.secret)
+    return server
 
 
 # --- the trial ------------------------------------------------------------------------------------------------------------------------
@@ -102,11 +120,13 @@ def _tried(choice: Choice) -> tuple[Choice, int | None]:
             case "write" | "w":
                 return choice, None
             case "stop" | "s" | "q":
-                raise Request(STOPPED)
+                raise stopped()
             case "again" | "a":
                 choice = _same_or_other_key(choice)
+            case _ if "://" in answer and (url := address(answer)):
+                choice = _elsewhere(choice, at_address(url, NOTHING))
             case _:
-                choice = replace(choice, base_url=url) if "://" in answer and (url := address(answer)) else replace(choice, model=answer)
+                choice = replace(choice, model=answer)
 
 
 async def _try(choice: Choice) -> tuple[Tried, Reason | None, Server | None]:
@@ -121,6 +141,13 @@ async def _try(choice: Choice) -> tuple[Tried, Reason | None, Server | None]:
             None,
         )
     return one, None, await servers.look(choice.base_url, choice.secret, choice.model)
+
+
+def _elsewhere(choice: Choice, there: Choice) -> Choice:
+    """The same at another address: with the key if there is one, else with what is asked for there."""
+    if choice.key:
+        return replace(choice, place=there.place, base_url=there.base_url)
+    return _with_model(_with_key(replace(there, models=there.models or (choice.model,))), ask_model=True)
 
 
 def _same_or_other_key(choice: Choice) -> Choice:

@@ -8,6 +8,7 @@ import os
 from holdfast import cli, config
 from holdfast.cli.client import Client
 from holdfast.errors import Request
+from holdfast.invoked import command
 from holdfast.web.login import KeyFile
 from holdfast.web.wire import door_path
 
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not settings.data_dir.is_dir():
             raise Request(f"There is nothing to forget: no gateway has run on {settings.data_dir} yet.")
         KeyFile(settings.data_dir).replace()
-        print("All browsers are logged out, and links that were not opened yet are void. `holdfast login` prints a new one.")
+        print(f"All browsers are logged out, and links that were not opened yet are void. `{command('login')}` prints a new one.")
         return cli.ANSWERED
     link = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))).login_link()
     print(f"Open this within {link.valid_s / 60:.0f} minutes. It logs one browser in, once:\n{link.link}")

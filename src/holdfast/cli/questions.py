@@ -6,8 +6,12 @@ import getpass
 
 from holdfast.cli.screen import plain
 from holdfast.errors import Request
+from holdfast.invoked import command
 
-STOPPED = "Nothing was written. `holdfast init` begins again."
+
+def stopped() -> Request:
+    """The end of it, at a person's wish."""
+    return Request(f"Nothing was written. `{command('init')}` begins again.")
 
 
 def say(text: str = "") -> None:
@@ -21,7 +25,7 @@ def ask(question: str, default: str = "") -> str:
         return input(f"{question} [{plain(default)}] " if default else f"{question} ").strip() or default
     except EOFError:
         print()
-        raise Request(STOPPED) from None
+        raise stopped() from None
 
 
 def ask_secret(question: str) -> str:
@@ -30,4 +34,4 @@ def ask_secret(question: str) -> str:
         return getpass.getpass(f"{question} ").strip()
     except EOFError:
         print()
-        raise Request(STOPPED) from None
+        raise stopped() from None

@@ -20,6 +20,7 @@ from holdfast.cli.screen import plain
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
 from holdfast.errors import AlreadyRunning, Request
+from holdfast.invoked import command
 from holdfast.ports import Journal, Standing
 from holdfast.web.wire import ACCOUNT, Listed, door_path
 from holdfast.web.words import listed
@@ -45,7 +46,7 @@ def _show_rows(rows: Sequence[Listed], as_json: bool) -> None:
         _print_json(rows)
         return
     if not rows:
-        print('There are no conversations yet. Begin one: holdfast chat -q "Hello"')
+        print(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
         return
     table = [("CONVERSATION", "LAST ACTIVITY", "STATE"), *((plain(row.name), _when(row.last_at), _how(row)) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(2)]
@@ -97,7 +98,7 @@ def _entries(client: Client, data_dir: Path, key: str) -> Sequence[Entry]:
     except Away as away:
         snapshot = _from_journal(data_dir, away, lambda journal: journal.read(key, 0))
     if snapshot is None or not snapshot.entries:
-        raise Request(f"There is no conversation {key!r}. `holdfast show` lists them.")
+        raise Request(f"There is no conversation {key!r}. `{command('show')}` lists them.")
     return snapshot.entries
 
 

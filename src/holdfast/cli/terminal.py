@@ -40,6 +40,7 @@ from holdfast.cli.screen import plain
 from holdfast.cli.telling import Said, Telling
 from holdfast.core.entries import Choice, Command, Entry, UserMessage
 from holdfast.errors import HoldfastError, Request
+from holdfast.invoked import command
 from holdfast.web.wire import Stands, Writing, check_text, conversation_key
 
 ENTRIES_AT_START: Final = 60
@@ -306,6 +307,6 @@ class Terminal:
             said += [Said("you", text) for text in unsaved]
         elif self._is_at_work:
             again = "" if self._name == cli.TERMINAL else f" --conversation {shlex.quote(self._name)}"
-            said.append(Said("beside", f"The turn goes on in the gateway. `holdfast chat{again}` shows how."))
+            said.append(Said("beside", f"The turn goes on in the gateway. `{command('chat')}{again}` shows how."))
         print(self._paper.said(said, self._shown, self._columns), end="")
         return cli.AWAY if unsaved else cli.ANSWERED

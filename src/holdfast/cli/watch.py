@@ -24,6 +24,7 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.core.transcript import STOPS, Transcript
+from holdfast.invoked import command
 
 SHORT_CHARS_MAX: Final = 200
 HOLD_NOTHING_UP: Final = ("unknown", "send")
@@ -138,7 +139,7 @@ class Watch:
 
     def _question(self, seq: int, body: Question) -> Iterator[Action]:
         conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
-        yield Note(asked(seq, body, lambda choice: f'holdfast chat{conversation} -q "{choice}"'))
+        yield Note(asked(seq, body, lambda choice: f'{command("chat")}{conversation} -q "{choice}"'))
         if body.question not in HOLD_NOTHING_UP:
             yield End("asks")
 

@@ -16,8 +16,8 @@ INTRODUCTION: Final = (
 )
 
 CONNECT: Final = (
-    "To connect a real model, put this into your configuration file and start Holdfast again. Any server that speaks the OpenAI chat dialect "
-    "will do; this one is Ollama on your own machine:\n\n"
+    "To connect a real model, run “holdfast init” in a terminal (“.venv/bin/holdfast init” in a clone): it finds what there is, tries it, and "
+    "writes your configuration file. Then start Holdfast again. Or write the file yourself; this one is for Ollama on your own machine:\n\n"
     "    [agent]\n"
     '    chain = ["main"]\n\n'
     "    [routes.main]\n"

@@ -29,6 +29,10 @@ CONNECTIONS_MAX: Final = 512
 BACKLOG: Final = 128
 HEAD_S_MAX: Final = 10.0
 """How long a connection may take to ask for something, and what was refused may go on coming: cut off at once, a browser would not read the refusal."""
+READ_S_MAX: Final = 30.0
+"""How long a reader may take nothing of what it is sent."""
+SEND_BUFFER_BYTES: Final = 256 * 1024
+"""What the system keeps on its way to one reader: with megabytes, who reads slowly would look like one who takes nothing."""
 DOOR_LOOK_S: Final = 5.0
 """How soon it is noticed that the door's name was deleted."""
 
@@ -79,6 +83,7 @@ async def serve_page(app: ASGIApp, web: Web, ready: Callable[[int], None]) -> No
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind((address, web.port))
         listener.listen(BACKLOG)
     except OSError as error:
@@ -133,9 +138,11 @@ def _door_socket(path: Path) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
-    """With an end to patience: for a connection that asks for nothing or only begins to, and for a body that goes on coming after the answer."""
+    """With an end to patience: for a connection that asks for nothing or only begins to, for a body that goes on coming after the answer, and for
+    a reader who takes nothing of it."""
 
     _late: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -152,7 +159,34 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_looking()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._look_at_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_looking()
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._look_at_reader()
+
+    def _look_at_reader(self, left: float = float("inf")) -> None:
+        """`left` is how much was still to be sent at the last look."""
+        self._stop_looking()
+        still_left = self.transport.get_write_buffer_size()
+        if still_left >= left:
+            self.transport.abort()
+        elif still_left:
+            self._reading = self.loop.call_later(READ_S_MAX, self._look_at_reader, still_left)
+
+    def _stop_looking(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _wait(self) -> None:
         if self._late is None:

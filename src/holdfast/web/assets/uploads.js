@@ -57,7 +57,7 @@ export class Uploads {
     file.element = h(
       "li",
       { class: "upload" },
-      picture ? h("img", { src: picture, alt: "" }) : icon("file"),
+      picture ? h("img", { src: picture, alt: "", onerror: ({ target }) => target.replaceWith(icon("file")) }) : icon("file"),
       h("span", { class: "about" }, h("span", { class: "name" }, name), file.words, file.bar),
       remove,
     );

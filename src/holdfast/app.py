@@ -16,12 +16,13 @@ from typing import Final
 
 from holdfast import config
 from holdfast.demo import Demo
+from holdfast.core.failure import Failure
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
 from holdfast.invoked import command
 from holdfast.models import open_model
-from holdfast.ports import Journal, Model
-from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
+from holdfast.ports import Journal, Model, RawFailure
+from holdfast.runtime.acts import Acts, AgentSettings, Classify, RouteSettings
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
@@ -123,10 +124,10 @@ class _Gateway:
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
         chain = tuple(
-            RouteSettings(name, f"route:{name}", models[name], route.context_tokens, route.sees)
+            RouteSettings(name, f"route:{name}", models[name], route.context_tokens, route.sees, route.dialect)
             for name, route in ((name, settings.routes[name]) for name in settings.agent.chain)
         )
-        agent = AgentSettings(settings.agent.instructions, chain)
+        agent = AgentSettings(settings.agent.instructions, chain, _classified(clock))
         secrets = settings.known_secrets
         acts = Acts(
             agent, weather, {self._platform.account: self._platform}, tools, clock, followers.changed, lambda text: mask(text, secrets)
@@ -184,6 +185,15 @@ class _Gateway:
     async def close(self) -> None:
         for model in self._models.values():
             await model.close()
+
+
+def _classified(clock: SystemClock) -> Classify:
+    def classified(failure: RawFailure, _dialect: str, worked_before: bool) -> Failure:
+        from holdfast.models.classify import classify  # noqa: PLC0415 - most starts meet no failure for a while
+
+        return classify(failure, worked_before=worked_before, now=clock.now())
+
+    return classified
 
 
 def _places(route: config.Route) -> int:

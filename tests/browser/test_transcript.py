@@ -186,3 +186,10 @@ async def test_an_edited_message_reads_as_it_does_now(items: Items) -> None:
 async def test_what_is_not_known_is_not_shown(items: Items) -> None:
     delivered = [{"kind": "delivery_started/1", "of": "a1", "part": 0}, {"kind": "delivered/1", "of": "a1", "part": 0}, {"kind": "dance/7"}]
     assert kinds(await items(user("k1"), answer(1, 1), *delivered)) == ["message", "answer"]
+
+
+async def test_a_notice_that_takes_anothers_place_stands_there(items: Items) -> None:
+    waits = {"kind": "notice/1", "text": "It waits.", "about": 1, "stands": True}
+    shown = await items(user("k1"), waits, answer(1, 1), {"kind": "notice/1", "text": "That took 2 min.", "edits": 2})
+    assert kinds(shown) == ["message", "notice", "answer"]
+    assert shown[1]["text"] == "That took 2 min."

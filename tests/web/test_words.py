@@ -45,6 +45,18 @@ def test_a_wait_says_for_what_and_why_and_since_when_and_when_it_is_tried_again(
     assert waits == Stands("waiting", f"Waiting for main, which has been away for 5 minutes (connection refused). {SAVED}", 1030.0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("config", "main, which can't be used as it is configured (no such model)."),
+        ("quota", "main, which has no credit left (no such model)."),
+        ("rate-limit", "main, which is at its limit (no such model)."),
+    ],
+)
+def test_a_mistake_or_a_limit_is_called_so(kind: str, said: str) -> None:
+    assert said in _stands(replace(AWAY, kind=kind, why="no such model"), turn_gate="route:main").words
+
+
 def test_of_several_gates_the_next_try_is_the_first_one() -> None:
     other = GateRow("route:spare", until=1010.0, streak=1, since=999.0)
     waits = _stands(AWAY, other, turn_gate="route:main route:spare")

@@ -135,8 +135,10 @@ class Telling:
                 yield from self._settle(body)
             case Question() as body:
                 yield Said("gateway", asked(entry.seq, body, lambda choice: choice))
-            case Notice() as body:
+            case Notice(edits=0) as body:
                 yield Said("gateway", body.text)
+            case Notice():
+                pass  # it takes the place of one that said that a turn waits; here the answer says so
             case _ as body:
                 yield from (Said("beside", line) for line in self._activity.told(body))
 

@@ -144,6 +144,8 @@ class Watch:
             yield End("asks")
 
     def _notice(self, body: Notice) -> Iterator[Action]:
+        if body.edits:
+            return  # it takes the place of one that said that the turn waits; here the answer says so
         if body.replies_to == self._mine:
             yield Reply(body.text)
             yield Replied() if self._may_be_input else End("answered")

@@ -61,14 +61,23 @@ def _gates(names: str, standing: Standing, now: float) -> str:
 
 
 def _gate(name: str, gate: GateRow | None, now: float) -> str:
-    """`main, which has been away for 2 minutes (connection refused)`."""
+    """`main, which has been away for 2 minutes (connection refused)`; a mistake or a limit is called so."""
     called = name.removeprefix("route:").removeprefix("account:")
     if gate is None or not gate.streak:
         return called
     why = " ".join(gate.why.split()).removesuffix(".")
     if len(why) > WHY_CHARS_MAX:
         why = f"{why[: WHY_CHARS_MAX - 1]}…"
-    return f"{called}, which has been away for {_span(now - gate.since)}{f' ({why})' if why else ''}"
+    because = f" ({why})" if why else ""
+    match gate.kind:
+        case "config":
+            return f"{called}, which can't be used as it is configured{because}"
+        case "quota":
+            return f"{called}, which has no credit left{because}"
+        case "rate-limit":
+            return f"{called}, which is at its limit{because}"
+        case _:
+            return f"{called}, which has been away for {_span(now - gate.since)}{because}"
 
 
 def _span(length_s: float) -> str:

@@ -142,7 +142,9 @@ class Reader {
   }
 
   _notice({ seq, at }, body) {
-    this.#put({ type: "notice", id: `notice:${seq}`, seq, at, text: body.text });
+    const before = body.edits && this.items.find(({ id }) => id === `notice:${body.edits}`);
+    if (before) Object.assign(before, { text: body.text, at }); // it takes that one's place
+    else this.#put({ type: "notice", id: `notice:${seq}`, seq, at, text: body.text });
     const question = this.#questions.get(body.about);
     if (!question || question.closed) return;
     question.closed = "expiry";

@@ -142,3 +142,12 @@ def test_an_old_sqlite_and_root_are_warned_of(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(machine, "sqlite_version", lambda: (3, 51, 3))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert levels(list(check_program())) == {"program.sqlite": "ok"}
+
+
+def test_a_folder_on_a_read_only_file_system_is_no_matter_of_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = list(os.statvfs(tmp_path))
+    fields[8] |= os.ST_RDONLY
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(fields))
+    (finding,) = check_folder(tmp_path / "data")
+    assert (finding.level, finding.cause) == ("error", "Its file system is mounted read-only.")
+    assert "data_dir" in finding.mend and "chown" not in finding.mend

@@ -49,6 +49,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"run", "chat", "show", "--version", "--config"} <= {word.strip(",") for word in words}
 
 
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "see it break and go on" in capsys.readouterr().out
+
+
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])

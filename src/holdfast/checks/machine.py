@@ -38,6 +38,7 @@ FAR: Final = (
 )
 """File systems of other machines: their locks and their fsync promise less than SQLite needs."""
 FLEETING: Final = ("tmpfs", "ramfs")
+ELSEWHERE: Final = 'data_dir = "..."    (another place)'
 PRIVATE: Final = ("journal.db", "journal.db-wal", "journal.db-shm", "login.key", "files")
 
 
@@ -45,10 +46,13 @@ def check_folder(data_dir: Path) -> Iterator[Finding]:
     """Can it be written, is there room, does it stay, and is it ours alone?"""
     there = _first_there(data_dir)
     if not there.is_dir():
-        yield Finding("error", "data.writable", "data_dir", f"{there} is no folder.", mend='data_dir = "..."    (another place)')
+        yield Finding("error", "data.writable", "data_dir", f"{there} is no folder.", mend=ELSEWHERE)
         return
-    if not os.access(there, os.W_OK | os.X_OK) or os.statvfs(there).f_flag & os.ST_RDONLY:
-        what = f"The data folder {data_dir} can't be written."
+    what = f"The data folder {data_dir} can't be written."
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        yield Finding("error", "data.writable", "data_dir", what, "Its file system is mounted read-only.", ELSEWHERE)
+        return
+    if not os.access(there, os.W_OK | os.X_OK):
         mend = f"sudo chown -R {os.geteuid()} {shlex.quote(str(there))}"
         yield Finding(
             "error", "data.writable", "data_dir", what, f"It belongs to user {there.stat().st_uid}; this is user {os.geteuid()}.", mend

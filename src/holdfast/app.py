@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import random
@@ -44,6 +45,7 @@ STOP_S_MAX: Final = 5.0
 """How long sends in flight may take when the gateway stops."""
 
 PRACTICE_PLACES: Final = 64
+CLASSIFIER: Final = "holdfast.models.classify"
 DISOWN_BATCH: Final = 200
 
 log = logging.getLogger("holdfast")
@@ -163,6 +165,7 @@ class _Gateway:
         async with asyncio.TaskGroup() as tasks:
             for name in self._settings.agent.chain:
                 tasks.create_task(self._models[name].warm())
+            tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # before the first failure: on the loop it would take 60 ms
             tasks.create_task(self._disown())
             tasks.create_task(self.dispatch.run())
             tasks.create_task(self._supervisor.run(children))

@@ -128,7 +128,7 @@ def _read(path: Path, bytes_max: int, what: str) -> str:
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise errors.Config(
-            f"{what} is to be read from {path}, but that fails: {error.strerror}. Create the file, or correct the path."
+            f"{what} is to be read from {path}, but that fails: {error.strerror}. {secrets.what_helps(error)}"
         ) from error
     if len(raw) > bytes_max:
         raise errors.Config(f"{what} is to be read from {path}, but that file is larger than {bytes_max} bytes. Make it shorter.")

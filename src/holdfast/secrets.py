@@ -51,6 +51,17 @@ class Secret:
         return hash((self.reference, self._value))
 
 
+def what_helps(error: OSError) -> str:
+    """What to do about a file that can't be read."""
+    match error:
+        case PermissionError():
+            return "Make it readable for this user: chown it, or chmod it."
+        case IsADirectoryError():
+            return "Name a file in that folder."
+        case _:
+            return "Create the file, or correct the path."
+
+
 def resolve(secret: Secret, where: str, folder: Path, environ: Mapping[str, str]) -> tuple[Secret, str]:
     """The secret with its value, and a warning ("" if there is nothing to warn of).
 
@@ -110,7 +121,7 @@ def _read(path: Path, where: str) -> tuple[str, str]:
             raw = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
         raise Config(
-            f"{where} is to be read from {path}, but that fails: {error.strerror}. Create the file, or correct the path."
+            f"{where} is to be read from {path}, but that fails: {error.strerror}. {what_helps(error)}"
         ) from error
     if len(raw) > SECRET_BYTES_MAX:
         raise Config(f"{where} is to be read from {path}, but that file is too large for a key. Correct the path.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast.core.entries import Usage
+from holdfast.models.dressed import is_error
 from holdfast.models.wire import Broken, parsed
 from holdfast.ports import Answer
 
@@ -26,4 +27,6 @@ def answer(text: str, calls: tuple[tuple[str, str], ...], usage: Usage, provider
         text = ""
     if not text and not calls:
         raise Broken(f"sent an empty answer ({ended})")
+    if not calls and is_error(text):
+        raise Broken(f"reported an error instead of an answer: {text}")
     return Answer(text, calls, usage, provider_data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -40,7 +41,7 @@ class DataFolder:
         except BlockingIOError as error:
             os.close(self._lock)
             raise AlreadyRunning(
-                f"Another Holdfast is running on the data folder {path}. Use that one, stop it, or set data_dir to another folder."
+                f"Another Holdfast is running on the data folder {path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
             ) from error
         if used_before and not (self.journal.exists() and self.journal.stat().st_size):
             log.warning("%s is gone or empty. A new journal is begun; put a copy in its place if you have one.", self.journal)
@@ -51,6 +52,8 @@ class DataFolder:
         self._load_ballast()
 
     def _make(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file", str(self.path))
         if not self.path.is_dir():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700)

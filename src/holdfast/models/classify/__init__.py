@@ -20,11 +20,11 @@ from holdfast.models.classify.body import Said, said, said_in
 from holdfast.models.classify.hints import retry_after_s
 from holdfast.models.classify.reason import sentence
 from holdfast.models.classify.words import Rule
+from holdfast.models.dressed import MANIFEST
 from holdfast.ports import RawFailure
 
 _Verdict = tuple[Kind, str]
 
-_MANIFEST: Final = re.compile(r"^\s*\[\s*\U0001f99a\s*Manifest (M\d{3})\s*\]")
 _MANIFEST_IN: Final = re.compile(r"\[\s*\U0001f99a\s*Manifest (M\d{3})\s*\]")
 _LIMIT: Final = re.compile(r"limit:? (\d+)\b.{0,60}?requested:? (\d+)\b", re.IGNORECASE)
 _DAILY: Final = re.compile(r"per[- _]?day|perday|daily|per[- _]?month|monthly|limit: 0\b", re.IGNORECASE)
@@ -94,7 +94,7 @@ def _answered(failure: RawFailure, headers: Mapping[str, str], worked_before: bo
             kind = "cut"
         return kind, why, about
     if code := _manifest(reading, headers):
-        return *_manifest_says(code, reading.text), Said(messages=[_MANIFEST.sub("", reading.text).strip()])
+        return *_manifest_says(code, reading.text), Said(messages=[MANIFEST.sub("", reading.text).strip()])
     return *_finished(reading, failure, timed_out), Said()
 
 
@@ -132,7 +132,7 @@ def _finished(reading: Reading, failure: RawFailure, timed_out: bool) -> _Verdic
 
 def _manifest(reading: Reading, headers: Mapping[str, str]) -> str:
     """The code of an error that Manifest dressed as the assistant's words; "" if it is none, as where a model talks about such errors."""
-    match = _MANIFEST.match(reading.text)
+    match = MANIFEST.match(reading.text)
     ours = any(name == "manifest" or name.startswith("chatcmpl-manifest") for name in reading.names) or "x-manifest-reason" in headers
     return match[1] if match and ours else ""
 
@@ -237,7 +237,7 @@ def _forbidden(text: str) -> _Verdict:
     found = _first((words.PLACE, words.REFUSED, words.RATE, words.BUSY, words.AWAY), text)
     if found is None and _spent(text):
         found = words.SPENT
-    if found is None or words.ACCOUNT.pattern.search(text) and found.kind == "refused" and "flagged" not in text:
+    if found is None or (words.ACCOUNT.pattern.search(text) and found.kind == "refused" and "flagged" not in text):
         found = _first(words.SETTINGS, text)
     return (found.kind, found.why) if found else _by_status(403)
 

@@ -117,7 +117,7 @@ def _object(value: dict[str, Any], found: Said, depth: int) -> None:
 def _text(text: str, found: Said, depth: int) -> None:
     """A message, which may hold the JSON of somebody further away."""
     start = min((at for at in (text.find("{"), text.find("[{")) if at >= 0), default=-1)
-    if 0 <= start and depth < DEPTH_MAX:
+    if start >= 0 and depth < DEPTH_MAX:
         try:
             inner, _ = json.JSONDecoder().raw_decode(text[start:])
         except (ValueError, RecursionError):

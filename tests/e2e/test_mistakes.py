@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def route(stub: StubProvider, model: str) -> str:
     return f'[routes.main]\nbase_url = "{stub.base_url}"\nmodel = "{model}"\n'
 
 
-def answers(entries: tuple[Entry, ...]) -> list[str]:
+def answers(entries: Sequence[Entry]) -> list[str]:
     return [entry.body.text for entry in entries if isinstance(entry.body, AssistantMessage)]
 
 

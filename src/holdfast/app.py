@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from holdfast import config
-from holdfast.demo import Demo
 from holdfast.core.failure import Failure
+from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
 from holdfast.invoked import command

@@ -92,6 +92,46 @@ async def test_lists_that_are_nested_without_end_are_none() -> None:
     assert await seen(lambda _: Reply(http(b'{"data":' + b"[" * 100_000))) is None
 
 
+ODD: tuple[object, ...] = (None, True, 5, -1, 10**30, "x", [], ["x"], {}, {"a": 1}, [None], [[]], [{}])
+TOLD = {
+    "/api/version": {"version": "1"},
+    "/api/tags": {"models": [{"name": "m"}]},
+    "/api/ps": {"models": [{"name": "m", "context_length": 1}]},
+    "/api/show": {"parameters": "num_ctx 5"},
+    "/api/v0/models": {"data": [{"id": "m", "type": "llm", "state": "loaded", "max_context_length": 1, "loaded_context_length": 1}]},
+    "/api/v1/models": {"models": [{"key": "m", "type": "llm", "loaded_instances": [{"config": {"context_length": 1}}]}]},
+    "/props": {"default_generation_settings": {"n_ctx": 1}},
+    "/health/liveliness": "I'm alive!",
+    "/api/v1/health": {"status": "healthy", "uptime_seconds": 1},
+    "/version": {"version": "1"},
+    "/v1/models": {"object": "list", "data": [{"id": "m", "owned_by": "me", "meta": {"n_ctx": 1}, "max_model_len": 1}]},
+    "/v1/model/info": {"data": [{"model_name": "m", "model_info": {"max_input_tokens": 1}}]},
+}
+
+
+def odd(told: object) -> Iterator[object]:
+    """This, with each of its parts in turn replaced by something odd."""
+    yield from ODD
+    match told:
+        case dict():
+            yield from (told | {key: other} for key, value in told.items() for other in odd(value))
+        case list():
+            yield from ([*told[:at], other, *told[at + 1 :]] for at, value in enumerate(told) for other in odd(value))
+
+
+@pytest.mark.parametrize("path", TOLD)
+def test_whatever_a_server_tells_what_is_believed_can_be_used(path: str) -> None:
+    """Each kind is known by what others don't tell: so with every path left out, the others odd."""
+    for other in odd(TOLD[path]):
+        told = {key: value for key, value in TOLD.items() if key == path or key in {"/v1/models", "/api/tags"}} | {path: other}
+        for said in (told, TOLD | {path: other}, {"/v1/models": TOLD["/v1/models"], "/api/version": {"version": "1"}, path: other}):
+            names = {"/v1/models": "models", "/v1/model/info": "info"}
+            server = servers.identify({names.get(at, at): servers._Reply(200, "", body) for at, body in said.items()})
+            for model in server.models or () if server else ():
+                assert isinstance(model.name, str)
+                assert model.context_tokens is None or (type(model.context_tokens) is int and model.context_tokens > 0)
+
+
 async def test_a_list_of_models_of_nobody_in_particular_is_a_server_without_a_name() -> None:
     listed = json.dumps({"data": [{"id": "m", "context_length": 9000}]}).encode()
     assert await seen(lambda hit: Reply(http(listed if hit.path == "/v1/models" else b"{}"))) == Server("", (Listed("m", 9000),))

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from runtime_rig import GATE, Rig
 
-from holdfast.core.failure import Failure
 from holdfast.core.entries import (
     AssistantMessage,
     Attachment,
@@ -19,6 +18,7 @@ from holdfast.core.entries import (
     ToolResult,
     UserMessage,
 )
+from holdfast.core.failure import Failure
 from holdfast.core.steps import CallTool, Deliver, Fetch, LookUp
 from holdfast.core.transcript import Transcript
 from holdfast.errors import Request, Temporary

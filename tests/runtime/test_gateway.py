@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from runtime_rig import GATE, Rig
 
-from holdfast.core.failure import Failure
 from holdfast.core.entries import AssistantMessage, Entry, UserMessage
+from holdfast.core.failure import Failure
 from holdfast.errors import JournalFailed
 from holdfast.ports import Arrival, Standing
 from holdfast.runtime.gateway import LocalGateway

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from runtime_rig import GATE, CountingJournal, Rig
 
-from holdfast.core.failure import Failure
 from holdfast.core.entries import AssistantMessage, Delivered, DeliveryFailed, DeliveryStarted, Notice, ToolResult, ToolStarted
+from holdfast.core.failure import Failure
 from holdfast.core.request import User
 from holdfast.core.text import LENGTH_MIN, Limit
 from holdfast.errors import LeaseLost

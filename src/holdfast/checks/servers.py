@@ -44,6 +44,8 @@ _PATHS: Final = (
 )
 _WINDOWS: Final = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
 """By these names servers tell how many tokens a model reads at once."""
+_TOKENS_END: Final = 10**12
+"""More than any model reads."""
 _ENDS: Final = ("/chat/completions", "/completions", "/responses", "/messages", "/models")
 
 
@@ -200,7 +202,7 @@ def identify(replies: Mapping[str, _Reply]) -> Server | None:  # noqa: C901 one 
     listing = replies.get("models")
     said = {path: reply.json for path, reply in replies.items() if reply.status == httpx2.codes.OK}
     entries = _data(listing) if listing and listing.status == httpx2.codes.OK else None
-    owners = {entry.get("owned_by") for entry in entries or ()}
+    owners = [entry.get("owned_by") for entry in entries or ()]
     kind: Kind | None
     models = None if entries is None else tuple(Listed(entry["id"], _window(entry)) for entry in entries)
     match said:
@@ -212,7 +214,7 @@ def identify(replies: Mapping[str, _Reply]) -> Server | None:  # noqa: C901 one 
             kind, models = "LM Studio", _lm_studio(said)
         case _ if "organization_owner" in owners:
             kind = "LM Studio"
-        case {"/props": {"default_generation_settings": {"n_ctx": int(tokens)}}} if tokens > 0:
+        case {"/props": {"default_generation_settings": {"n_ctx": int(tokens)}}} if _tokens(tokens):
             kind, models = "llama.cpp", tuple(Listed(model.name, tokens, loaded=True) for model in models or ())
         case _ if "llamacpp" in owners or any(reply.server == "llama.cpp" for reply in replies.values()):
             kind = "llama.cpp"
@@ -253,20 +255,25 @@ def _data(reply: _Reply) -> list[dict[str, Any]] | None:
 def _window(entry: Mapping[str, Any]) -> int | None:
     meta = entry.get("meta")
     told = [entry.get(name) for name in _WINDOWS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return next((value for value in told if isinstance(value, int) and value > 0), None)
+    return next(filter(None, map(_tokens, told)), None)
+
+
+def _tokens(told: Any) -> int | None:
+    """How many tokens a server says it reads, if that can be."""
+    return told if type(told) is int and 0 < told < _TOKENS_END else None
 
 
 def _ollama(tags: list[Any], running: Any) -> tuple[Listed, ...]:
-    loaded = {one.get("name"): one.get("context_length") for one in _dicts(running, "models")}
+    loaded = {one["name"]: _tokens(one.get("context_length")) for one in _dicts(running, "models") if isinstance(one.get("name"), str)}
     names = [tag["name"] for tag in tags if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
-    return tuple(Listed(name, loaded.get(name) or None, name in loaded) for name in names)
+    return tuple(Listed(name, loaded.get(name), name in loaded) for name in names)
 
 
 def _ollama_parameter(reply: _Reply | None) -> int | None:
     """The `num_ctx` that a model's own file sets."""
     match reply.json if reply else None:
-        case {"parameters": str(text)} if found := re.search(r"^num_ctx\s+(\d+)", text, re.MULTILINE):
-            return int(found[1])
+        case {"parameters": str(text)} if found := re.search(r"^num_ctx\s+(\d{1,18})\s*$", text, re.MULTILINE):
+            return _tokens(int(found[1]))
         case _:
             return None
 
@@ -276,14 +283,16 @@ def _lm_studio(said: Mapping[str, Any]) -> tuple[Listed, ...]:
     newer = [
         Listed(
             one["key"],
-            max((instance["config"]["context_length"] for instance in one["loaded_instances"]), default=None),
+            max(
+                filter(None, (_tokens(_inner(loaded, "config").get("context_length")) for loaded in one["loaded_instances"])), default=None
+            ),
             bool(one["loaded_instances"]),
         )
         for one in _dicts(said.get("/api/v1/models"), "models")
         if one.get("type") != "embedding" and isinstance(one.get("key"), str) and isinstance(one.get("loaded_instances"), list)
     ]
     older = [
-        Listed(one["id"], one.get("loaded_context_length"), one.get("state") == "loaded")
+        Listed(one["id"], _tokens(one.get("loaded_context_length")), one.get("state") == "loaded")
         for one in _dicts(said.get("/api/v0/models"), "data")
         if one.get("type") != "embeddings" and isinstance(one.get("id"), str)
     ]
@@ -291,13 +300,19 @@ def _lm_studio(said: Mapping[str, Any]) -> tuple[Listed, ...]:
 
 
 def _litellm(models: tuple[Listed, ...] | None, info: Any) -> tuple[Listed, ...] | None:
-    windows = {one.get("model_name"): (one.get("model_info") or {}).get("max_input_tokens") for one in _dicts(info, "data")}
+    told = [one for one in _dicts(info, "data") if isinstance(one.get("model_name"), str)]
+    windows = {one["model_name"]: _tokens(_inner(one, "model_info").get("max_input_tokens")) for one in told}
     return models and tuple(replace(model, context_tokens=windows.get(model.name) or model.context_tokens) for model in models)
 
 
 def _dicts(said: Any, key: str) -> list[dict[str, Any]]:
     listed = said.get(key) if isinstance(said, dict) else None
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _inner(said: Any, key: str) -> dict[str, Any]:
+    inner = said.get(key) if isinstance(said, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _loading(reply: _Reply) -> bool:

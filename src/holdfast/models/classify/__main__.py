@@ -46,7 +46,7 @@ def outcome(line: str) -> tuple[RawFailure, bool]:
 def judged(line: str) -> Failure:
     try:
         failure, worked_before = outcome(line)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         return Failure("unknown", None, f"This line is not an outcome: {error}.")
     return classify(failure, worked_before=worked_before, now=time.time())
 

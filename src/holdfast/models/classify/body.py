@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from holdfast.models.classify.words import words
+
 DEPTH_MAX: Final = 12
 WORDS_CHARS_MAX: Final = 4_000
 MESSAGES_MAX: Final = 20
@@ -31,6 +33,7 @@ _HEADING: Final = re.compile(r"<(?:title|h1|h2)[^>]*>(.*?)</(?:title|h1|h2)>", r
 _SCRIPT: Final = re.compile(r"<(script|style)\b.*?(</\1>|$)", re.IGNORECASE | re.DOTALL)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _PAGE_CHARS_MAX: Final = 300
+_STATUSES: Final = range(400, 600)
 
 
 @dataclass(slots=True)
@@ -40,10 +43,18 @@ class Said:
     messages: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     page: bool = False
-    structured: bool = False
+
+    @property
+    def words(self) -> str:
+        """Everything that was said, messages and codes, as the rules read it."""
+        return words(self.messages, self.codes)
+
+    @property
+    def spoken(self) -> str:
+        """The messages alone, as the rules read them."""
+        return words(self.messages, ())
 
     @property
     def message(self) -> str:
@@ -64,7 +75,6 @@ def said(body: str) -> Said:
     found = Said()
     value = parsed(body)
     if isinstance(value, dict | list):
-        found.structured = True
         _walk(value, found, 0)
     elif isinstance(value, str):
         _text(value, found, 0)
@@ -78,7 +88,7 @@ def said(body: str) -> Said:
 
 def said_in(value: Any) -> Said:
     """What a piece of JSON says."""
-    found = Said(structured=True)
+    found = Said()
     _walk(value, found, 0)
     return found
 
@@ -158,8 +168,5 @@ def _code(value: Any, found: Said) -> None:
 def _number(value: Any, found: Said) -> None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if 400 <= value <= 599:
-            found.statuses.append(value)
-        else:
-            found.numbers.append(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value in _STATUSES:
+        found.statuses.append(value)

@@ -20,7 +20,8 @@ _EPOCH_S_MIN: Final = 1e9
 _EPOCH_MS_MIN: Final = 1e11
 _UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION: Final = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|µs|us|ns|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|天|小时|分钟|分|秒)(?![a-z])", re.IGNORECASE
+    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|µs|us|ns|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|天|小时|分钟|分|秒)(?![a-z])",
+    re.IGNORECASE,
 )
 _CHINESE: Final = {"天": "d", "小": "h", "分": "m", "秒": "s"}
 _IN: Final = re.compile(
@@ -39,11 +40,13 @@ _MONTH_DAY: Final = re.compile(
     r"(?:,?\s+(?:at\s+)?(\d{1,2}):(\d\d)(?::\d\d)?\s*(AM|PM)?)?",
     re.IGNORECASE,
 )
-_SECONDS_FIELDS: Final = ("retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds", "resets_in_seconds", "reset_after", "estimated_time",
-                          "retry-after", "retryDelay", "retry_delay", "reset_in_seconds", "cooldown_seconds", "reset_seconds")  # fmt: skip
 _MS_FIELDS: Final = ("retry_after_ms", "retryAfterMs", "retry-after-ms")
-_TIME_FIELDS: Final = ("resets_at", "reset_at", "resetsAt", "resetAt", "reset_time", "resetTime", "retry_at", "X-RateLimit-Reset", "x-ratelimit-reset",
-                       "nextAvailableAt", "quotaResetTimeStamp", "quota_reset_time")  # fmt: skip
+_TIME_FIELDS: Final = (
+    "retry_after", "retryAfter", "retry-after", "retry_after_seconds", "retryAfterSeconds", "retryDelay", "retry_delay", "resets_in_seconds",
+    "reset_in_seconds", "reset_seconds", "reset_after", "cooldown_seconds", "estimated_time", "resets_at", "reset_at", "resetsAt", "resetAt",
+    "reset_time", "resetTime", "retry_at", "X-RateLimit-Reset", "x-ratelimit-reset", "quotaResetTimeStamp", "quota_reset_time",
+)  # fmt: skip
+_INSIDE: Final = ("error", "errors", "details", "metadata", "headers", "raw", "message", "parameters", "response", "detail", "data")
 
 
 def retry_after_s(kind: Kind, headers: Mapping[str, str], body: str, messages: list[str], now: float) -> float | None:
@@ -98,24 +101,18 @@ def _resets(headers: Mapping[str, str], now: float) -> float | None:
 
 def _fields(value: Any, now: float, depth: int) -> Iterator[float | None]:
     """Fields of the body that hold a time, wherever they are."""
-    if depth > DEPTH_MAX:
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        value = parsed(value)
+    if depth > DEPTH_MAX or not isinstance(value, dict | list):
         return
     if isinstance(value, list):
-        for one in value[:20]:
-            yield from _fields(one, now, depth + 1)
-    elif isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
-        yield from _fields(parsed(value), now, depth + 1)
-    elif isinstance(value, dict):
-        for name in _MS_FIELDS:
-            yield _scaled(value.get(name), 0.001)
-        for name in _SECONDS_FIELDS:
-            if name in value:
-                yield _moment(value[name], now)
-        for name in _TIME_FIELDS:
-            if name in value:
-                yield _moment(value[name], now)
-        for name in ("error", "errors", "details", "metadata", "headers", "raw", "message", "parameters", "response", "detail", "data"):
-            yield from _fields(value.get(name), now, depth + 1)
+        inner = value[:20]
+    else:
+        yield from (_scaled(value[name], 0.001) for name in _MS_FIELDS if name in value)
+        yield from (_moment(value[name], now) for name in _TIME_FIELDS if name in value)
+        inner = [value[name] for name in _INSIDE if name in value]
+    for one in inner:
+        yield from _fields(one, now, depth + 1)
 
 
 def _moment(value: Any, now: float) -> float | None:
@@ -188,7 +185,9 @@ def _duration(text: str, *, whole: bool = True) -> float | None:
         return None
     total = 0.0
     for number, unit in parts:
-        short = _CHINESE.get(unit[0]) or ("ms" if unit.lower().startswith(("ms", "milli")) else unit.lower() if unit.lower() in _UNITS else unit[0].lower())
+        short = _CHINESE.get(unit[0]) or (
+            "ms" if unit.lower().startswith(("ms", "milli")) else unit.lower() if unit.lower() in _UNITS else unit[0].lower()
+        )
         total += float(number) * _UNITS[short]
     return total
 

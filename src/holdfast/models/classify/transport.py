@@ -5,28 +5,75 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from holdfast.core.failure import Kind
+from holdfast.models.classify.words import Verdict
 
 _TIMED_OUT: Final = re.compile(r"time-?d? ?out|TimeoutError", re.IGNORECASE)
-_RULES: Final[tuple[tuple[str, Kind, str], ...]] = (
-    (r"certificate has expired|CERTIFICATE_EXPIRED|cert\w* .{0,20}expired", "config", "The server's certificate has expired"),
-    (r"not yet valid", "config", "The server's certificate is not valid yet"),
-    (
-        r"hostname mismatch|doesn't match|does not match|not valid for|IP address mismatch|CERT_COMMON_NAME",
-        "config",
-        "The server's certificate was made out to another name",
-    ),
-    (r"CERTIFICATE_VERIFY_FAILED|self.signed|unable to get local issuer|UNKNOWN_CA|unknown ca|BAD_CERTIFICATE|CERTIFICATE_REQUIRED|"
-     r"CERTIFICATE_UNKNOWN|certificate required|SSLCertVerificationError|CERTIFICATE_REVOKED|CERT_AUTHORITY", "config", "The server's certificate can't be trusted"),
-    (r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL|HTTP_REQUEST|HTTPS_PROXY_REQUEST|record layer failure|wrong version number|"
-     r"PACKET_LENGTH_TOO_LONG|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE|tlsv1 alert protocol version|ALERT_PROTOCOL_VERSION|NO_CIPHERS|"
-     r"INAPPROPRIATE_FALLBACK|DH_KEY_TOO_SMALL|UNRECOGNIZED_NAME", "config", "The server does not speak TLS there, or not one that we speak"),
-    (r"InvalidURL|UnsupportedProtocol|missing an 'https?://'|LocationParse|Invalid (port|host|URL|IDNA|non-printable)|UnicodeError|UnicodeEncodeError|"
-     r"label (empty|too long)|codec can't encode", "config", "The address is not a valid one"),
-    (r"LocalProtocolError.*(header|Illegal)|Illegal header|Invalid header", "config", "A header that we are to send is not valid"),
-    (r"TooManyRedirects|redirect", "config", "The address leads round in circles"),
-    (r"407|Proxy Authentication|ProxyError.*\b40[0135]\b|SOCKS.*(auth|not allowed)|socksio", "config", "The proxy refuses us"),
-)  # fmt: skip
+_MISTAKES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (why, re.compile("|".join(alternatives), re.IGNORECASE))
+    for why, alternatives in (
+        ("The server's certificate has expired", ("certificate has expired", "CERTIFICATE_EXPIRED", "cert.{0,30}expired")),
+        ("The server's certificate is not valid yet", ("not yet valid",)),
+        (
+            "The server's certificate was made out to another name",
+            (
+                "hostname mismatch",
+                "doesn't match",
+                "does not match",
+                "not valid for",
+                "IP address mismatch",
+                "CERT_COMMON_NAME",
+                "UNRECOGNIZED_NAME",
+            ),
+        ),
+        (
+            "The server's certificate can't be trusted",
+            (
+                "CERTIFICATE_",
+                "self.signed",
+                "local issuer",
+                "UNKNOWN_CA",
+                "unknown ca",
+                "certificate required",
+                "SSLCertVerification",
+                "CERT_AUTHORITY",
+            ),
+        ),
+        (
+            "The server does not speak TLS there, or none that we speak",
+            (
+                "WRONG_VERSION",
+                "RECORD_LAYER",
+                "record layer",
+                "UNKNOWN_PROTOCOL",
+                "HTTP_REQUEST",
+                "HTTPS_PROXY_REQUEST",
+                "wrong version",
+                "PACKET_LENGTH",
+                "UNSUPPORTED_PROTOCOL",
+                "NO_PROTOCOLS",
+                "alert.protocol.version",
+                "NO_CIPHERS",
+                "KEY_TOO_SMALL",
+            ),
+        ),
+        (
+            "The address is not a valid one",
+            (
+                "InvalidURL",
+                "UnsupportedProtocol",
+                "missing an 'https?://'",
+                "LocationParse",
+                "Invalid (port|host|URL|IDNA|non-printable)",
+                "Unicode(Encode)?Error",
+                "label (empty|too long)",
+                "codec can't encode",
+            ),
+        ),
+        ("A header that we are to send is not valid", ("LocalProtocolError.*(header|Illegal)", "Illegal header", "Invalid header")),
+        ("The address leads round in circles", ("redirect",)),
+        ("The proxy refuses us", ("Proxy Authentication", r"ProxyError.*\b40[01357]\b", "SOCKS.*(auth|not allowed)")),
+    )
+)
 _NAME_LATER: Final = re.compile(r"Errno -3\b|Temporary failure in name|EAI_AGAIN|Try again|Errno 11002|SERVFAIL", re.IGNORECASE)
 _NO_NAME: Final = re.compile(
     r"gaierror|getaddrinfo|Name or service not known|nodename nor servname|No address associated|Errno -[258]\b|Errno 11001|EAI_NONAME|"
@@ -42,11 +89,11 @@ _CONNECTION: Final = re.compile(
 )
 
 
-def kind_of(exception: str, *, worked_before: bool) -> tuple[Kind, str]:
+def kind_of(exception: str, *, worked_before: bool) -> Verdict:
     """The class, and what happened in a few words."""
-    for pattern, kind, why in _RULES:
-        if re.search(pattern, exception, re.IGNORECASE):
-            return kind, why
+    for why, pattern in _MISTAKES:
+        if pattern.search(exception):
+            return "config", why
     if _NAME_LATER.search(exception):
         return "transient", "Its name can't be looked up now (DNS)"
     if _NO_NAME.search(exception):

@@ -13,28 +13,46 @@ from typing import Final
 from holdfast.core.failure import Kind
 
 _URL: Final = re.compile(r"\b[a-z]+://[^\s|)\]]+", re.IGNORECASE)
-_QUOTES: Final = re.compile(r"[\"'`‘’“”«»「」]")
+_QUOTES: Final = re.compile("[\"'`\u2018\u2019\u201c\u201d«»「」]")
+_GO_TIMEOUT: Final = re.compile(r"context (deadline exceeded|cancell?ed)")
+"""What servers written in Go say of a time-out. No context was too long."""
+
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATOR: Final = re.compile(r"[_.\-/\s]+")
 
 
+Verdict = tuple[Kind, str]
+"""A class, and why in a few words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Words that mean something. `hard`: they mean it whatever the status says."""
+    """Words that mean a class."""
 
     kind: Kind
     why: str
     pattern: re.Pattern[str]
-    hard: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.kind, self.why
+
+    def found_in(self, text: str) -> bool:
+        return self.pattern.search(text) is not None
 
 
-def _rule(kind: Kind, why: str, *alternatives: str, hard: bool = True) -> Rule:
-    return Rule(kind, why, re.compile("|".join(f"(?:{one})" for one in alternatives), re.MULTILINE), hard)
+def first(rules: Iterable[Rule], text: str) -> Rule | None:
+    """The first rule whose words are in the text."""
+    return next((rule for rule in rules if rule.found_in(text)), None)
+
+
+def _rule(kind: Kind, why: str, *alternatives: str) -> Rule:
+    return Rule(kind, why, re.compile("|".join(f"(?:{one})" for one in alternatives), re.MULTILINE))
 
 
 def words(messages: Iterable[str], codes: Iterable[str]) -> str:
     """What was said, as the rules read it."""
-    spoken = (_QUOTES.sub("", _URL.sub(" ", message)).lower() for message in messages)
+    spoken = (_GO_TIMEOUT.sub("deadline exceeded", _QUOTES.sub("", _URL.sub(" ", message)).lower()) for message in messages)
     named = (_SEPARATOR.sub(" ", _HUMP.sub(" ", code)).lower() for code in codes)
     return "\n".join([*spoken, *named])
 
@@ -42,7 +60,7 @@ def words(messages: Iterable[str], codes: Iterable[str]) -> str:
 MONEY: Final = _rule(
     "quota",
     "There is no credit left",
-    r"(insufficient|not enough|no|low|negative|inadequate|zero) (account |available |paid |remaining |api )?(quota|balance|credits?|funds|money)\b(?! card)",
+    r"(insufficient|not enough|no|low|negative|inadequate|zero) (account |available |paid |remaining |api )?(quota|balance|credits?|funds|money)\b(?! (card|(were|was|will be) ))",
     r"balance\b.{0,30}\b(insufficient|too low|not enough|exhausted|depleted|empty|negative|below)",
     r"\bcredits?\b.{0,40}\b(exhausted|depleted|used up|ran out|run out|too low|insufficient|expired|exceeded|required|limit)",
     r"(out of|exceeded .{0,40}|add( more)?|add \d+|more|need|purchase|buy|monthly included|any) (extra |prepaid |more |inference |free )?(credits?\b|funds\b)",
@@ -51,7 +69,7 @@ MONEY: Final = _rule(
     r"billing (hard |soft )?(limit|cap)|billing (is |has )?(not active|not been enabled|disabled|not enabled|account)|check (your )?billing|prepayment",
     r"(requires?|enable) billing|billing to be enabled",
     r"(top[- ]?up|recharge|pay[- ]as[- ]you[- ]go) .{0,30}(account|balance|your)|please recharge|and recharge|to recharge",
-    r"spend(ing)?[ _](limit|cap)|budget.{0,30}(exceeded|exhausted|reached)|exceeded.{0,20}budget|over budget|budget exceeded",
+    r"\b(key|total|credits?|spend\w*|account|workspace|organization) limit (has been |was )?(exceeded|reached)|spend(ing)?[ _](limit|cap)|budget.{0,30}(exceeded|exhausted|reached)|exceeded.{0,20}budget|over budget|budget exceeded",
     r"(subscription|plan|trial|package|token plan)\b.{0,25}\b(has )?(expired|ended|lapsed|inactive|not active)|trial credits",
     r"free (tier|quota|trial|allowance).{0,40}(exhausted|used up|ended|expired)|free tier only|daily free allocation",
     r"insufficient[ _](quota|balance|credit|fund)|balance (insufficient|not enough)|suspended due to.{0,40}(balance|payment|bill)",
@@ -66,12 +84,18 @@ SPENT: Final = _rule(
     r"quota\b.{0,25}\b(exceeded|exhausted|reached|used|depleted|insufficient|over)|(exceeded|exhausted|reached|over|used up|no|out of).{0,25}\bquota\b",
     r"per[- ](day|month|week)\b.{0,40}(limit|exceeded|quota)|(limit|limited to|exceeded|quota|free models).{0,60}(per[- ]|/ ?|a )(day|month|week)\b",
     r"(used|consumed) (all|up).{0,40}(requests?|tokens?|quota|allowance|credits?|included)",
-    r"neurons|requests included this month|upgrade (to|your) .{0,30}(plan|pro|unlimited|higher limits)|per day per user|monthly request count",
+    r"reached the set|set limit exceeded|inference limit|neurons|requests included this month|upgrade (to|your) .{0,30}(plan|pro|unlimited|higher limits)|per day per user|monthly request count",
     r"(使用上限|用量上限|限额|每日|每周|每月|今日).{0,20}(达到|用完|超过|上限|超出|次数)|已达.{0,10}上限",
 )
+SURELY_SPENT: Final = re.compile(
+    r"usage[ _]limit|reached the set|set limit exceeded|inference limit|monthly request count|neurons|requests included this month|(session|weekly|monthly) (usage )?(limit|quota|cap)|使用上限|用量上限"
+)
+"""Allowances of hours and more, also where a status or a code calls them too many requests."""
+
+PER_DAY: Final = re.compile(r"per[- _]?day|perday|daily|per[- _]?month|monthly|limit: 0\b")
 PER_MINUTE: Final = re.compile(
-    r"per[- _]?(minute|second|min|sec)\b|/ ?(min|minute|sec|s)\b|\b[rtqi]p[ms]\b|perminute|persecond|requests? rate|token rate|rate[- ]limit|too many requests"
-    r"|retry in|try again in|retry after|per-minute|请求频率|每分钟"
+    r"per[- _]?(minute|second|min|sec)\b|/ ?(min|minute|sec|s)\b|\b[rtqi]p[ms]\b|perminute|persecond|requests? rate|token rate|daily rate[- ]limit|throttl"
+    r"|(retry|try again) (in|after) (about )?\d|retry after|per-minute|请求频率|每分钟"
 )
 RATE: Final = _rule(
     "rate-limit",
@@ -99,8 +123,8 @@ OVERFLOW: Final = _rule(
     rf"{_LONG}\b.{{0,70}}\b(context|n_ctx|context_length|max_model_len|max_seq_len|max_position|model_max_length)",
     r"(maximum|max|model|models?|available|supported) (allowed |input |model |total )?(context|prompt|sequence|input)([- _](length|window|size|tokens?|limit))",
     r"maximum model length|max[_ ]?(model|seq|sequence|input|prompt|total|position)\w*[_ ](len|length|tokens)\b.{0,60}(exceed|than|<|>|limit)",
-    rf"\b(prompt|input|inputs|message|messages|conversation|transcript|request|context|content|contents|query|payload|body|sequence|chat|history)\b( \w+){{0,3}} (is |are |was |were |has been |length )?{_LONG}(?! size for a)"
-    r"(?!.{0,60}(rate|image|pixel|mb\b|per minute|per day|budget|quota|time|retr))",
+    rf"\b(prompt|input|inputs|message|messages|conversation|transcript|request|context|content|contents|query|payload|body|sequence|chat|history)\b(?! (queue|took|takes?|is taking|was taking|has taken|timed|processing))( \w+){{0,3}} (is |are |was |were |has been |length )?{_LONG}(?! size for a)"
+    r"(?!.{0,60}(tool|block|rate|image|pixel|mb\b|per minute|per day|budget|quota|time|retr))",
     rf"\b(prompt|input|request|total|requested|number of|sum of)\b.{{0,15}}\btokens?\b.{{0,50}}{_LONG}",
     r"tokens?\b.{0,40}(exceed|larger|longer|greater|over|above|>=?)\W.{0,50}(limit|max|maximum|context|window|capacity|length|allowed|\d{4,})",
     r"\d+ tokens? ?>=? ?\d+|tokens? \+ max_new_tokens|range of input length|too many (input |prompt |total )?tokens(?!,? (please|per))|tokens? limit (exceed|reach)|exceed\w* .{0,20}token limit",
@@ -139,16 +163,16 @@ TRANSCRIPT: Final = _rule(
     r"system (message|role|prompt)s?\b.{0,50}(must|not supported|only|beginning|first|not allowed)|prefill|must (end|start|begin) with a?.{0,20}(user|assistant|system)|single[ -]?turn|user query found|no user (query|message)|only supports single",
     r"thought[_ ]?signature|(thinking|reasoning|redacted_thinking)[_ ](blocks?|contents?|items?|signature)|signature.{0,30}(thinking|invalid|block)|redacted_thinking|reasoning_content|item .{0,80}(reasoning|without its required|of type|not found)|without its required|encrypted[_ ]content|previous[_ ]response",
     r"(content|contents|text|message|messages|blocks?|parts|query|prompt|input)\b.{0,40}(non-?empty|must not be empty|(cannot|can not|should not|may not|must not) be (empty|blank|null|none)|is empty|are empty|not specified|non-whitespace|at least one|must have (at least|non)|too short|is required)",
-    r"(empty|blank|null) (content|message|messages|text|parts|prompt|user message|assistant message)|at least one (message|contents?|part)|invalid (type )?(for )?(message|content|messages|contents)\b|unsupported content|content (type|part)",
+    r"too short.{0,10}messages|unmarshal.{0,80}messages|assistant messages? at the end|only .{0,40}\broles?\b|(empty|blank|null) (content|message|messages|text|parts|prompt|user message|assistant message)|at least one (message|contents?|part)|invalid (type )?(for )?(message|content|messages|contents)\b|unsupported content|content (type|part)",
     r"\b(messages?|input|contents?)(\[|\.\[?|\$?\.)\d+|\$\.(messages|input|contents)|messages?\[|input\[\d|\$\.messages",
     r"(function|tool)[_ .]?(calls?|use)?[_ .]?(arguments|input|params)\b.{0,60}(json|valid|parse|format|dict|object|string)|arguments.{0,40}(must be|not|invalid).{0,20}json",
-    r"(not valid|invalid|malformed|parse|parsing|decode|decoding).{0,30}(json|unicode|utf-?8|surrogate)|surrogate|json (body|parse|decode)",
+    r"(not valid|invalid|malformed|parse|parsing|decode|decoding).{0,30}(json(?! (schema|payload))|unicode|utf-?8|surrogate)|surrogate|json (body|parse|decode)",
     rf"\b{PICTURE}\b.{{0,80}}\b(not? (be )?(support|process|valid|allow|available|accept|enabl|decod|load|found|a valid|download|open|read|fetch)\w*|doesnt support|unsupport\w*|couldnt|cannot|cant|unable|invalid|too (large|small|big|many)|exceed\w*|corrupt\w*|fail\w*|only (supported|available|allowed)|disabled|must be|at most|larger|dimension|requires?)",
     rf"(not? support(ed|s|ing)?|doesnt support|unsupported|no endpoints found that support|invalid|cannot|cant|could ?no?t|unable to|failed to|error|fail|not a|without|too many|unknown|(un)?able|only text)\b.{{0,50}}\b{PICTURE}\b",
-    r"not (a )?(multimodal|vision)|text[- ]only model|only supports? text|unsupported[ _](file|image|media)|(图片|图像|视频|音频|文件|附件|多模态).{0,25}(不支持|失败|无法|错误|过大|格式|无效|超)|不支持.{0,12}(图片|图像|视频|音频|多模态|文件)|(角色|消息).{0,15}(交替|顺序|错误|不合法|非法|必须|不能为空)|(內容|内容|消息|messages).{0,10}(不能为空|为空)",
+    r"(missing data|required).{0,30}\b(image|vision)|at most \d+ (image|picture|video|audio|file)|(image|picture|video|audio|file)s?\b.{0,60}(incompatible|not compatible)|not (a )?(multimodal|vision)|text[- ]only model|only supports? text|unsupported[ _](file|image|media)|(图片|图像|视频|音频|文件|附件|多模态).{0,25}(不支持|失败|无法|错误|过大|格式|无效|超)|不支持.{0,12}(图片|图像|视频|音频|多模态|文件)|(角色|消息).{0,15}(交替|顺序|错误|不合法|非法|必须|不能为空)|(內容|内容|消息|messages?).{0,10}(不能为空|为空|参数|格式|非法|错误)",
 )
 TEMPLATE: Final = re.compile(
-    r"jinja|chat[ _]template|raise_exception|prompt template|(render|rendering|apply|applying|execut\w+|generate parser).{0,30}(prompt|template|callexpression)|minja|parser for this template|template (error|syntax)"
+    r"(?<!-)jinja|at row \d+, column \d+|chat[ _]template|raise_exception|prompt template|(render|rendering|apply|applying|execut\w+|generate parser).{0,30}(prompt|template|callexpression)|minja|parser for this template|template (error|syntax)"
 )
 TEMPLATE_BROKEN: Final = re.compile(
     r"(parser|syntax) ?error|unknown (test|filter|function|statement|operator|object|tag)|unexpected (token|character|end)|undefined (variable|function|filter)|expected (identifier|closing|iterable|statement|token|expression|endfor|endif)"
@@ -170,9 +194,9 @@ MODEL: Final = _rule(
     "The model is not there, or not for this account",
     r"\b(model|models|model_?id|deployment|publisher model|inference profile|engine|endpoint)\b.{0,110}?\b(not[ _]found|does ?n[o']?t[ _]exist|does ?not exist|not exist|doesnt exist|no longer (available|supported|exist\w*|serv\w*|offered)|"
     r"(has been |is |was )?(deprecated|retired|decommissioned|discontinued|sunset|shut ?down|removed)|not (a )?valid|is(nt| not) (a )?(available|supported|valid|deployed|served|allowed|enabled|accessible|activated|recogni[sz]ed|on your|in your|part of|configured)|"
-    r"not (available|supported|deployed|served|enabled|activated|allowed|configured|permitted|open)|cannot be found|could not be found|unknown|not been (found|enabled|deployed|activated)|invalid|is disabled|(reached|at) (the |its )?end of|requires (a |an )?(subscription|paid|upgrade|approval|access)|access is denied)",
-    r"(unknown|invalid|no such|not found:?|nonexist\w*|non-?existent|unsupported|unrecogni[sz]ed|undefined|incorrect|unavailable|cannot find|could not find|couldnt find|missing|unable to find|no matching|illegal) (the |requested |provided )?(model|deployment|engine)\b",
-    r"invalid model|model[ _]not[ _](found|exist|open|available|supported|allowed)|models?/\S+ is not found|no models? (loaded|available|found|named|specified|with)|no endpoints? (found|available)|no allowed providers|no provider|provider not provided|no instances? available for|no available channels?|not served by|try pulling it|lms load",
+    r"not (available|supported|deployed|served|enabled|activated|allowed|configured|permitted|open|running|started)|(is|has been) (paused|stopped)|cannot be found|could not be found|unknown(?! (error|reason|issue|exception|failure))|not been (found|enabled|deployed|activated)|is invalid|is disabled|(reached|at) (the |its )?end of|requires (a |an )?(subscription|paid|upgrade|approval|access)|access is denied)",
+    r"(unknown|invalid|no such|not found:?|nonexist\w*|non-?existent|unsupported|unrecogni[sz]ed|undefined|incorrect|unavailable|cannot find|could not find|couldnt find|missing|unable to find|no matching|illegal) (the |requested |provided )?(model|deployment|engine)\b(?! (output|response|reply|answer))",
+    r"invalid model|not a valid model|must provide a model|model (parameter |name )?(is )?required|no model (was )?(specified|provided|given|selected)|model[ _]not[ _](found|exist|open|available|supported|allowed)|models?/\S+ is not found|no models? (loaded|available|found|named|specified|with)|no endpoints? (found|available)|no allowed providers|no provider|provider not provided|no instances? available for|no available channels?|not served by|try pulling it|lms load",
     r"(does not|do not|dont|doesnt|not) have (access|permission|authorization|been granted access)|no access to|not (been )?(granted|given) access|(not|isnt) (authori[sz]ed|allowed|permitted|entitled|available|eligible)( to| for)? (to )?(use|access|call|invoke|perform|run|generate|make|this|your)|key not allowed|on-demand throughput|model identifier|access to (this |the )?(model|anthropic)|use case details|must be verified|verify organization|not subscribed",
     r"模型.{0,25}(不存在|未找到|不可用|不支持|已下线|未开通|无权|下架|找不到|无可用|错误|没有)|不存在的模型|无可用(渠道|模型)|没有可用(渠道|的渠道|模型)|无权(访问|使用|限)|没有权限|(未知|无效)的?模型|モデル.{0,20}(見つかり|存在しません|ありません)|모델.{0,15}(찾을 수|존재하지)|(modelo|modèle|modell|модель).{0,40}(no (existe|encontrado|disponible)|não (existe|encontrado)|introuvable|nexiste|nicht (gefunden|verfügbar|vorhanden)|existiert nicht|не (найден|существ|доступ))",
 )
@@ -185,14 +209,14 @@ PLACE: Final = _rule(
 ACCOUNT: Final = _rule(
     "config",
     "The account is not allowed to do this",
-    r"(account|organi[sz]ation|workspace|project|user|tenant|team)\b.{0,50}\b(disabled|deactivated|suspended|banned|terminated|blocked|locked|not (been )?(active|activated|found|exist|verified|permitted|allowed)|deleted|closed|frozen|archived)",
+    r"(account|organi[sz]ation|workspace|project|user|tenant|team)\b.{0,50}\b(disabled|deactivated|suspended|banned|terminated|blocked|locked|restricted|not (been )?(active|activated|found|exist|verified|permitted|allowed)|deleted|closed|frozen|archived)",
     r"permission[ _]?(denied|error)|access[ _]?(denied|terminated)|insufficient[ _](permission|scope|privilege)|does not have (the )?.{0,30}permission|not have permission|service[ _]disabled|has not been used in project|api is (not enabled|disabled)|is disabled\. enable|ip (address )?.{0,40}(not (allowed|authori[sz]ed|whitelist|permitted)|block|restrict)|no guardrail|guardrail restrictions|data policy|not on the allow ?list",
     r"账[号户].{0,15}(封禁|禁用|冻结|停用|异常|锁定|注销)|用户.{0,8}(封禁|禁用)|封禁|实名认证|白名单",
 )
 FEATURE: Final = _rule(
     "config",
     "The server can't do what the settings ask for",
-    r"(doesnt|does not|dont|do not|not|no endpoints found that|cannot) support(ed)?\b.{0,40}\b(tools?\b|tool[_ ](use|call\w*|choice)|function[_ ]call\w*|functions?\b|stream\w*|reasoning|thinking|effort|system|developer|temperature|json|response_format|structured|parallel|parameter|logprobs|stop)",
+    r"(doesnt|does not|dont|do not|not|no endpoints found that|cannot) support(ed)?\b.{0,40}\b(tools?\b|tool[_ ](use|call\w*|choice)|function[_ ]call\w*|functions?\b|chat\b|generate\b|completions?\b|stream\w*|reasoning|thinking|effort|system|developer|temperature|json|response_format|structured|parallel|parameter|logprobs|stop)",
     r"(tools?|function calling|tool[_ ](use|call\w*|choice)|functions|stream(ing)?|reasoning\w*|thinking|effort|temperature|top_p|parallel_tool_calls|response_format|stream_options|developer role)\b.{0,50}\b(not (currently )?(support|available|allowed|enabled|compatible)|unsupported|isnt supported|is not support|requires?|deprecated)",
     r"enable-auto-tool-choice|tool-call-parser|--jinja|enable.{0,20}(in the server|on the server)|requires --|unsupported (param|value|argument|option|operation|api version)|operation ?not ?supported|unsupported api version",
     r"requires more (system |gpu |video )?memory|not enough (system |gpu )?memory to load|(minimum|newer) version|please (upgrade|update) (ollama|your)",
@@ -202,20 +226,20 @@ PARAMETER: Final = _rule(
     "config",
     "A setting is not one that the server takes",
     r"(invalid|unsupported|unknown|unrecogni[sz]ed|unexpected|illegal|missing|extra|additional|required|not a valid|malformed) (\w+ ){0,3}?(parameter|param|argument|option|field|property|properties|key|header|value|schema|keyword|setting|body|inputs|name|format|type|json_schema|function|enum|tool|reasoning)s?\b",
-    r"(parameter|param|argument|option|field|property|temperature|top_p|top_k|n|stop|seed|penalty|logprobs|max_\w*tokens|budget_tokens|stream_options|tool_choice|response_format|schema|tools?|functions?|effort|verbosity|service_tier|thinking)\b.{0,70}\b(invalid|not (supported|allowed|permitted|recogni[sz]ed|valid|a valid|found)|unsupported|unknown|must be|must have|should be|is required|has to|must not|cannot|too (long|large|small|high|low|many)|extra|expected|out of range|may only|deprecated|exceeds?|at most|at least|missing|only)",
+    r"\bis (invalid|not valid|unsupported|not supported)\b|only works (in|with)|(parameter|param|argument|option|field|property|temperature|top_p|top_k|n|stop|seed|penalty|logprobs|max_\w*tokens|budget_tokens|stream_options|tool_choice|response_format|schema|tools?|functions?|effort|verbosity|service_tier|thinking)\b.{0,70}\b(invalid|not (supported|allowed|permitted|recogni[sz]ed|valid|a valid|found)|unsupported|unknown|must be|must have|should be|is required|has to|must not|cannot|too (long|large|small|high|low|many)|extra|expected|out of range|may only|deprecated|exceeds?|at most|at least|missing|only)",
     r"(extra (inputs|fields)|additional properties) (are |is )?not|unable to submit request|below minimum|above maximum|out of range|(expected|supported|allowed|valid|possible) (a )?(value|values|levels?|range|options?)|input should be|value_error|extra_forbidden|literal_error|does not match pattern|string should match|must (be|match) (one of|between|in|a|an|the)|not one of|no schema|参数.{0,15}(错误|无效|非法|不合法|有误|缺失|不支持)|无效的?参数",
-    hard=False,
 )
 GLITCH: Final = _rule(
     "unknown",
     "The model made something that the server could not use",
-    r"tool[_ ]use[_ ]failed|failed[_ ]generation|failed to call a function|tool call validation failed|parsing tool call|failed to parse (input|tool|function|output|model|the (model|tool|output))|malformed[_ ]function[_ ]call|output[_ ]parse|json[_ ]validate[_ ]failed|failed to (validate|generate) json|tool call .{0,20}parse|unexpected tool call",
-    r"failed to load (the )?model|model load(ing)? (failed|error)|error loading model|unable to load model",
+    r"(produced|generated|returned) (an )?invalid (content|output|json|tool)|tool[_ ]use[_ ]failed|failed[_ ]generation|failed to call a function|tool call validation failed|parsing tool call|failed to parse (input|tool|function|output|model|the (model|tool|output))|malformed[_ ]function[_ ]call|output[_ ]parse|json[_ ]validate[_ ]failed|failed to (validate|generate) json|tool call .{0,20}parse|unexpected tool call",
+    r"(failed|could not|unable|couldnt) (to )?load (the )?model|model load(ing)? (failed|error)|error loading model",
 )
 LOADING: Final = _rule(
     "transient",
     "The model is being loaded",
-    r"(model|server|engine|weights|instance|service|worker|endpoint)s?\b.{0,60}\b(is |are |was |still |currently |being |not )*(loading|starting( up)?|warming( up)?|initiali[sz]ing|booting|scaling up|pulling|downloading|cold start\w*|(not |isnt )(yet )?ready|spinning up|waking)\b",
+    r"(model|server|engine|weights|instance|service|worker|endpoint)s?\b.{0,60}\b(is|are|was|still|currently|being|not|isnt) (still |currently |being |now |yet |not )*"
+    r"(loading|loaded yet|starting( up)?|warming( up)?|initiali[sz]ing|initiali[sz]ed yet|booting|scaling up|pulled|pulling|downloading|downloaded|ready|spinning up|waking( up)?)\b",
     r"\bloading (the )?model|warming up|model (is )?(not ready|unloaded|loading)|模型.{0,8}加载中|正在加载|cold start",
 )
 BUSY: Final = _rule(
@@ -231,18 +255,26 @@ AWAY: Final = _rule(
     r"(connection|connect|connecting)\b.{0,30}\b(refused|reset|closed|aborted|error|failed|timed? ?out|terminated|lost|broken|termination)|econn\w+|etimedout|enotfound|eai_again|ehostunreach|epipe|socket hang ?up|broken pipe|reset by peer|\beof\b|upstream (connect|server|service|timed|prematurely|load|request timeout)|bad gateway|gateway ?time|no healthy|getaddrinfo|fetch failed|disconnected|dial tcp|i/o timeout|no route to host|unreachable|network (error|issue|connection|problem)",
     r"timed[- ]?out|time-?out (occurred|exceeded|while|after|expired|reached|waiting|error|of \d)|(request|gateway|read|connection|upstream|server|response|first token|api)[ _]time-?d?[ -]?out|deadline[ _]exceeded|took too long|context deadline|operation was (canceled|aborted|cancelled)|context canceled",
     r"(has |was |have )?(crashed|unexpectedly (stopped|terminated|exited|closed)|been terminated|process (has )?(terminated|exited|died|crashed|no longer running))|exit (code|status)|runner (has )?(stopped|terminated|process)|out of memory|\boom\b|cuda error|cublas|degraded|channel error|engine ?(dead|core|loop|process)|enginedead|asyncenginedead|model (was )?unloaded|being restarted|(is )?restarting|shutting down|shut down in progress|maintenance|outage",
-    r"no (available|healthy|active|ready|running|live) (\w+ )?(server|account|worker|replica|deployment|instance|node|backend|endpoint|pod|machine|target)s?|no (deployments?|servers?|workers?|accounts?|instances?|backends?|replicas?) (is |are )?(currently )?(available|ready|healthy)|token pool is empty|no server is available|all (providers|models|deployments|backends|channels|keys|accounts) (are )?.{0,20}(fail|unavailable|down|busy|exhaust|cool)",
+    r"no auth available|auth[ _]unavailable|no (available|healthy|active|ready|running|live) (\w+ )?(server|account|worker|replica|deployment|instance|node|backend|endpoint|pod|machine|target)s?|no (deployments?|servers?|workers?|accounts?|instances?|backends?|replicas?) (is |are )?(currently )?(available|ready|healthy)|token pool is empty|no server is available|all (providers|models|deployments|backends|channels|keys|accounts) (are )?.{0,20}(fail|unavailable|down|busy|exhaust|cool)",
     r"暂时(不可用|无法)|服务.{0,8}(不可用|异常|故障|中断|维护|超时)|稍后(再|重)?试|请重试|系统(错误|异常|繁忙)|内部错误|超时|网络(错误|异常)|しばらく|一時的|일시적|잠시 후|vorübergehend|momentanément|temporairement|temporalmente|temporariamente|временно|попробуйте позже|nicht verfügbar",
 )
-SORRY: Final = _rule(
-    "transient",
-    "The server can't answer now",
-    r"internal[ _]?(server )?(error|exception|failure)|server[ _](error|had an error|exception)|api[ _]error|unknown error occurred|unexpected (error|condition|exception)|something (went wrong|broke)|an error (has )?occurred|(please )?(try|retry)( \w+){0,3} (again|later|shortly|request)|try again|please retry|retry (your|the|this) request|service unavailable|unavailable|bad response|invalid response|provider returned error|system error|unhandled|exception|upstream",
-    hard=False,
+WRONG_URL: Final = re.compile(
+    r"unexpected endpoint|cannot (post|get|put)\b|invalid url|unknown (request )?url|no route|route\b.{0,40}not (found|exist)|(path|url) (was )?not found|unknown (path|endpoint|route)|method not allowed"
 )
+"""Nobody is at home at this address. That may be a mistake, or a server that is being replaced."""
+
+SORRY: Final = re.compile(
+    r"internal[ _]?(server )?(error|exception|failure)|server[ _](error|had an error|exception)|api[ _]error|unknown error occurred|unexpected (error|condition|exception)|something (went wrong|broke)|an error (has )?occurred|(please )?(try|retry)( \w+){0,3} (again|later|shortly|request)|try again|please retry|retry (your|the|this) request|service unavailable|unavailable|bad response|invalid response|provider returned error|system error|unhandled|exception|upstream"
+)
+"""Regrets that say nothing: believed only where nothing else is said."""
 
 REQUEST: Final = (OUTPUT_SETTING, OVERFLOW, REFUSED, GLITCH, TRANSCRIPT)
 """What is wrong with the request. It weighs most: the same request will fail again."""
 
 WEATHER: Final = (LOADING, BUSY, AWAY)
 SETTINGS: Final = (PLACE, FEATURE, ACCOUNT, KEY, MODEL)
+
+
+def spent(text: str) -> bool:
+    """What is used up does not come back within minutes."""
+    return SURELY_SPENT.search(text) is not None or (SPENT.found_in(text) and not PER_MINUTE.search(text))

@@ -165,7 +165,7 @@ class _Gateway:
         async with asyncio.TaskGroup() as tasks:
             for name in self._settings.agent.chain:
                 tasks.create_task(self._models[name].warm())
-            tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # before the first failure: on the loop it would take 60 ms
+            tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # at the first failure it would block the loop
             tasks.create_task(self._disown())
             tasks.create_task(self.dispatch.run())
             tasks.create_task(self._supervisor.run(children))

@@ -127,9 +127,7 @@ def _read(path: Path, bytes_max: int, what: str) -> str:
         with path.open("rb") as file:
             raw = file.read(bytes_max + 1)
     except OSError as error:
-        raise errors.Config(
-            f"{what} is to be read from {path}, but that fails: {error.strerror}. {secrets.what_helps(error)}"
-        ) from error
+        raise errors.Config(f"{what} is to be read from {path}, but that fails: {error.strerror}. {secrets.what_helps(error)}") from error
     if len(raw) > bytes_max:
         raise errors.Config(f"{what} is to be read from {path}, but that file is larger than {bytes_max} bytes. Make it shorter.")
     try:

@@ -120,9 +120,7 @@ def _read(path: Path, where: str) -> tuple[str, str]:
             mode = path.stat().st_mode
             raw = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
-        raise Config(
-            f"{where} is to be read from {path}, but that fails: {error.strerror}. {what_helps(error)}"
-        ) from error
+        raise Config(f"{where} is to be read from {path}, but that fails: {error.strerror}. {what_helps(error)}") from error
     if len(raw) > SECRET_BYTES_MAX:
         raise Config(f"{where} is to be read from {path}, but that file is too large for a key. Correct the path.")
     try:

@@ -115,7 +115,7 @@ class Telling:
         """What is left to show when nobody looks any more."""
         return [*self._rest(self._text), *self._held]
 
-    def _see(self, entry: Entry) -> Iterator[Said]:
+    def _see(self, entry: Entry) -> Iterator[Said]:  # noqa: C901 one case for each kind of entry
         match entry.body:
             case UserMessage() as body:
                 said = Said("you", _with_files(body.text, body.attachments))
@@ -135,10 +135,9 @@ class Telling:
                 yield from self._settle(body)
             case Question() as body:
                 yield Said("gateway", asked(entry.seq, body, lambda choice: choice))
-            case Notice(edits=0) as body:
-                yield Said("gateway", body.text)
-            case Notice():
-                pass  # it takes the place of one that said that a turn waits; here the answer says so
+            case Notice() as body:
+                if not body.edits:  # else it takes the place of one that said that a turn waits; here the answer says so
+                    yield Said("gateway", body.text)
             case _ as body:
                 yield from (Said("beside", line) for line in self._activity.told(body))
 

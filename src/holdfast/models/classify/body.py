@@ -28,6 +28,7 @@ _INSIDE: Final = (
 )  # fmt: skip
 _SCHEMAS: Final = re.compile(r"^type\.googleapis\.com/|^(error|object|null|none)$", re.IGNORECASE)
 _QUASI_CODE: Final = re.compile(r"""["'](?:code|type|status)["']\s*:\s*["']([\w.\- ]{3,80})["']""")
+_QUASI_MESSAGE: Final = re.compile(r"""['"]message['"]:\s*(?:"([^"]{1,2000})"|'([^']{1,2000})')""")
 _PAGE: Final = re.compile(r"^\s*(<!doctype html|<html|<head|<body|<\?xml|<center|<h1|<title)", re.IGNORECASE)
 _HEADING: Final = re.compile(r"<(?:title|h1|h2)[^>]*>(.*?)</(?:title|h1|h2)>", re.IGNORECASE | re.DOTALL)
 _SCRIPT: Final = re.compile(r"<(script|style)\b.*?(</\1>|$)", re.IGNORECASE | re.DOTALL)
@@ -134,6 +135,9 @@ def _text(text: str, found: Said, depth: int) -> None:
             inner = None
             for code in _QUASI_CODE.findall(text[:WORDS_CHARS_MAX]):
                 _code(code, found)
+            if match := _QUASI_MESSAGE.search(text[:WORDS_CHARS_MAX]):
+                _say(found, text[:start])
+                text = match[1] or match[2]
         if isinstance(inner, dict | list) and inner:
             _say(found, text[:start])
             _walk(inner, found, depth + 1)

@@ -21,6 +21,8 @@ _CHALLENGE: Final = re.compile(r"just a moment|checking your browser|challenge|e
 _OVERLOAD: Final = re.compile(r"overload|负载|过载")
 _RATE_SURELY: Final = re.compile(r"rate[-_ ]?limit|too many requests|throttl")
 _KEY_SURELY: Final = re.compile(r"(invalid|incorrect|expired|revoked|missing) (\w+ ){0,2}(api[-_ ]?key|credentials)")
+_OF_THE_REQUEST: Final = re.compile(r"badrequesterror|\berror code: 4(00|22)\b|invalid[_ ]argument\b")
+_OF_THE_SERVER: Final = re.compile(r"internal ?server ?(error|exception)|unexpected error|try your request again")
 _NOT_US: Final = re.compile(r"server error|internal error|upstream")
 _SAYS_NOTHING: Final = re.compile(r"request contains an invalid argument|client specified an invalid argument|invalid request|bad request")
 _TRANSCRIPT_PLACE: Final = re.compile(r"^(body\.|\$\.)?(messages|input|contents|content|prompt)\b")
@@ -116,6 +118,8 @@ def _broken(status: int, text: str, about: Said, *, worked_before: bool) -> Verd
         return _template(text)
     if status in {501, 505}:
         return _BY_STATUS[status]
+    if _OF_THE_REQUEST.search(text):  # a gateway wraps the answer of another server
+        return _bad_request(400, text, about, worked_before=worked_before)
     if words.SURELY_SPENT.search(text):
         return words.SPENT.verdict
     rule = first((*words.REQUEST, *words.WEATHER), text)
@@ -181,7 +185,8 @@ def _by_status(status: int, text: str, about: Said) -> Verdict:
             return _BY_STATUS[one]
         if one >= 500:
             return AWAY
-    return AWAY if status == 200 and words.SORRY.search(text) else UNCLEAR
+    regrets = words.SORRY if status == 200 else _OF_THE_SERVER
+    return AWAY if regrets.search(text) else UNCLEAR
 
 
 def _template(text: str) -> Verdict:

@@ -194,7 +194,8 @@ def _classified(clock: SystemClock) -> Classify:
     def classified(failure: RawFailure, _dialect: str, worked_before: bool) -> Failure:
         from holdfast.models.classify import classify  # noqa: PLC0415 - most starts meet no failure for a while
 
-        return classify(failure, worked_before=worked_before, now=clock.now())
+        found = classify(failure, worked_before=worked_before, now=clock.now())
+        return Failure("cut", reason=failure.why) if found.kind == "ok" else found  # the bytes look whole; whoever read them found them wanting
 
     return classified
 

@@ -195,7 +195,8 @@ def _classified(clock: SystemClock) -> Classify:
         from holdfast.models.classify import classify  # noqa: PLC0415 - most starts meet no failure for a while
 
         found = classify(failure, worked_before=worked_before, now=clock.now())
-        return Failure("cut", reason=failure.why) if found.kind == "ok" else found  # the bytes look whole; whoever read them found them wanting
+        # "ok": the bytes look whole, but whoever read them found them wanting
+        return Failure("cut", reason=failure.why) if found.kind == "ok" else found
 
     return classified
 

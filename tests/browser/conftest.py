@@ -12,10 +12,12 @@ When a test ends, no script of the page may have failed, its policy may have ref
 
 from __future__ import annotations
 
+import asyncio
 import importlib.resources
 import os
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -40,6 +42,8 @@ FLAGS: Final = (
     "--disable-sync",
 )
 WAIT_MS_MAX: Final = 20_000
+LOOK_S: Final = 0.02
+"""Between two looks at what does not stay. (Playwright's own become one a second.)"""
 EXPECTED_NOISE: Final = "Failed to load resource"
 """What the browser says of every request that a gateway which is away, or refuses, does not answer."""
 
@@ -117,8 +121,13 @@ class Chat:
     async def in_mid_answer(self, chars: int = 100) -> str:
         """Wait until so much of an answer is shown, and return it."""
         live = self.page.locator("article.answer.live .prose")
-        await expect(live).to_have_text(re.compile(rf"[\s\S]{{{chars}}}"))
-        return await live.inner_text()
+        deadline = time.monotonic() + WAIT_MS_MAX / 1000
+        while time.monotonic() < deadline:
+            for text in await live.all_inner_texts():
+                if len(text) >= chars:
+                    return text
+            await asyncio.sleep(LOOK_S)
+        raise AssertionError(f"no answer was seen while it was written: {await self.page.locator('#log').inner_text()}")
 
     async def findings(self) -> list[str]:
         """What axe-core finds serious or worse, with where. (What is evaluated so is under no policy.)"""

@@ -120,6 +120,20 @@ async def test_a_tool_that_must_not_run_twice_is_asked_about_and_can_be_checked(
     await expect(shown.page.locator("#demo-tool-state")).to_contain_text("up")
 
 
+async def test_who_kills_the_tool_server_and_then_the_gateway_is_told_of_both(shown: Shown) -> None:
+    tool = shown.page.locator("#demo-tool-state")
+    await shown.ask("Use the slow tool")
+    await expect(shown.owed).to_have_text("Still owed: the result of demo__slow.")
+    before = await tool.inner_text()
+    await shown.button(TOOL).click()
+    await shown.button(GATEWAY).click()
+    await shown.demo.gateway(2)
+    await expect(tool).to_contain_text("up")
+    assert await tool.inner_text() != before
+    await expect(shown.button(TOOL)).not_to_have_attribute("aria-disabled", "true")
+    await expect(shown.news).to_contain_text("Finished.")
+
+
 async def test_a_model_that_is_away_is_waited_for_also_by_the_next_process(shown: Shown) -> None:
     state = shown.page.locator("#demo-model-state")
     await shown.ask(STORY)

@@ -84,6 +84,16 @@ async def test_a_login_needs_the_pages_own_origin(site: Any) -> None:
         assert (await site.client.post("/v1/login", json={"code": code}, headers=site.own)).status_code == 200
 
 
+async def test_a_request_with_two_lengths_is_refused_and_nothing_after_it_is_read(site: Any) -> None:
+    cookie = await site.log_in()
+    head = f"host: 127.0.0.1\r\ncookie: {cookie}\r\nx-holdfast: 1\r\n"
+    hidden = f"GET /v1/status HTTP/1.1\r\n{head}\r\n"
+    answer = await site.raw(
+        f"POST {MESSAGES} HTTP/1.1\r\n{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}".encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1") == 1
+
+
 async def test_two_hosts_are_none(site: Any) -> None:
     for hosts in (b"host: 127.0.0.1\r\nhost: evil.example\r\n", b"host: evil.example\r\nhost: 127.0.0.1\r\n"):
         answer = await site.raw(b"GET / HTTP/1.1\r\n" + hosts + b"connection: close\r\n\r\n")

@@ -3,6 +3,7 @@
 The Unix socket has its mode. The port can be reached by every program on this machine, by every page that is open in a browser on it, and, where it is
 served to others, by everybody. So, in this order:
 
+    one length            said twice, differently, a proxy and we could take the rest of a request for another one
     no upgrade            there is no WebSocket here
     `Host`                one of ours: a foreign name that leads here is DNS rebinding
     `Origin`              ours, wherever there is one; a POST without one needs a cookie (a browser always sends it)
@@ -65,6 +66,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, public: bool, shell: bool) -> Response | None:
         headers, method = Headers(scope=scope), scope["method"]
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return _refused(400, "A request says its length once: with `content-length`, or by coming in chunks.", {"connection": "close"})
         if "websocket" in headers.get("upgrade", "").lower():
             return _refused(400, "There is no WebSocket here. Events come from /v1/conversations/KEY/events.")
         if not self._is_own_host(headers):

@@ -122,10 +122,10 @@ class Panel {
     this.#about = about;
     this.#at = performance.now();
     this.#away = false;
-    for (const [what, { at, id }] of Object.entries(this.#asked)) {
+    for (const [what, { at, id, owed }] of Object.entries(this.#asked)) {
       if (id === this.#id(what) || !this.#id(what)) continue; // the same, or none yet
       delete this.#asked[what];
-      if (what === "tool") this.#tell(`Killed, and back after ${seconds((performance.now() - at) / 1000)}.`, why("tool", this.broken));
+      if (what === "tool") this.#tell(`Killed, and back after ${seconds((performance.now() - at) / 1000)}.`, why("tool", owed));
     }
     if (before && life(before).pid !== life(about).pid) this.#reborn();
   }
@@ -152,7 +152,7 @@ class Panel {
     const { button } = this.#cards[what];
     if (button.getAttribute("aria-disabled") === "true") return;
     this.broken = this.#story().owed;
-    this.#asked[what] = { at: performance.now(), id: this.#id(what) };
+    this.#asked[what] = { at: performance.now(), id: this.#id(what), owed: this.broken };
     if (what === "gateway") this.pressed = performance.now();
     if (what === "model") this.waited = this.broken.kind === "answer";
     if (what === "model") this.#tell("The model is away.", why("model", this.broken));

@@ -13,6 +13,7 @@ export class Events {
   #closed = false;
   #wake = () => {};
   #look = () => this.#seen();
+  #doubt = () => this.#connection?.abort(); // made anew at once where the gateway is on this machine
 
   // `hears` has: `last()` the seq to go on after; `entry`, `writing`, `standing`, `list` for what comes; `open()` and `away()` for the
   // connection; `loggedOut()`.
@@ -21,6 +22,7 @@ export class Events {
     this.#hears = hears;
     document.addEventListener("visibilitychange", this.#look);
     addEventListener("online", this.#look);
+    addEventListener("offline", this.#doubt);
     this.#run();
   }
 
@@ -28,6 +30,7 @@ export class Events {
     this.#closed = true;
     document.removeEventListener("visibilitychange", this.#look);
     removeEventListener("online", this.#look);
+    removeEventListener("offline", this.#doubt);
     this.#connection?.abort();
     this.#wake();
   }

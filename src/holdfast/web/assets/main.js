@@ -41,10 +41,16 @@ class Page {
   // What the buttons in the transcript do.
   #acts() {
     return {
-      choose: (seq, option) => this.#send(`/choose ${seq} ${option}`, []),
+      choose: (seq, option) => this.#choose(seq, option),
       edit: (key) => this.composer.restore(this.outbox.takeBack(key)),
       discard: (key) => this.outbox.takeBack(key),
     };
+  }
+
+  // Once, however often it is clicked.
+  #choose(seq, option) {
+    const chosen = ({ text, state }) => state !== "refused" && text.startsWith(`/choose ${seq} `);
+    if (!this.outbox.of(this.#conversation.name).some(chosen)) this.#send(`/choose ${seq} ${option}`, []);
   }
 
   #wire() {
@@ -234,6 +240,7 @@ class Page {
     }
     show($("earlier"), conversation.more);
     this.#stands();
+    this.view.follow();
     this.#cost = performance.now() - begun;
   }
 

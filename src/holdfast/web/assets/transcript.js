@@ -59,6 +59,8 @@ class Reader {
     const files = attachments.map(({ sha256, name, media_type }) => ({ sha256, name, media_type }));
     const type = text.startsWith("/") && !text.startsWith("//") ? "command" : "message";
     this.#put({ type, id, key, text: text.replace(/^\/\//, "/"), files, state, why, at });
+    const chosen = this.#questions.get(Number(/^\/choose (\d+) /.exec(text)?.[1]));
+    if (chosen && state !== "refused") chosen.pending = true;
   }
 
   live({ name, text, seen, stale }) {

@@ -18,7 +18,7 @@ export class View {
     copyCode(list);
     log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     latest.addEventListener("click", () => this.toEnd());
-    const grown = new ResizeObserver(() => this.#follow());
+    const grown = new ResizeObserver(() => this.follow());
     grown.observe(list.parentElement);
     grown.observe(log);
   }
@@ -48,7 +48,6 @@ export class View {
       this.#drawn.get(id).element.remove();
       this.#drawn.delete(id);
     }
-    this.#follow();
   }
 
   // Only this one has changed. False if it is not there yet.
@@ -67,7 +66,7 @@ export class View {
 
   toEnd() {
     this.#follows = true;
-    this.#follow();
+    this.follow();
   }
 
   #draw(item, quiet) {
@@ -92,7 +91,8 @@ export class View {
     show(this.latest, !this.#follows);
   }
 
-  #follow() {
+  // Whoever reads along is kept at the end: after each drawing, since what grows back within a frame is seen by no observer.
+  follow() {
     if (this.#follows) this.log.scrollTop = this.log.scrollHeight;
     else this.#scrolled();
   }

@@ -67,7 +67,7 @@ async def test_who_is_not_logged_in_is_told_how(chats: Any) -> None:
     chat = await chats.blank()
     await chat.page.goto(chat.origin)
     await expect(chat.page.get_by_role("heading", name="This browser isn’t logged in yet")).to_be_visible()
-    await expect(chat.page.get_by_text("holdfast login")).to_be_visible()
+    await expect(chat.page.get_by_text("holdfast login", exact=True).first).to_be_visible()
     assert "confidence" not in await chat.page.content()
     await chat.page.get_by_label("Or paste the link here").fill(await chat.link())
     await chat.page.get_by_role("button", name="Log in").click()

@@ -87,6 +87,8 @@ def test_a_conversation_gets_its_title_on_one_line() -> None:
     rename = Command(author="ann", id="t", name="title", args="  The sea,\n and why  ")
     assert reply_to(rename) == "This conversation is now called “The sea, and why”."
     assert reply_to(command("title")) == "Write /title and a name."
+    assert words.title("\u202eevil\u2066 \x1b[2J") == "evil [2J"
+    assert words.title("\U0001f468\u200d\U0001f680") == "\U0001f468\u200d\U0001f680"
 
 
 def test_of_files_that_nobody_reads_it_is_said_why() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.core.request import Request, User
 from holdfast.models import Endpoint, open_model
-from holdfast.models.wire import described, message_of
+from holdfast.models.wire import described, message_of, parsed
 from holdfast.ports import ModelFailed, RawFailure
 from holdfast.testing.dialects import STREAMS, Say
 from holdfast.testing.memory_files import MemoryFiles
@@ -134,3 +134,11 @@ async def failure_of(dialect: str, endpoint: Endpoint) -> RawFailure:
         await model.call(Request("", (User("Hi"),)), lambda _: None)
     await model.close()
     return caught.value.failure
+
+
+def test_half_a_character_is_no_reason_to_lose_an_event() -> None:
+    """Some servers cut a text between the two halves of an emoji."""
+    assert parsed(b'{"text": "\\ud83d"}') == {"text": "?"}
+    assert parsed(b'{"text": "\\ud83d\\ude00"}') == {"text": "\U0001f600"}
+    with pytest.raises(ValueError, match="Expecting"):
+        parsed(b'{"text": ')

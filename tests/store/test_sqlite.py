@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.entries import UserMessage
+from holdfast.core.entries import AssistantMessage, Usage, UserMessage
 from holdfast.errors import AlreadyRunning, Config, JournalFailed
 from holdfast.store.sqlite import SqliteJournal
-from holdfast.testing.contracts.journal_kit import ingest
+from holdfast.testing.contracts.journal_kit import claim_one, ingest
 
 
 @asynccontextmanager
@@ -71,3 +71,14 @@ async def test_a_journal_deleted_while_in_use_acknowledges_nothing_more(tmp_path
         (tmp_path / "journal.db").unlink()
         with pytest.raises(JournalFailed, match="deleted"):
             await ingest(journal, "b")
+
+
+async def test_what_nobody_could_read_is_not_appended(tmp_path: Path) -> None:
+    """An odd count of a provider once stood in the journal as `true`, where a number is read: the conversation was unreadable for good."""
+    journal = SqliteJournal.open(tmp_path)
+    lease = await claim_one(journal)
+    odd = AssistantMessage(n=1, seen=1, text="Yes.", usage=Usage(input_tokens=True))
+    with pytest.raises(ValueError, match="input_tokens"):
+        await journal.append(lease, 20.0, 1, facts=[odd])
+    assert len((await journal.read("a", 0)).entries) == 1
+    await journal.close()

@@ -56,11 +56,13 @@ def reply(t: Transcript, entry: Entry, world: World, now: float) -> str:
 
 
 TITLE_CHARS_MAX: Final = 80
+JOINER: Final = "\u200d"
+"""Holds the parts of one emoji together."""
 
 
 def title(text: str) -> str:
-    """The name of a conversation: on one line, and not too long."""
-    line = " ".join(text.split())
+    """The name of a conversation: on one line, not too long, and without signs that turn the words around them."""
+    line = "".join(char for char in " ".join(text.split()) if char.isprintable() or char == JOINER)
     return line if len(line) <= TITLE_CHARS_MAX else line[: TITLE_CHARS_MAX - 1] + "…"
 
 

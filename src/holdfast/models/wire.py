@@ -7,6 +7,7 @@ A library that stands between would lose what matters: bodies of errors, whether
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
@@ -251,10 +252,21 @@ def parsed(text: bytes | str) -> Any:
         value = msgspec.json.decode(text)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
+    except msgspec.DecodeError:
+        value = _mended(text)
     data = text.encode() if isinstance(text, str) else text
     if data.count(b"{") + data.count(b"[") > _NESTED_MAX and _depth(value) > _NESTED_MAX:
         raise ValueError(_TOO_DEEP)
     return value
+
+
+def _mended(text: bytes | str) -> Any:
+    """Texts cut in the middle of a character are common, halves of surrogate pairs as escapes: what was cut becomes U+FFFD. Raises `ValueError`."""
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 def _depth(value: Any) -> int:

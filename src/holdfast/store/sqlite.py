@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.entries import Entry, Fact, Intention, Question, encode
+from holdfast.core.entries import Entry, Fact, Intention, Question, decode, encode
 from holdfast.errors import HoldfastError, JournalFailed, JournalFull
 from holdfast.ports import (
     ALL,
@@ -132,8 +132,8 @@ class SqliteJournal:
         intentions: Sequence[Intention] = (),
         release: Release | None = None,
     ) -> Appended:
-        happened = [(body, encode(body)) for body in facts]
-        intended = [(body, encode(body)) for body in intentions]
+        happened = [(body, _readable(body)) for body in facts]
+        intended = [(body, _readable(body)) for body in intentions]
         asked = operations.Append(lease, now, wakes, happened, intended, release)
         return await self._writer.do(lambda db: operations.append(db, asked), ("append.before_commit",), _appended)
 
@@ -224,6 +224,13 @@ def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
 
 def _reader(file: Path) -> apsw.Connection:
     return apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+
+
+def _readable(body: Fact | Intention | Question) -> str:
+    """The body as it stands on disk. Raises `ValueError`, a bug of whoever made it, if nobody could read it there: it would be unreadable for ever."""
+    text = encode(body)
+    decode(text)
+    return text
 
 
 def _ingested(_: object) -> Sequence[str]:

@@ -21,7 +21,7 @@ TOKEN = re.compile(r"\b([a-z]+\d+\.\d+):")
 MARK = words.SENT_AGAIN
 LINES_OF_A_LONG_ANSWER = 20
 NOTICES = (
-    "gives no answer just now",
+    "has not answered for",
     "Stopped.",
     "A fresh start",
     "Shall I go on",

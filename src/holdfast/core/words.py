@@ -116,7 +116,7 @@ def waiting(route: Route, now: float) -> str:
     match route.kind:
         case "config":
             return (
-                f"{route.name} can't be used as it is configured{why}. Nothing is lost: I go on by myself when that is mended. "
+                f"{route.name} can't be used as it is configured{why}. {saved} when that is mended. "
                 f"Its owner finds it under [routes.{route.name}], and `holdfast check` says what to change."
             )
         case "quota":

@@ -196,7 +196,7 @@ async def test_the_world_of_a_conversation_is_its_chain_its_account_and_the_tool
     assert [(route.name, route.open) for route in world.routes] == [("main", True)]
     assert (world.attempts, world.account.key_holds_s) == (2, 60.0)
     assert world.policy.repeatable == {"demo__clock", "demo__counted", "demo__lookup", "demo__slow"}
-    await rig.weather.failed(GATE, "other", rig.clock.now(), Failure("rate-limit", 60.0, "refused"))
+    await rig.weather.failed(GATE, rig.clock.now(), Failure("rate-limit", 60.0, "refused"))
     (route,) = rig.hands.world(LEASE, 2).routes
     assert (route.open, route.why) == (False, "refused")
 

@@ -93,7 +93,7 @@ async def test_status_says_what_is_closed_and_why_and_a_retry_opens_it() -> None
     async with rig.running():
         await gateway.accept([_arrival(rig)])
         await asyncio.sleep(0.2)
-        await rig.weather.failed(GATE, "other", rig.clock.now(), Failure("rate-limit", 5000.0, "connection refused"))
+        await rig.weather.failed(GATE, rig.clock.now(), Failure("rate-limit", 5000.0, "connection refused"))
         status = await gateway.status()
         assert status["version"] == "1.0"
         (gate,) = status["gates"]

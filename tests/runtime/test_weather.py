@@ -21,9 +21,9 @@ def _weather(
     return Weather(journal, clock, lambda: draw, [GateSettings(G, fingerprint, places)], [row] if row else []), clock, journal
 
 
-async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient", conversation: str = "x") -> None:
+async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient") -> None:
     """A call of this conversation, begun only now, fails."""
-    await weather.failed(G, conversation, weather._clock.now(), Failure(kind, retry_after_s, why))
+    await weather.failed(G, weather._clock.now(), Failure(kind, retry_after_s, why))
 
 
 async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None:
@@ -79,8 +79,8 @@ async def test_calls_that_were_under_way_together_fail_together() -> None:
     weather, clock, journal = _weather()
     began = clock.now()
     clock.advance(1.0)
-    for name in "abcde":
-        await weather.failed(G, name, began, Failure("transient", reason="reset"))
+    for _ in range(5):
+        await weather.failed(G, began, Failure("transient", reason="reset"))
         clock.advance(0.1)
     assert journal.disk.gates[G].streak == 1
 
@@ -97,7 +97,7 @@ async def test_a_mistake_is_tried_every_five_minutes_and_when_a_person_writes_at
         if weather.is_open(G, "a"):
             async with weather.place(G, "a"):
                 calls += 1
-            await fail(weather, "no such model", kind="config", conversation="a")
+            await fail(weather, "no such model", kind="config")
     assert calls == 3
     weather.give_back("a")
     clock.advance(60.0)
@@ -148,14 +148,16 @@ async def test_how_long_a_gate_stays_closed_is_a_matter_of_the_failure(kind: Kin
 
 async def test_who_fails_while_others_get_through_is_at_fault_itself() -> None:
     weather, clock, _ = _weather()
-    await fail(weather, "reset", conversation="a")
+    assert not weather.missed(G, "a")
     clock.advance(200.0)
-    assert not weather.is_its_own(G, "a")
     await weather.succeeded(G, "b")
-    assert weather.is_its_own(G, "a")
-    assert not weather.is_its_own(G, "c")
+    clock.advance(1.0)
+    assert not weather.missed(G, "c"), "its first"
+    assert weather.missed(G, "a")
+    clock.advance(10.0)
+    assert not weather.missed(G, "a"), "nobody has got through since: it may be an outage"
     await weather.succeeded(G, "a")
-    assert not weather.is_its_own(G, "a")
+    assert not weather.missed(G, "a")
 
 
 async def test_a_provider_that_says_when_is_believed() -> None:

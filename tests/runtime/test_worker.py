@@ -121,7 +121,7 @@ async def test_a_held_step_goes_on_when_its_gate_closes_behind_it() -> None:
     async with rig.running():
         await rig.say("one")
         await asyncio.sleep(10)
-        await rig.weather.failed(GATE, "other", rig.clock.now(), Failure("rate-limit", 30.0, "another call was refused"))
+        await rig.weather.failed(GATE, rig.clock.now(), Failure("rate-limit", 30.0, "another call was refused"))
         await asyncio.sleep(120)
     assert (rig.model.cancelled, len(rig.model.requests)) == (0, 1)
     assert rig.shown()[-1] == "Through."

@@ -27,9 +27,6 @@ TOOL_WANTED: Final = Request(
     "Use your tools.", (User("What time is it in Lisbon? Call the TOOL current_time to find out."),), (ASKED_TOOL,)
 )
 
-_MANIFEST_FAILS: Final = "[🦚 Manifest M"
-"""Manifest says what is wrong as the answer of the model, with status 200."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -67,8 +64,6 @@ async def tried(dialect: str, endpoint: Endpoint, request: Request) -> Tried:
         except TimeoutError:
             failure = None if begun else RawFailure(f"{endpoint.base_url} sent nothing of an answer for {BEGIN_S_MAX:g} s")
             return Tried(loop.time() - at, shown[-1], whole=False, failure=failure)
-        if answer.text.startswith(_MANIFEST_FAILS):
-            return Tried(loop.time() - at, failure=RawFailure(answer.text, 200, body=answer.text))
         return Tried(loop.time() - at, answer.text, tuple(tool for tool, _ in answer.calls))
     finally:
         await model.close()

@@ -174,9 +174,9 @@ class Acts:
         reason = self._mask(failure.reason)
         if failure.kind in OWN:
             return Failed(failure=failure.kind, route=route.name, why=reason)
-        if failure.kind in MAY_BE_OWN and self._weather.is_its_own(route.gate, lease.conversation):
+        if self._weather.missed(route.gate, lease.conversation) and failure.kind in MAY_BE_OWN:
             return Failed(failure=failure.kind, route=route.name, why=reason, until=self._clock.now() + OWN_BACK_OFF_S)
-        await self._weather.failed(route.gate, lease.conversation, began, replace(failure, reason=reason))
+        await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
 
     async def _call_tool(self, transcript: Transcript, step: CallTool) -> Facts:

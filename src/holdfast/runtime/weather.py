@@ -60,9 +60,8 @@ class Weather:
             row = known.get(settings.name)
             if row is None or row.fingerprint != settings.fingerprint:
                 row = GateRow(settings.name, settings.fingerprint)
-            row = replace(
-                row, until=min(row.until, clock.now() + weather.wait_s_max(row.kind))
-            )  # the clock may have been set back meanwhile
+            latest = clock.now() + weather.wait_s_max(row.kind)  # the clock may have been set back meanwhile
+            row = replace(row, until=min(row.until, latest))
             self._gates[settings.name] = _Gate(row, settings.places, 1 if row.streak else settings.places)
         self._reserved: dict[str, str] = {}  # conversation -> gate
         self._pressing: set[str] = set()  # conversations in which a person has just written
@@ -188,21 +187,23 @@ class Weather:
             await self._journal.put_gate(gate.row)
             self._tell()
 
-    def is_its_own(self, name: str, conversation: str) -> bool:
-        """Did somebody else get through here since this conversation's own last call failed? Then the next failure is its own fault."""
-        gate, at = self._missed.get(conversation, ("", 0.0))
+    def missed(self, name: str, conversation: str) -> bool:
+        """This conversation's call has failed here. Did somebody else get through since its last one failed? Then the fault is its own.
+
+        Asked at each failure, so that an outage that begins after others got through is taken for one failure of its own at most, and then for an outage.
+        """
+        gate, at = self._missed.pop(conversation, ("", 0.0))
+        self._missed[conversation] = (name, self._clock.now())
+        if len(self._missed) > MISSED_MAX:
+            del self._missed[next(iter(self._missed))]
         return gate == name and self._gates[name].row.last_ok > at
 
-    async def failed(self, name: str, conversation: str, began: float, failure: Failure) -> None:
+    async def failed(self, name: str, began: float, failure: Failure) -> None:
         """A call through this gate, begun then, failed: close it, durably, and send away whoever waits in line.
 
         Calls that were under way together fail together: the first closes the gate, the others add nothing.
         """
         gate, now = self._gates[name], self._clock.now()
-        self._missed.pop(conversation, None)
-        self._missed[conversation] = (name, now)
-        if len(self._missed) > MISSED_MAX:
-            del self._missed[next(iter(self._missed))]
         if began < gate.row.tried <= now:
             return
         delay_s = weather.wait_s(failure, gate.row.streak + 1, self._draw())

@@ -17,8 +17,8 @@ import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
 from holdfast.core.entries import AssistantMessage, Choice, Delivered, ToolResult, ToolStarted, UserMessage
-from holdfast.testing.gateway_rig import CALLS_THE_CLOCK, CLOCK, SLOW, Parts, to
-from holdfast.testing.llama import Options, Script
+from holdfast.testing.gateway_rig import CALLS_THE_CLOCK, CLOCK, Parts, to
+from holdfast.testing.llama import Llama, Options, Script
 from holdfast.testing.process import GatewayProcess, effects_in, toolserver_table
 from holdfast.testing.tcp_proxy import TcpProxy
 from holdfast.testing.tool_rig import HttpServer
@@ -30,6 +30,8 @@ QUICKER: Final = Options(slow_ms=8, context_tokens=16_384)
 """Where the model has many tools' descriptions to read first. An answer takes some seconds all the same."""
 SLOWER: Final = Options(slow_ms=35)
 """Where an answer must not be finished before the page has come, or come back. (It tries every two seconds at least.)"""
+SLOWEST: Final = Options(slow_ms=120)
+"""Where the answer is waited for on a busy machine, and hurried once it was seen."""
 ANSWER: Final = " ".join(f"{letter}{number}" for letter in "abcdefgh" for number in range(15))
 """A hundred and twenty words, no two alike."""
 COUNTS: Final = Script(text=ANSWER, tool="t__count", arguments='{"key": "waves"}')
@@ -228,7 +230,7 @@ async def test_a_wire_that_breaks_and_comes_back_doubles_nothing(chats: Any, rea
         await judge(gateway, ["Tell me", "Are you there?"], chat)
 
 
-async def two_tabs(chats: Any, context: BrowserContext) -> tuple[Any, Any]:
+async def two_tabs(chats: Any, context: BrowserContext, llama: Llama) -> tuple[Any, Any]:
     """Both look on, and both write while the gateway is away; each knows what the other has not sent yet. Returns the tabs."""
     one = await chats.open(context)
     two = await chats.open(context, logged_in=True)
@@ -244,6 +246,10 @@ async def two_tabs(chats: Any, context: BrowserContext) -> tuple[Any, Any]:
     await two.say("From the second")
     await expect(one.mine).to_have_count(3)
     await back(one.gateway)
+    for tab in (one, two):
+        await expect(tab.away).to_be_hidden()
+    await one.in_mid_answer(10)  # it is being written anew while they look on
+    llama.hurry()
     return one, two
 
 
@@ -251,8 +257,9 @@ TABS_ASKED: Final = ("Tell me", "From the first", "From the second")
 
 
 async def test_two_tabs_and_a_kill_send_everything_once(chats: Any, real: Parts) -> None:
-    gateway = await chats.gateway(route("openai-chat", real.llama(SLOW, ASKS_THE_CLOCK).base_url))
-    await judge(gateway, TABS_ASKED, *await two_tabs(chats, await chats.context(**DESK)))
+    llama = real.llama(SLOWEST, ASKS_THE_CLOCK)
+    gateway = await chats.gateway(route("openai-chat", llama.base_url))
+    await judge(gateway, TABS_ASKED, *await two_tabs(chats, await chats.context(**DESK), llama))
 
 
 # --- controls: the same with a page that is wrong ------------------------------------------------------------------------------------------
@@ -305,10 +312,11 @@ async def test_a_page_that_doubles_something_is_found_out(chats: Any, real: Part
             body = body.replace(right, wrong)
         await route.fulfill(response=response, body=body)
 
-    gateway = await chats.gateway(route("openai-chat", real.llama(SLOWER, ASKS_THE_CLOCK).base_url))
+    llama = real.llama(SLOWEST, ASKS_THE_CLOCK)
+    gateway = await chats.gateway(route("openai-chat", llama.base_url))
     context = await chats.context(**DESK)
     await context.route("**/assets/*.js", plant)
     expect.set_options(timeout=7_000)
     with pytest.raises(AssertionError, match=bug.found):
-        await judge(gateway, TABS_ASKED, *await two_tabs(chats, context))
+        await judge(gateway, TABS_ASKED, *await two_tabs(chats, context, llama))
     assert planted == {right for rights in bug.planted.values() for right in rights}, "the page has changed: plant the bug elsewhere"

@@ -51,7 +51,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How it is served. `slow_ms` stops the process that long after every 2 ms of work, so that an answer lasts."""
+    """How it is served. `slow_ms` stops the process that long after every 2 ms of work, so that an answer lasts, until `Llama.hurry`."""
 
     context_tokens: int = 4096
     api_key: str = ""
@@ -67,6 +67,7 @@ class Llama:
         self._options = options or Options()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._throttle_pid = 0
 
     @property
     def base_url(self) -> str:
@@ -84,10 +85,18 @@ class Llama:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            self._port = int(_line(self._process).rpartition(b":")[2])
+            address, throttle_pid = _line(self._process).split()
+            self._port, self._throttle_pid = int(address.rpartition(b":")[2]), int(throttle_pid)
         except BaseException:
             self.kill()
             raise
+
+    def hurry(self) -> None:
+        """Be slow no longer: what had to be seen in mid-answer was seen."""
+        if self._process is not None and self._throttle_pid:
+            os.kill(self._throttle_pid, signal.SIGKILL)
+            os.kill(self._process.pid, signal.SIGCONT)
+            self._throttle_pid = 0
 
     def kill(self) -> None:
         """End it as a crash does, with its throttle: streams break off in mid-answer."""
@@ -213,12 +222,13 @@ def serve(model: str, port: int, options: Options) -> None:
         params.api_keys = [options.api_key]
     ready_r, ready_w = os.pipe()
     server_pid = os.getpid()
-    if options.slow_ms and os.fork() == 0:  # before the server has threads
+    throttle_pid = os.fork() if options.slow_ms else None  # before the server has threads
+    if throttle_pid == 0:
         os.read(ready_r, 1)
         _throttle(server_pid, options.slow_ms / 1000)
         os._exit(0)
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)  # noqa: T201 -- this is how its user learns the port
+    print(server.listening_address, throttle_pid or 0, flush=True)  # noqa: T201 -- this is how its user learns the port, and whom to end in `hurry`
     os.write(ready_w, b"x")
     sys.stdin.buffer.read()  # ends when whoever started this has closed it, or is gone
     os._exit(0)

@@ -72,7 +72,23 @@ async def test_another_configuration_forgets_the_weather_of_the_old_one() -> Non
     closed = GateRow(G, "f1", until=2e9, streak=9, since=1.0)
     weather, *_ = _weather(row=closed, fingerprint="f2")
     assert weather.is_open(G, "a")
+    assert weather.admits() == {G: 1}, "one call first: nobody knows yet whether it works"
+
+
+async def test_a_route_that_worked_before_lets_as_many_through_at_once_as_it_has_places() -> None:
+    weather, *_ = _weather(row=GateRow(G, "f1", last_ok=1.0))
     assert weather.admits() == {G: 8}
+
+
+async def test_a_route_that_was_never_tried_costs_one_call_if_it_is_configured_wrong() -> None:
+    weather, *_ = _weather()
+    async with weather.place(G, "a"):
+        assert not weather.is_open(G, "b")
+        with pytest.raises(GateClosed):
+            async with weather.place(G, "b"):
+                pass
+        weather.opened(G)
+        assert weather.is_open(G, "b")
 
 
 async def test_calls_that_were_under_way_together_fail_together() -> None:

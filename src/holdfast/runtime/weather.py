@@ -62,7 +62,8 @@ class Weather:
                 row = GateRow(settings.name, settings.fingerprint)
             latest = clock.now() + weather.wait_s_max(row.kind)  # the clock may have been set back meanwhile
             row = replace(row, until=min(row.until, latest))
-            self._gates[settings.name] = _Gate(row, settings.places, 1 if row.streak else settings.places)
+            proven = row.last_ok > 0 and not row.streak
+            self._gates[settings.name] = _Gate(row, settings.places, settings.places if proven else 1)
         self._reserved: dict[str, str] = {}  # conversation -> gate
         self._pressing: set[str] = set()  # conversations in which a person has just written
         self._missed: dict[str, tuple[str, float]] = {}  # conversation -> the gate that its own last call failed at, and when

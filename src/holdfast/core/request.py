@@ -72,11 +72,15 @@ Message = User | Assistant | Result
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Valid for the strictest provider: begins with the user, roles alternate, each call's result follows its answer, ends not with the assistant."""
+    """Valid for the strictest provider: begins with the user, roles alternate, each call's result follows its answer, ends not with the assistant.
+
+    `user` names the person who asks, the same for ever: `account:author`.
+    """
 
     instructions: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
+    user: str = ""
 
 
 SMALLER_MAX: Final = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class Endpoint:
     """Where a route leads. Times are in seconds; there is no limit on a whole answer. An empty key is sent as none.
 
-    `images`: it is shown pictures. `answer_tokens_max`: what an answer may have, where the dialect does not leave it to the model.
+    `images`: it is shown pictures. `answer_tokens_max`: what an answer may have, where the dialect does not leave it to the model. `headers` go with
+    every call, beside those of the dialect. `send_user`: the endpoint is told who asks.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Endpoint:
     idle_timeout_s: float = 120.0
     images: bool = False
     answer_tokens_max: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    send_user: bool = False
 
 
 def open_model(dialect: str, endpoint: Endpoint, files: Files) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,8 +30,8 @@ class Route:
     shown: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def ask(self, *messages: Message, tools: tuple[Tool, ...] = (), instructions: str = "Be brief.") -> Answer:
-        return await self.model.call(Request(instructions, messages or (User("Hi"),), tools), self._show)
+    async def ask(self, *messages: Message, tools: tuple[Tool, ...] = (), instructions: str = "Be brief.", user: str = "") -> Answer:
+        return await self.model.call(Request(instructions, messages or (User("Hi"),), tools, user), self._show)
 
     async def wait_for_shown(self, text: str) -> None:
         while text not in self.shown:
@@ -52,12 +53,23 @@ class Route:
 
 
 @asynccontextmanager
-async def route_to(script: Script, dialect: str = "openai-chat", path: str = "/v1", **settings: Any) -> AsyncIterator[Route]:
-    """A route to a stub with this script. `settings` are those of `Endpoint`."""
-    async with StubProvider(script) as stub:
-        given = {"name": "main", "model": "m", "api_key": KEY, "first_event_timeout_s": 20.0, "idle_timeout_s": 20.0, **settings}
+async def route_to(
+    script: Script,
+    dialect: str = "openai-chat",
+    path: str = "/v1",
+    *,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    **settings: Any,
+) -> AsyncIterator[Route]:
+    """A route to a stub with this script, which it knows by the name `host`. `settings` are those of `Endpoint`."""
+    async with StubProvider(script, tls=tls) as stub:
+        patience = {"first_event_timeout_s": 20.0, "idle_timeout_s": 20.0}
+        base_url = stub.base_url.removesuffix("/v1").replace("127.0.0.1", host) + path
         files = MemoryFiles()
-        model = open_model(dialect, Endpoint(base_url=stub.base_url.removesuffix("/v1") + path, **given), files)
+        model = open_model(
+            dialect, Endpoint(**{"name": "main", "base_url": base_url, "model": "m", "api_key": KEY, **patience, **settings}), files
+        )
         try:
             yield Route(model, stub, files)
         finally:

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -136,8 +137,9 @@ class StubProvider:
     `hits` are the requests so far, `connections` counts those they came on, `left` those that clients closed while they were being answered.
     """
 
-    def __init__(self, script: Script, port: int = 0) -> None:
+    def __init__(self, script: Script, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._script = _scripted(script)
+        self._tls = tls
         self._port = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -148,10 +150,10 @@ class StubProvider:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=2**26)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=2**26, ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

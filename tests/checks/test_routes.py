@@ -131,7 +131,17 @@ async def test_lm_studio_answers_any_name_with_what_is_loaded() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['<tool_call>{"name": "current_time"}</tool_call>', '{"name": "current_time", "arguments": {}}', 'current_time(place="Lisbon")']
+    "text",
+    [
+        '<tool_call>{"name": "current_time"}</tool_call>',
+        '{"name": "current_time", "arguments": {}}',
+        'current_time(place="Lisbon")',
+        '[TOOL_CALLS] [{"name": "current_time"}]',
+        "<function=current_time></function>",
+        '```json\n{"name": "current_time"}\n```',
+        '<|python_tag|>{"name": "current_time"}',
+        "<\uff5ctool\u2581calls\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>current_time\n{}",
+    ],
 )
 async def test_a_tool_call_that_is_written_as_text_is_warned_of(text: str) -> None:
     async with StubProvider(model_servers.ollama({"small": 8192}, chat=answering(text))) as stub:
@@ -248,6 +258,21 @@ async def test_a_home_made_certificate_is_told_from_one_that_is_trusted(pem: tup
     assert (refused.level, refused.away) == ("error", False)
     assert refused.what.endswith("can't be trusted.") and refused.mend == "Start the gateway with SSL_CERT_FILE=/path/to/the/authority.pem"
     assert named(trusted, "route.certificate").what.endswith("ends in 4 days.")
+
+
+async def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://us:s3cret@127.0.0.1:1")
+    (finding,) = await check_route(subject("https://models.example/v1", "m"))
+    assert (finding.what, finding.away) == ("models.example can't be reached through the proxy.", True)
+    assert finding.cause == "models.example can't be reached through the proxy 127.0.0.1:1: connection refused; is it running?"
+    assert finding.mend.startswith("Correct HTTPS_PROXY")
+
+
+async def test_a_file_of_authorities_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    (finding,) = await check_route(subject("https://127.0.0.1:1/v1", "m"))
+    assert (finding.level, finding.what, finding.away) == ("error", "127.0.0.1:1 can't be reached from here.", False)
+    assert finding.cause.startswith("SSL_CERT_FILE is /nowhere.pem, which can't be read")
 
 
 @pytest.mark.needs("openssl")

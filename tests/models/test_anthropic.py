@@ -129,6 +129,25 @@ async def test_tokens_read_from_and_written_to_the_cache_are_tokens_too(to: Open
     assert (await (await to(Reply(http(b"".join(body))), "anthropic")).ask()).usage == Usage(input_tokens=325, output_tokens=7)
 
 
+async def test_counts_that_come_again_at_the_end_are_not_counted_twice(to: Open) -> None:
+    """Anthropic repeats them there; others know them only then, and begin with zero."""
+    counts = {"input_tokens": 5, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 320, "output_tokens": 1}
+    for first in (counts, {"input_tokens": 0, "output_tokens": 0}):
+        start_ = {"type": "message_start", "message": {"usage": first}}
+        end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": counts | {"output_tokens": 7}}
+        body = map(named, (start_, start(0, {"type": "text", "text": "Hi"}), end, {"type": "message_stop"}))
+        assert (await (await to(Reply(http(b"".join(body))), "anthropic")).ask()).usage == Usage(input_tokens=325, output_tokens=7)
+
+
+async def test_a_beta_that_the_owner_asks_for_stands_beside_ours(to: Open) -> None:
+    route = await to(
+        lambda hit: said(Say("Hi")) if "thinking" in hit.json else Reply(http(BOUND, 400)), "anthropic", headers={"Anthropic-Beta": "more"}
+    )
+    await route.ask()
+    betas = [hit.headers.get("anthropic-beta") for hit in route.stub.hits]
+    assert betas == ["more", "more,thinking-binding-controls-2026-08-01"]
+
+
 async def test_a_stop_without_a_reason_is_no_end(to: Open) -> None:
     whole = messages(Say("Hi"))
     failure = await (await to(Reply(http(b"".join([*whole[:-2], whole[-1]]))), "anthropic")).fails()

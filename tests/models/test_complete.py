@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from holdfast.core.entries import Usage
+from holdfast.core.request import Tool
 from holdfast.models import events, native
 from holdfast.ports import ModelFailed
 from holdfast.testing.dialects import STREAMS, Say, Stream, Think, Use, named
@@ -158,6 +159,39 @@ async def test_thousands_of_events_at_once_do_not_block_the_loop(
     assert len((await route.ask()).text) == 25_000
     other.cancel()
     assert turns > 5000
+
+
+CALL = '{"name": "get_time", "arguments": {"tz": "UTC"}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CALL,
+        f"<tool_call>\n{CALL}\n</tool_call>",
+        f"[TOOL_CALLS] [{CALL}]",
+        '<function=get_time>{"tz": "UTC"}</function>',
+        f"Let me see.\n```json\n{CALL}\n```",
+        f"<|python_tag|>{CALL}",
+        '<\uff5ctool\u2581calls\u2581begin\uff5c>get_time\n{"tz": "UTC"}<\uff5ctool\u2581calls\u2581end\uff5c>',
+        'get_time(tz="UTC")',
+    ],
+)
+async def test_a_tool_call_that_is_written_as_text_is_shown_as_text_and_is_none(
+    to: Open, dialect: str, stream: Callable[..., Stream], text: str
+) -> None:
+    route = await to(Reply(http(b"".join(stream(Say(*text))))), dialect)
+    answer = await route.ask(tools=(Tool("get_time", "Tells the time.", {"type": "object", "properties": {}}),))
+    assert (answer.text, answer.calls) == (text, ())
+    assert route.shown[-1] == text
+
+
+async def test_another_name_of_the_model_in_the_answer_is_no_obstacle(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    """As LiteLLM answers where it fell back by itself, from one event to the next."""
+    whole = [said.replace(b'"m"', b'"openai/backup"').replace(b'"stub"', b'"chat"') for said in stream(*WHOLE)]
+    whole[-1] = whole[-1].replace(b'"chat"', b'"azure/other"')
+    answer = await (await to(Reply(http(b"".join(whole))), dialect)).ask()
+    assert (answer.text.strip(), len(answer.calls)) == ("Let me see.", 2)
 
 
 # --- cut off --------------------------------------------------------------------------------------------------------------------------

@@ -149,16 +149,31 @@ async def test_usage_is_counted(to: Open) -> None:
     assert (await (await to(reply)).ask()).usage == Usage(input_tokens=12, output_tokens=34)
 
 
+async def test_usage_is_the_whole_prompt_and_what_was_counted_last(to: Open) -> None:
+    """Tokens from a cache are among those of the prompt; some servers count with every event, as they go."""
+    cached = usage(325, 7)
+    cached["usage"] |= {"prompt_tokens_details": {"cached_tokens": 300}, "prompt_cache_hit_tokens": 300, "prompt_cache_miss_tokens": 25}
+    reply = Reply(http(events(text("Hi") | {"usage": usage(325, 1)["usage"]}, finish() | {"usage": usage(325, 6)["usage"]}, cached)))
+    assert (await (await to(reply)).ask()).usage == Usage(input_tokens=325, output_tokens=7)
+
+
 @pytest.mark.parametrize("counted", [None, {}, {"prompt_tokens": "many"}, "text"])
 async def test_a_server_that_does_not_count_is_no_worse(to: Open, counted: Any) -> None:
     answer = await (await to(whole(text("Hi") | {"usage": counted}))).ask()
     assert (answer.text, answer.usage) == ("Hi", Usage())
 
 
-async def test_a_server_that_refuses_to_count_is_asked_again_without_and_never_again_with(to: Open) -> None:
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (400, b'{"error": {"message": "Unknown parameter: stream_options"}}'),
+        (422, b'{"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}'),
+    ],
+)
+async def test_a_server_that_refuses_to_count_is_asked_again_without_and_never_again_with(to: Open, status: int, refusal: bytes) -> None:
     def picky(hit: Hit) -> Reply:
         if "stream_options" in hit.json:
-            return Reply(http(b'{"error": {"message": "Unknown parameter: stream_options"}}', 400, "application/json"))
+            return Reply(http(refusal, status, "application/json"))
         return answering("Well.")
 
     route = await to(picky)

@@ -142,6 +142,13 @@ async def test_an_answer_cut_inside_a_call_is_a_failure(to: Open) -> None:
     await (await to(said(Say("Hm."), Use("t", '{"a": 1'), stop="max_output_tokens"), DIALECT)).fails()
 
 
+async def test_tokens_read_from_the_cache_are_among_those_of_the_prompt(to: Open) -> None:
+    counts = {"input_tokens": 325, "input_tokens_details": {"cached_tokens": 300}, "output_tokens": 7, "total_tokens": 332}
+    assert (await (await to(ending(output=[item(0, Say("Hi"))], usage=counts), DIALECT)).ask()).usage == Usage(
+        input_tokens=325, output_tokens=7
+    )
+
+
 async def test_a_failed_response_is_a_failure_that_says_why(to: Open) -> None:
     failed = {"type": "response.failed", "response": {"status": "failed", "error": {"code": "server_error", "message": "overloaded"}}}
     failure = await (await to(Reply(http(responses(Say("Hi"))[0] + named(failed))), DIALECT)).fails()

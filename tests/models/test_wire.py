@@ -1,7 +1,8 @@
-"""What becomes of a request that is refused, or reaches nobody, in every dialect."""
+"""What a request carries, what becomes of one that is refused or reaches nobody, and what counts as a sign of life, in every dialect."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 
@@ -9,12 +10,13 @@ import pytest
 
 from holdfast.core.request import Request, User
 from holdfast.models import Endpoint, open_model
-from holdfast.models.wire import described, message_of, parsed
+from holdfast.models.classify import classify
+from holdfast.models.wire import described, message_of, name_of_user, parsed
 from holdfast.ports import ModelFailed, RawFailure
-from holdfast.testing.dialects import STREAMS, Say
+from holdfast.testing.dialects import STREAMS, Say, named
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.model_rig import KEY, Open
-from holdfast.testing.stub_provider import CHUNKED, Reply, chunk, event, http
+from holdfast.testing.stub_provider import CHUNKED, Hit, Reply, chunk, event, http
 
 
 @pytest.fixture(params=sorted(STREAMS))
@@ -49,6 +51,80 @@ def test_an_error_is_described_by_its_own_name_and_its_first_cause() -> None:
     error.__cause__ = OSError(111, "Connection refused")
     assert described(error) == "RuntimeError: [Errno 111] Connection refused"
     assert described(ValueError()) == "ValueError"
+
+
+# --- what a request carries -------------------------------------------------------------------------------------------------------------
+
+
+def hello(dialect: str) -> Reply:
+    return Reply(http(b"".join(STREAMS[dialect](Say("Hello")))))
+
+
+async def test_the_owners_headers_go_with_every_call_and_change_nothing_else(to: Open, dialect: str) -> None:
+    plain = await to(hello(dialect), dialect)
+    tagged = await to(hello(dialect), dialect, headers={"X-LiteLLM-Tags": "chat, home", "x-tenant": "7"})
+    for route in (plain, tagged):
+        for _ in range(2):
+            await route.ask(user="web:anna")
+    for before, after in zip(plain.stub.hits, tagged.stub.hits, strict=True):
+        assert after.body == before.body
+        added = {"x-litellm-tags": "chat, home", "x-tenant": "7"}
+        assert dict(after.headers) == {**before.headers, "host": after.headers["host"], **added}
+
+
+async def test_of_two_headers_of_one_name_the_owners_is_sent(to: Open, dialect: str) -> None:
+    own = {
+        "Authorization": "Basic abc",
+        "X-Api-Key": "mine",
+        "Content-Type": "application/json; charset=utf-8",
+        "anthropic-version": "2099-01-01",
+    }
+    route = await to(hello(dialect), dialect, headers=own | {"User-Agent": "mine/1"})
+    await route.ask()
+    (hit,) = route.stub.hits
+    assert {name: hit.headers[name.lower()] for name in own} == own
+    assert hit.headers["user-agent"] == "mine/1"
+    assert KEY not in str(hit)
+
+
+async def test_a_secret_in_a_header_is_masked(to: Open, dialect: str) -> None:
+    said = Reply(
+        http(b'{"error": {"message": "You are s3cret-token, of chat."}}', 401, "application/json", {"x-echo": "Bearer s3cret-token"})
+    )
+    failure = await (await to(said, dialect, headers={"authorization": "Bearer s3cret-token", "x-tags": "chat"})).fails()
+    assert "s3cret" not in repr(failure)
+    assert "of chat" in failure.why  # what is no secret is left as it was
+
+
+WHO = {
+    "openai-chat": lambda body: body.get("user"),
+    "openai-responses": lambda body: body.get("user"),
+    "anthropic": lambda body: body.get("metadata", {}).get("user_id"),
+}
+
+
+async def test_who_asks_is_told_only_where_the_owner_wants_it(to: Open, dialect: str) -> None:
+    route = await to(hello(dialect), dialect, send_user=True)
+    silent = await to(hello(dialect), dialect)
+    for user in ("web:anna", ""):
+        await route.ask(user=user)
+        await silent.ask(user=user)
+    told, nobody = (hit.json for hit in route.stub.hits)
+    assert (WHO[dialect](told), WHO[dialect](nobody)) == ("web:anna", None)
+    assert [hit.json for hit in silent.stub.hits] == [nobody, nobody]
+    assert {name: value for name, value in told.items() if name not in {"user", "metadata"}} == nobody
+
+
+def test_a_long_name_is_cut_and_stays_the_same_and_ones_own() -> None:
+    """OpenAI takes 64 characters; a name in Matrix may have 255."""
+    endpoint = Endpoint(name="main", send_user=True)
+    anna, anne = (name_of_user(endpoint, f"matrix:@{'x' * 200}{name}:example.org") for name in ("anna", "anne"))
+    assert len(anna) == len(anne) == 64 and anna != anne
+    assert anna == name_of_user(endpoint, f"matrix:@{'x' * 200}anna:example.org")
+    assert name_of_user(endpoint, "x" * 64) == "x" * 64
+
+
+# --- refused, or reaching nobody --------------------------------------------------------------------------------------------------------
 
 
 def half(dialect: str) -> bytes:
@@ -142,3 +218,56 @@ def test_half_a_character_is_no_reason_to_lose_an_event() -> None:
     assert parsed(b'{"text": "\\ud83d\\ude00"}') == {"text": "\U0001f600"}
     with pytest.raises(ValueError, match="Expecting"):
         parsed(b'{"text": ')
+
+
+# --- signs of life ----------------------------------------------------------------------------------------------------------------------
+
+COMMENT = b": OPENROUTER PROCESSING\n\n"
+PINGS = {
+    "openai-chat": event({"id": "c1", "object": "chat.completion.chunk", "choices": []}),
+    "openai-responses": named({"type": "keepalive", "sequence_number": 1}),
+    "anthropic": named({"type": "ping"}),
+}
+
+
+def ticking(piece: bytes, count: int, every_s: float) -> tuple[bytes | asyncio.Event, ...]:
+    """The piece, so often, with so much time between."""
+    loop, pieces = asyncio.get_running_loop(), list[bytes | asyncio.Event]()
+    for number in range(count):
+        gate = asyncio.Event()
+        loop.call_later(number * every_s, gate.set)
+        pieces += [gate, chunk(piece)]
+    return tuple(pieces)
+
+
+@pytest.mark.parametrize("ping", [False, True])
+async def test_signs_of_life_are_no_beginning_of_an_answer(to: Open, dialect: str, ping: bool) -> None:
+    """However often they come: nothing is shown, which would open the route for all, and the first event is waited for no longer."""
+    sign = PINGS[dialect] if ping else COMMENT
+    route = await to(lambda _: Reply(CHUNKED, *ticking(sign, 40, 0.05), end="hang"), dialect, first_event_timeout_s=0.5)
+    await route.model.warm()
+    failure = await route.fails()
+    assert route.shown == []
+    assert failure.why.endswith("sent nothing of an answer for 0.5 s")
+    assert classify(failure, now=0.0).kind == "transient"
+
+
+@pytest.mark.parametrize("ping", [False, True])
+async def test_signs_of_life_before_the_answer_do_it_no_harm(to: Open, dialect: str, ping: bool) -> None:
+    said = PINGS[dialect] if ping else COMMENT
+    route = await to(Reply(http(said * 3 + b"".join(STREAMS[dialect](Say("Hello"))) + said)), dialect)
+    assert (await route.ask()).text == "Hello"
+    assert route.shown[0] == "" and route.shown[-1] == "Hello"
+
+
+@pytest.mark.parametrize("ping", [False, True])
+async def test_an_answer_that_stands_still_and_shows_signs_of_life_is_waited_for(to: Open, dialect: str, ping: bool) -> None:
+    whole = STREAMS[dialect](Say("Hel", "lo"))
+    at = next(number for number, said in enumerate(whole) if b'"lo"' in said)
+    sign = PINGS[dialect] if ping else COMMENT
+
+    def slow(_: Hit) -> Reply:
+        return Reply(CHUNKED, chunk(b"".join(whole[:at])), *ticking(sign, 24, 0.05), chunk(b"".join(whole[at:])), chunk(b""))
+
+    route = await to(slow, dialect, idle_timeout_s=0.5)
+    assert (await route.ask()).text == "Hello"

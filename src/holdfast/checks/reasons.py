@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from holdfast.checks.servers import USUAL_PORTS, Kind, Server, is_here
+from holdfast.checks.servers import USUAL_PORTS, Kind, Server
 from holdfast.invoked import command
+from holdfast.models.environment import is_here, proxy_for
 from holdfast.ports import RawFailure
 
 STARTS: Final[Mapping[Kind, str]] = {
@@ -115,6 +116,13 @@ def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
     told = failure.exception
     if "CERTIFICATE_VERIFY_FAILED" in told:
         return _certificate(target, told)
+    if told.startswith("Unusable: "):
+        return Reason(
+            f"{target.host} can't be reached from here.", told.removeprefix("Unusable: "), "Correct that variable of the environment"
+        )
+    if proxy_for(target.base_url):
+        mend = "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY    (or name the host in NO_PROXY, if no proxy leads there)"
+        return Reason(f"{target.host} can't be reached through the proxy.", failure.why, mend, away=True)
     if seen.near and is_here(target.base_url):
         url, server = next(iter(seen.near.items()))
         return Reason(

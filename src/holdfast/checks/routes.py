@@ -16,6 +16,7 @@ from holdfast.checks.servers import OLLAMA_LEAST_CONTEXT, Server
 from holdfast.checks.trial import ASKED_TOOL, GREETING, TOOL_WANTED, Tried, tried
 from holdfast.invoked import command
 from holdfast.models import Endpoint
+from holdfast.models.environment import is_here
 
 SHORT_CHARS_MAX: Final = 60
 ENOUGH_CONTEXT: Final = 8_192
@@ -23,7 +24,15 @@ ENOUGH_CONTEXT: Final = 8_192
 CERTIFICATE_DAYS_LEAST: Final = 14
 DAY_S: Final = 86_400
 
-_AS_TEXT: Final = (f'"{ASKED_TOOL.name}"', f"{ASKED_TOOL.name}(", "<tool_call", "<function", "[TOOL_CALLS]", "<|python_tag|>")
+_AS_TEXT: Final = (
+    f'"{ASKED_TOOL.name}"',
+    f"{ASKED_TOOL.name}(",
+    "<tool_call",
+    "<function",
+    "[TOOL_CALLS]",
+    "<|python_tag|>",
+    "<\uff5ctool\u2581",
+)
 """What a call looks like when a model writes it into its answer."""
 
 
@@ -65,7 +74,7 @@ async def diagnose(target: Target, one: Tried, key: str) -> Reason:
     """Look around, and say why the call failed."""
     assert one.failure is not None
     server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url, key))
-    here = server is None and not right and servers.is_here(target.base_url)
+    here = server is None and not right and is_here(target.base_url)
     near = await servers.near(servers.USUAL_PORTS) if here else {}
     return explain(target, one.failure, Seen(server, right, near))
 
@@ -181,7 +190,7 @@ def _tools_mend(reads: str, other: str, server: Server | None) -> str:
 def _safe(route: Subject, server: Server | None) -> Iterator[Finding]:
     """Does what is said travel safely?"""
     url = route.endpoint.base_url
-    if urlsplit(url).scheme == "http" and route.endpoint.api_key and not servers.is_here(url):
+    if urlsplit(url).scheme == "http" and route.endpoint.api_key and not is_here(url):
         what = f"The key and all conversations travel to {route.target.host} in the open."
         yield Finding(
             "warning",

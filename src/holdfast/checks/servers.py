@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import ssl
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx2
+
+from holdfast.models import environment
 
 Kind = Literal["Ollama", "LM Studio", "llama.cpp", "vLLM", "LiteLLM", "Manifest", ""]
 
@@ -92,7 +93,11 @@ async def look(base_url: str, key: str = "", model: str = "", timeout_s: float =
     """
     base = base_url.rstrip("/")
     root = base.removesuffix("/v1")
-    async with _client(key, timeout_s, base) as http:
+    try:
+        client = _client(key, timeout_s, base)
+    except environment.Unusable:
+        return None  # a call of the model says why
+    async with client as http:
         paths = {path: f"{root}{path}" for path in _PATHS} | {"models": f"{base}/models", "info": f"{base}/model/info"}
         replies = await asyncio.gather(*(_get(http, url) for url in paths.values()))
         server = identify({path: reply for path, reply in zip(paths, replies, strict=True) if reply is not None})
@@ -118,11 +123,12 @@ async def right_address(base_url: str, key: str = "") -> str:
     near = _meant(base_url)
     swap = {"http": "https", "https": "http"}
     far = [re.sub(r"^https?", lambda scheme: swap[scheme[0]], url) for url in near]
-    async with _client(key, LOOK_S, base_url) as http:
-        if found := await _serving(http, near):
-            return found
-    async with _client("", LOOK_S, base_url, trusting=True) as http:
-        return await _serving(http, far)
+    try:
+        known, unknown = _client(key, LOOK_S, base_url), _client("", LOOK_S, base_url, trusting=True)
+    except environment.Unusable:
+        return ""
+    async with known, unknown:
+        return await _serving(known, near) or await _serving(unknown, far)
 
 
 async def _serving(http: httpx2.AsyncClient, urls: list[str]) -> str:
@@ -135,14 +141,13 @@ async def _serving(http: httpx2.AsyncClient, urls: list[str]) -> str:
 
 
 def _client(key: str, timeout_s: float, url: str, *, trusting: bool = False) -> httpx2.AsyncClient:
-    """A client for this server. A proxy is never between us and this machine; certificates are judged as by the models' own client, if at all."""
+    """A client for this server, as the models' own is: with the same proxy, and the same authorities, if its certificate is judged at all."""
     headers = {"user-agent": "holdfast"}
     if key and "anthropic" in (urlsplit(url).hostname or ""):
         headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
     elif key:
         headers |= {"authorization": f"Bearer {key}", "x-api-key": key}
-    judged = False if trusting or url.startswith("http:") else httpx2.create_ssl_context()
-    return httpx2.AsyncClient(timeout=timeout_s, headers=headers, trust_env=not is_here(url), verify=judged)
+    return environment.client(url, trusting=trusting, timeout=timeout_s, headers=headers)
 
 
 async def _get(http: httpx2.AsyncClient, url: str, question: dict[str, str] | None = None) -> _Reply | None:
@@ -173,15 +178,6 @@ def _certificate_ends(response: httpx2.Response) -> float | None:
     tls = stream.get_extra_info("ssl_object") if stream is not None else None
     ends = (tls.getpeercert() or {}).get("notAfter") if tls is not None else None
     return ssl.cert_time_to_seconds(ends) if ends else None
-
-
-def is_here(url: str) -> bool:
-    """Does this URL lead to this machine, by a name that always does?"""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _meant(base_url: str) -> list[str]:

@@ -17,7 +17,7 @@ from holdfast.models import Endpoint
 from holdfast.models.attached import Said
 from holdfast.models.complete import answer, object_text
 from holdfast.models.native import Body, Kept, Native, Visible, kept_parts, mended
-from holdfast.models.wire import Broken, Connection
+from holdfast.models.wire import Broken, Connection, name_of_user
 from holdfast.ports import Answer, Files
 
 VERSION: Final = "2023-06-01"
@@ -46,11 +46,12 @@ class Messages:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._betas = [value for name, value in endpoint.headers.items() if name.lower() == "anthropic-beta"]
         self._drops = False
         """The provider checks whether anything before a thought has changed (our tools or instructions may), and is told to drop those thoughts."""
 
     def headers(self, body: Body) -> Mapping[str, str]:
-        return {"anthropic-beta": _DROPPING} if "thinking" in body else {}
+        return {"anthropic-beta": ",".join([*self._betas, _DROPPING])} if "thinking" in body else {}
 
     def body(self, request: Request, said: Mapping[int, Said]) -> Body:
         body: Body = {
@@ -63,6 +64,8 @@ class Messages:
             body["system"] = [{"type": "text", "text": request.instructions, **_CACHED}]
         if request.tools:
             body["tools"] = [{"name": tool.name, "description": tool.description, "input_schema": tool.schema} for tool in request.tools]
+        if user := name_of_user(self._endpoint, request.user):
+            body["metadata"] = {"user_id": user}
         if self._drops:
             body["thinking"] = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
         return body
@@ -126,6 +129,7 @@ class MessageReader:
         self._strange = False
         self._stop = ""
         self._usage: dict[str, int] = {}
+        self.begun = False
         self.complete = False
 
     def take(self, event: dict[str, Any]) -> None:
@@ -147,9 +151,10 @@ class MessageReader:
             case {"type": "message_stop"}:
                 self.complete = bool(self._stop)
             case {"type": str(kind)} if kind not in _KNOWN:
-                pass  # `ping`, and what is to come
+                return  # `ping`, and what is to come
             case _:
                 raise _strange(event)
+        self.begun = True
 
     def _start(self, index: int, block: dict[str, Any]) -> None:
         if index in self._blocks:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable
 from typing import Protocol
 
 from holdfast.core.request import Request
-from holdfast.ports import Answer
+from holdfast.ports import Answer, ModelFailed
 
 
 class Opened(Protocol):
@@ -33,7 +34,8 @@ class LazyModel:
         return await model.call(request, on_event)
 
     async def warm(self) -> None:
-        await self._opened()
+        with contextlib.suppress(ModelFailed):  # what is wrong is said by the call, which looks again
+            await self._opened()
 
     async def close(self) -> None:
         async with self._opening:

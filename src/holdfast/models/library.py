@@ -36,9 +36,8 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
-from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from holdfast.core.request import Assistant, Request, Result, Tool, User
@@ -47,7 +46,7 @@ from holdfast.models.attached import Said, what_is_said
 from holdfast.models.complete import answer, object_text
 from holdfast.models.events import Events
 from holdfast.models.visible import Shown
-from holdfast.models.wire import Broken, Connection, Exchange, refused
+from holdfast.models.wire import Broken, Connection, Exchange, name_of_user, refused
 from holdfast.ports import Answer, Files
 
 # Nobody asks the library what an answer cost: its price lists, loaded with the first model, take 4 MB and 20 ms.
@@ -71,7 +70,6 @@ class Chat:
         client = _Client(base_url="http://unused.invalid", api_key="unused", max_retries=0, http_client=self._connection.http)
         client.chat = SimpleNamespace(completions=SimpleNamespace(create=self._exchange))
         self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
-        self._settings = ModelSettings(max_tokens=endpoint.answer_tokens_max) if endpoint.answer_tokens_max else None
         self._asks_for_usage = True
 
     async def close(self) -> None:
@@ -97,12 +95,20 @@ class Chat:
         said = await what_is_said(request.messages, self._files, self._endpoint.images)
         messages = self._model.prepare_messages(_messages(request, said, self._endpoint.name), parameters)
         await asyncio.sleep(0)  # a long history takes milliseconds to convert, and as long again to send
-        async with self._model.request_stream(messages, self._settings, parameters) as stream:
+        async with self._model.request_stream(messages, self._settings(request), parameters) as stream:
             async for event in stream:
                 match event:
                     case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                         shown.add(text)
             return stream.get()
+
+    def _settings(self, request: Request) -> OpenAIChatModelSettings:
+        settings = OpenAIChatModelSettings()
+        if self._endpoint.answer_tokens_max:
+            settings["max_tokens"] = self._endpoint.answer_tokens_max
+        if user := name_of_user(self._endpoint, request.user):
+            settings["openai_user"] = user
+        return settings
 
     async def _exchange(self, **options: Any) -> Events:
         """Send the request that the library made, and give it the events to read."""

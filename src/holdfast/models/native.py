@@ -31,6 +31,8 @@ _REFUSALS: Final = {400, 404, 422}
 class Reader(Protocol):
     """Reads the events of one answer."""
 
+    begun: bool
+    """An event came that belongs to an answer. (A ping does not.)"""
     complete: bool
     """The terminal marker came: nothing can follow."""
 
@@ -104,8 +106,9 @@ class Native:
             async for event in events:
                 reader.take(event)
                 exchange.complete = reader.complete
-                exchange.heard()
-                visible.begin()
+                if reader.begun:
+                    exchange.heard()
+                    visible.begin()
                 if reader.complete:
                     exchange.ended()
                 if now() - worked_since > YIELD_AFTER_S:

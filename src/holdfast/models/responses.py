@@ -15,7 +15,7 @@ from holdfast.models import Endpoint
 from holdfast.models.attached import Said
 from holdfast.models.complete import answer, object_text
 from holdfast.models.native import Body, Kept, Native, Visible, kept_parts, mended
-from holdfast.models.wire import Broken, Connection
+from holdfast.models.wire import Broken, Connection, name_of_user
 from holdfast.ports import Answer, Files
 
 _DIALECT: Final = "openai-responses/1"
@@ -55,6 +55,8 @@ class Responses:
             ]
         if self._endpoint.answer_tokens_max:
             body["max_output_tokens"] = self._endpoint.answer_tokens_max
+        if user := name_of_user(self._endpoint, request.user):
+            body["user"] = user
         if self._includes:
             body["include"] = [_ENCRYPTED]
         return body
@@ -113,6 +115,7 @@ class ResponseReader:
         self._refused = False
         self._cut = False
         self._response: Item = {}
+        self.begun = False
         self.complete = False
 
     def take(self, event: dict[str, Any]) -> None:
@@ -131,10 +134,13 @@ class ResponseReader:
                 self._response = response
                 self._cut = kind == "response.incomplete"
                 self.complete = True
+            case {"type": str(kind)} if not kind.startswith("response."):
+                return  # a ping, and what is to come
             case {"type": str(kind)} if kind not in _KNOWN | _ENDS:
-                pass  # pieces of what comes whole at the end of its item, and what is to come
+                pass  # pieces of what comes whole at the end of its item
             case _:
                 raise _strange()
+        self.begun = True
 
     def _speak(self, place: Any, piece: str) -> None:
         """A piece of a message. Several messages of one answer are paragraphs of its text."""

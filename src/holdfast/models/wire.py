@@ -7,6 +7,7 @@ A library that stands between would lose what matters: bodies of errors, whether
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import socket
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -16,13 +17,19 @@ from typing import Any, Final, Literal
 import httpx2
 import msgspec
 
-from holdfast.models import Endpoint
+from holdfast.models import Endpoint, environment
 from holdfast.ports import ModelFailed, RawFailure
+from holdfast.secrets import MASKED_CHARS_MIN
+from holdfast.settings import SECRET_HEADER
 
 BODY_BYTES_MAX: Final = 64 * 1024
 _TAIL_BYTES_MAX: Final = 16 * 1024
 _HEAD_BYTES_MAX: Final = BODY_BYTES_MAX - _TAIL_BYTES_MAX
 _WHY_CHARS_MAX: Final = 300
+
+USER_CHARS_MAX: Final = 64
+"""What OpenAI takes; others take more."""
+_MARK_CHARS: Final = 32
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """What a server may send for one answer: a quarter of a million events. Nobody reads more, and memory ends."""
@@ -56,21 +63,46 @@ class Broken(Exception):
 
 
 class Connection:
-    """The HTTP of one route: its address, its key, and the connections that are used again."""
+    """The HTTP of one route: its address, its key, and the connections that are used again.
+
+    Of two headers of the same name, the owner's is sent. Raises `ModelFailed` if the environment names a proxy or a file that can't be used.
+    """
 
     def __init__(self, endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> None:
         self.endpoint = endpoint
         self.host = endpoint.base_url.partition("//")[2].partition("/")[0].rpartition("@")[2] or endpoint.name
         self.url = url
-        self.headers = {"content-type": "application/json", "accept": "text/event-stream", **headers}
-        self.http = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout_s),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
-            headers={"user-agent": "holdfast"},
-        )
+        own = {name.lower(): value for name, value in endpoint.headers.items()}
+        self.headers = {"content-type": "application/json", "accept": "text/event-stream", **headers, **own}
+        self.secrets = _secrets(endpoint.api_key, own)
+        self.proxy = environment.name_of(environment.proxy_for(url))
+        try:
+            self.http = environment.client(
+                url,
+                timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout_s),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+                headers={"user-agent": "holdfast"},
+            )
+        except environment.Unusable as unusable:
+            failure = RawFailure(f"{self.host} can't be reached: {unusable}", exception=f"Unusable: {unusable}")
+            raise ModelFailed(failure) from None  # what caused it may quote a password
 
     async def close(self) -> None:
         await self.http.aclose()
+
+
+def _secrets(key: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What is made unreadable in whatever a server says: providers like to repeat a key that they refuse (without the scheme before it)."""
+    given = [key, *(value.split()[-1] for name, value in headers.items() if SECRET_HEADER.search(name) and value.strip())]
+    return tuple(secret for secret in given if len(secret) >= MASKED_CHARS_MIN)
+
+
+def name_of_user(endpoint: Endpoint, user: str) -> str:
+    """Who asks, as the endpoint is told: "" if it is not. What is too long ends with a mark of the whole, so that nobody becomes another."""
+    if not endpoint.send_user or len(user) <= USER_CHARS_MAX:
+        return user if endpoint.send_user else ""
+    mark = hashlib.sha256(user.encode(errors="surrogatepass")).hexdigest()[:_MARK_CHARS]
+    return user[: USER_CHARS_MAX - _MARK_CHARS] + mark
 
 
 class Exchange:
@@ -78,7 +110,6 @@ class Exchange:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._secret = connection.endpoint.api_key
         self._first_event_timeout_s = connection.endpoint.first_event_timeout_s
         self._idle_timeout_s = connection.endpoint.idle_timeout_s
         self._deadline = now() + self._first_event_timeout_s
@@ -104,7 +135,8 @@ class Exchange:
         except TimeoutError as error:
             raise Broken(f"sent nothing for {self._first_event_timeout_s:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
-            raise Broken(f"can't be reached: {_plainly(error)}") from error
+            way = f" through the proxy {to.proxy}" if to.proxy else ""
+            raise Broken(f"can't be reached{way}: {_plainly(error)}") from error
         return self._response.status_code
 
     async def _read_error(self, response: httpx2.Response) -> None:
@@ -171,6 +203,8 @@ class Exchange:
                 return b"", True
             raise self._broken(error) from error
         self._keep(piece)
+        if self._begun and not self.complete:
+            self._deadline = now() + self._idle_timeout_s  # a comment or a ping is no part of an answer, but no silence either
         return piece, False
 
     def _broken(self, error: Exception | None) -> Broken:
@@ -211,13 +245,16 @@ class Exchange:
             headers = tuple((name, self._mask(value)) for name, value in self._response.headers.items())
         cause = broken.__cause__
         exception = self._mask(described(cause)) if cause is not None else ""
+        if exception and self._connection.proxy:
+            exception += f" (through the proxy {self._connection.proxy})"
         return ModelFailed(
             RawFailure(self._mask(f"{self._connection.host} {broken}"), status, headers, self.body(), broken.transport, exception)
         )
 
     def _mask(self, text: str) -> str:
-        """The text without the secret: providers like to repeat a key that they refuse."""
-        return text.replace(self._secret, "***") if self._secret else text
+        for secret in self._connection.secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 class _Parser:
@@ -300,6 +337,8 @@ def _plainly(error: BaseException) -> str:
                 return "its name is not known (DNS)"
             case httpx2.ConnectTimeout():
                 return "no connection in time"
+            case httpx2.ProxyError():
+                return f"it answered {cause}"
             case _:
                 cause = cause.__cause__ or cause.__context__
     return described(error)

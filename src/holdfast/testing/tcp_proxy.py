@@ -15,7 +15,8 @@ connection is reset; `swallow`: they go on, and the connection is reset when the
 
 
 class TcpProxy:
-    """Passes on what comes at `port` to `target_port`, both of 127.0.0.1. `delay_s` is added to each direction; `connections` counts."""
+    """Passes on what comes at `port` to `target_port`, both of 127.0.0.1. `delay_s` is added to each direction; `connections` counts, and
+    `heard` is what came on each of them."""
 
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
@@ -23,6 +24,7 @@ class TcpProxy:
         self.trouble: Trouble = ""
         self.delay_s = 0.0
         self.connections = 0
+        self.heard: list[bytearray] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,17 +56,19 @@ class TcpProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        trouble = self.trouble
+        trouble, heard = self.trouble, bytearray()
+        self.heard.append(heard)
         there: asyncio.StreamWriter | None = None
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 first = await reader.readuntil(b"\r\n\r\n")
+                heard += first
                 if trouble == "silent":
                     await asyncio.Event().wait()
                 if trouble != "reset":
                     back, there = await asyncio.open_connection("127.0.0.1", self.target_port)
                     there.write(first)
-                    await asyncio.gather(self._copy(reader, there), self._answer(back, writer, trouble))
+                    await asyncio.gather(self._copy(reader, there, heard), self._answer(back, writer, trouble))
             if trouble in {"reset", "swallow"}:
                 raw = writer.get_extra_info("socket")
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -79,11 +83,12 @@ class TcpProxy:
         if trouble == "cut":
             writer.write(await reader.readuntil(b"\r\n\r\n"))
             raise ConnectionResetError
-        await self._copy(reader, writer)
+        await self._copy(reader, writer, bytearray())
         raise ConnectionResetError  # the answer's end is the connection's
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: bytearray) -> None:
         while data := await reader.read(65_536):
+            heard += data
             await asyncio.sleep(self.delay_s)
             writer.write(data)
             await writer.drain()

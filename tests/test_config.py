@@ -46,6 +46,8 @@ replay = { "some_tool" = "always" }
 host = "127.0.0.1"
 port = 8420
 """
+A_CHAIN = 'the name of a chain, or a list of names of routes, such as ["main"]'
+A_PRICE = "a table of numbers from 0 to a million, such as { input = 0.5, output = 1.5 }"
 ROUTE = '[routes.main]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
 TOOL = '[tools.one]\ncommand = ["one"]\n'
 
@@ -236,7 +238,7 @@ def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
         (f"{TOOL}trust_anotations = true", "[tools.one] there is no setting 'trust_anotations' here. Did you mean 'trust_annotations'?"),
         (
             "[web]\nzzz = 1",
-            "[web] there is no setting 'zzz' here. The settings are: host, port, url, certificate, certificate_key, behind_proxy.",
+            "[web] there is no setting 'zzz' here. The settings are: host, port, url, certificate, certificate_key, behind_proxy, chain.",
         ),
     ],
 )
@@ -254,9 +256,14 @@ def test_an_unknown_setting_suggests_the_nearest_name(folder: Folder, text: str,
         ("data_dir = 1979-05-27", "data_dir must be text in quotes, on one line, not a date."),
         ('data_dir = ""', "data_dir must be text in quotes, on one line, not an empty text."),
         ('data_dir = "a\\u0000b"', "data_dir must be text in quotes, on one line, not the text 'a\\x00b'."),
-        ('[agent]\nchain = "main"', "[agent] chain must be a list of names of routes, such as [\"main\"], not the text 'main'."),
-        ("[agent]\nchain = []", '[agent] chain must be a list of names of routes, such as ["main"], not an empty list.'),
-        ("[agent]\nchain = [1]", '[agent] chain must be a list of names of routes, such as ["main"], but something in it is not.'),
+        ("[agent]\nchain = 3", f"[agent] chain must be {A_CHAIN}, not the number 3."),
+        ("[agent]\nchain = []", f"[agent] chain must be {A_CHAIN}, not an empty list."),
+        ("[agent]\nchain = [1]", f"[agent] chain must be {A_CHAIN}, but something in it is not."),
+        ("[agent]\nsummaries_chain = []", f"[agent] summaries_chain must be {A_CHAIN}, not an empty list."),
+        ("[chains]\nfast = 3", '[chains] fast must be a list of names of routes, such as ["main"], not the number 3.'),
+        ("chains = 3", 'chains must be a table of lists, such as [chains] with fast = ["main"], not the number 3.'),
+        (f"{ROUTE}price = {{ input = -1 }}", f"[routes.main] price must be {A_PRICE}, but something in it is not."),
+        (f"{ROUTE}price = {{ inptu = 1 }}", f"[routes.main] price must be {A_PRICE}, but something in it is not."),
         ("[agent]\ninstructions = true", "[agent] instructions must be text in quotes, not true."),
         (
             f"{ROUTE}idle_timeout_s = 0",
@@ -531,6 +538,61 @@ def test_the_schema_accepts_the_full_example_and_refuses_mistakes() -> None:
         f'{ROUTE}api_key = "{KEY}"',
         f"{ROUTE}zzz = 1",
         '[routes."a b"]',
-        "[agent]\nchain = []",
+        "[chains]\na = []",
     ):
         assert not validator.is_valid(tomllib.loads(mistake)), mistake
+
+
+# --- chains ---------------------------------------------------------------------------------------------------------------------------
+
+TWO = '[routes.main]\ndialect = "practice"\n[routes.small]\ndialect = "practice"\n'
+
+
+def test_a_chain_is_a_list_or_the_name_of_one_or_of_a_route(folder: Folder) -> None:
+    top = '[chains]\nfast = ["small", "main"]\n[agent]\nchain = "fast"\nsummaries_chain = "small"\nschedule_chain = ["main"]\n[web]\nchain = "main"\n'
+    read = folder.load(top + TWO)
+    assert (read.chain, read.summaries_chain, read.schedule_chain, read.web_chain) == (("small", "main"), ("small",), ("main",), ("main",))
+    assert read.chains == {"fast": ("small", "main")}
+    assert read.used_routes == ("small", "main")
+    plain = folder.load("")
+    assert (plain.chain, plain.summaries_chain, plain.schedule_chain, plain.web_chain) == (("main",), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            '[agent]\nchain = "fsat"\n[chains]\nfast = ["main"]\n',
+            "[agent] chain names 'fsat', but there is no such chain or route. Did you mean 'fast'?",
+        ),
+        ('[web]\nchain = ["other"]\n', "[web] chain names the route 'other', but there is no [routes.other]."),
+        ('[chains]\nfast = ["main", "main"]\n', "[chains] fast names the route 'main' twice."),
+        ('[chains]\nmain = ["small"]\n', "[chains] 'main' is the name of a route already."),
+        ('[chains]\ndefault = ["small"]\n', "[chains] 'default' is what people write to go back"),
+        ('[chains]\n"a b" = ["small"]\n', "[chains] 'a b' can't be a name"),
+        (
+            '[agent]\ntime_zone = "Europe/Berln"\n',
+            "[agent] time_zone is 'Europe/Berln', which is not known here. Did you mean 'Europe/Berlin'?",
+        ),
+        ('[owner]\nnotify = ["telegram:a:1"]\n', "[owner] notify names 'telegram:a:1', but there is no such account here."),
+    ],
+)
+def test_what_can_not_be_a_chain_is_said(folder: Folder, text: str, sentence: str) -> None:
+    assert folder.refused(text + TWO).startswith(sentence)
+
+
+def test_a_header_that_looks_like_a_secret_is_given_by_reference_and_known_as_one(folder: Folder) -> None:
+    refused = folder.refused(ROUTE + 'headers = { authorization = "Bearer sk-hidden" }')
+    assert "authorization looks like a secret" in refused
+    assert "sk-hidden" not in refused
+    read = folder.load(ROUTE + 'headers = { x-litellm-tags = "chat", authorization = "env:TOKEN" }')
+    started = read.start({**ENVIRON, "TOKEN": "sk-hidden"})
+    assert started.routes["main"].headers == {"x-litellm-tags": "chat", "authorization": "sk-hidden"}
+    assert "sk-hidden" in started.known_secrets
+    other = read.start({**ENVIRON, "TOKEN": "sk-other"})
+    assert started.routes["main"].fingerprint != other.routes["main"].fingerprint
+
+
+def test_what_does_not_change_where_a_call_goes_changes_no_fingerprint(folder: Folder) -> None:
+    plain, priced = folder.load(ROUTE), folder.load(ROUTE + "price = { input = 1.0 }")
+    assert plain.routes["main"].fingerprint == priced.routes["main"].fingerprint

@@ -28,6 +28,7 @@ from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.owner import Owner
 from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
@@ -38,7 +39,7 @@ from holdfast.web import door
 from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_page
-from holdfast.web.wire import door_path
+from holdfast.web.wire import ACCOUNT, NOTES, conversation_key, door_path
 from holdfast.wiring import endpoint, tool_server
 
 STOP_S_MAX: Final = 5.0
@@ -125,18 +126,18 @@ class _Gateway:
         self._supervisor = Supervisor(clock, random.random)
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
-        chain = tuple(
-            RouteSettings(name, f"route:{name}", models[name], route.context_tokens, route.sees, route.dialect)
-            for name, route in ((name, settings.routes[name]) for name in settings.agent.chain)
-        )
-        agent = AgentSettings(settings.agent.instructions, chain, _classified(clock))
+        agent = _agent(settings, models, _classified(clock))
         secrets = settings.known_secrets
         acts = Acts(
             agent, weather, {self._platform.account: self._platform}, tools, clock, followers.changed, lambda text: mask(text, secrets)
         )
         owner = uuid.uuid4().hex
         self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed)
-        self._gateway = LocalGateway(_version, journal, files, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock)
+        self._gateway = LocalGateway(
+            _version, journal, files, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock, acts, _day_began(settings)
+        )
+        told = Owner(tuple(_place(name) for name in settings.owner.notify), self._gateway.accept, clock)
+        weather.closed, acts.cut_short = told.closed, told.cut_short
 
     @classmethod
     async def build(cls, settings: config.Config, journal: SqliteJournal) -> _Gateway:
@@ -163,7 +164,7 @@ class _Gateway:
         children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
         children["page"] = self._serve_page
         async with asyncio.TaskGroup() as tasks:
-            for name in self._settings.agent.chain:
+            for name in self._settings.used_routes:
                 tasks.create_task(self._models[name].warm())
             tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # at the first failure it would block the loop
             tasks.create_task(self._disown())
@@ -190,6 +191,53 @@ class _Gateway:
             await model.close()
 
 
+def _agent(settings: config.Config, models: Mapping[str, Model], classify: Classify) -> AgentSettings:
+    """Who answers, as it is configured."""
+    routes = tuple(
+        RouteSettings(
+            name,
+            f"route:{name}",
+            models[name],
+            route.context_tokens,
+            route.sees,
+            route.dialect,
+            route.tools,
+            route.model or route.dialect,
+            (route.price.input, route.price.output),
+        )
+        for name, route in settings.routes.items()
+    )
+    return AgentSettings(
+        settings.agent.instructions,
+        routes,
+        classify,
+        settings.chain,
+        settings.chains,
+        {ACCOUNT: settings.web_chain} if settings.web_chain else {},
+        settings.summaries_chain,
+        settings.schedule_chain,
+    )
+
+
+def _place(name: str) -> tuple[str, str, str]:
+    """Where the owner is told something: the conversation, its account and its address."""
+    assert name == "web", "the configuration was checked"
+    return conversation_key(NOTES), ACCOUNT, NOTES
+
+
+def _day_began(settings: config.Config) -> Callable[[float], float]:
+    """When the day of an instant began, where the owner lives."""
+
+    def began(now: float) -> float:
+        from datetime import datetime  # noqa: PLC0415 - asked for by hand, now and then
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
+
+        zone = ZoneInfo(settings.agent.time_zone) if settings.agent.time_zone else None
+        return datetime.fromtimestamp(now).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+    return began
+
+
 def _classified(clock: SystemClock) -> Classify:
     def classified(failure: RawFailure, _dialect: str, worked_before: bool) -> Failure:
         from holdfast.models.classify import classify  # noqa: PLC0415 - most starts meet no failure for a while
@@ -212,9 +260,9 @@ def _version() -> str:
 
 
 def _say_ready(settings: config.Config, config_path: Path | None) -> None:
-    routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.agent.chain)
+    routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.chain)
     _say(f"Holdfast is ready. Model: {routes}.")
-    if all(settings.routes[name].dialect == "practice" for name in settings.agent.chain):
+    if all(settings.routes[name].dialect == "practice" for name in settings.chain):
         _say(f"Find your own model:    {command('init', config_path)}")
     _say(f"Talk in the terminal:   {command('chat', config_path)}")
     _say(f"Log another browser in: {command('login', config_path)}")

@@ -19,8 +19,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from holdfast import errors, secrets
+from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import INSTRUCTIONS_BYTES_MAX, NAME, SECRET_NAME, File, schema, schema_hook
+from holdfast.settings import INSTRUCTIONS_BYTES_MAX, NAME, SECRET_HEADER, SECRET_NAME, Chain, File, Names, Owner, schema, schema_hook
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
@@ -32,7 +33,11 @@ PORT_MAX: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the file says. `warnings` are sentences for the owner."""
+    """What the file says. `warnings` are sentences for the owner.
+
+    `chains` are those that can be chosen by name. The chains in use are spelled out: that of the agent, of summaries and of what was scheduled (empty: the
+    one that the conversation uses), and of the page.
+    """
 
     file: Path
     data_dir: Path
@@ -40,15 +45,35 @@ class Config:
     routes: Mapping[str, Route]
     tools: Mapping[str, ToolServer]
     web: Web
+    owner: Owner
+    chains: Mapping[str, tuple[str, ...]]
+    chain: tuple[str, ...]
+    summaries_chain: tuple[str, ...]
+    schedule_chain: tuple[str, ...]
+    web_chain: tuple[str, ...]
     warnings: tuple[str, ...] = field(default=())
+    header_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def used_routes(self) -> tuple[str, ...]:
+        """Those that some chain names."""
+        chains = (self.chain, self.web_chain, self.summaries_chain, self.schedule_chain, *self.chains.values())
+        return tuple(dict.fromkeys(name for chain in chains for name in chain))
 
     def start(self, environ: Mapping[str, str]) -> Config:
         """The same with the secrets and the instructions in it. Raises `errors.Config` for what is missing or can't be served by this version."""
         warnings: list[str] = []
-        routes = {name: self._started(name, route, environ, warnings) for name, route in self.routes.items()}
+        header_secrets: list[str] = []
+        routes = {name: self._started(name, route, environ, warnings, header_secrets) for name, route in self.routes.items()}
         tools = {name: self._reachable(name, server, environ, warnings) for name, server in self.tools.items()}
         return replace(
-            self, agent=self._instructed(environ), routes=routes, tools=tools, web=self._placed(environ), warnings=tuple(warnings)
+            self,
+            agent=self._instructed(environ),
+            routes=routes,
+            tools=tools,
+            web=self._placed(environ),
+            warnings=tuple(warnings),
+            header_secrets=tuple(header_secrets),
         )
 
     @property
@@ -57,12 +82,16 @@ class Config:
         keys = (route.api_key.value for route in self.routes.values() if route.api_key)
         variables = (value for server in self.tools.values() for name, value in server.env.items() if SECRET_NAME.search(name))
         headers = (secret.value for server in self.tools.values() for secret in server.secrets)
-        return (*keys, *variables, *headers)
+        return (*keys, *variables, *headers, *self.header_secrets)
 
-    def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str]) -> Route:
-        if route.api_key is None:
-            return route
-        return msgspec.structs.replace(route, api_key=self._resolved(route.api_key, f"[routes.{name}] api_key", environ, warnings))
+    def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str], header_secrets: list[str]) -> Route:
+        key = self._resolved(route.api_key, f"[routes.{name}] api_key", environ, warnings) if route.api_key else None
+        headers = dict(route.headers)
+        for header, text in route.headers.items():
+            if re.match(secrets.REFERENCE, text):
+                headers[header] = self._resolved(Secret(text), f"[routes.{name}] headers.{header}", environ, warnings).value
+                header_secrets.append(headers[header])
+        return msgspec.structs.replace(route, api_key=key, headers=headers)
 
     def _reachable(self, name: str, server: ToolServer, environ: Mapping[str, str], warnings: list[str]) -> ToolServer:
         key = self._resolved(server.api_key, f"[tools.{name}] api_key", environ, warnings) if server.api_key else None
@@ -144,13 +173,22 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     agent = _table(file, "agent", raw.get("agent", {}), Agent)
     routes = {name: _table(file, f"routes.{name}", table, Route) for name, table in _tables(file, "routes", raw)}
     tools = {name: _table(file, f"tools.{name}", table, ToolServer) for name, table in _tables(file, "tools", raw)}
+    routes = routes or {"main": Route(dialect="practice")}
+    chains = _Chains(file, routes, raw)
+    web = _table(file, "web", raw.get("web", {}), Web)
     config = Config(
         file=file,
         data_dir=secrets.expanded(data_dir, file.parent, environ),
         agent=agent,
-        routes=routes or {"main": Route(dialect="practice")},
+        routes=routes,
         tools=tools,
-        web=_table(file, "web", raw.get("web", {}), Web),
+        web=web,
+        owner=_table(file, "owner", raw.get("owner", {}), Owner),
+        chains=chains.named,
+        chain=chains.spelled_out("agent", "chain", agent.chain),
+        summaries_chain=chains.spelled_out("agent", "summaries_chain", agent.summaries_chain),
+        schedule_chain=chains.spelled_out("agent", "schedule_chain", agent.schedule_chain),
+        web_chain=chains.spelled_out("web", "chain", web.chain),
     )
     if {"instructions", "instructions_file"} <= raw.get("agent", {}).keys():
         raise _error(file, "agent", "has both instructions and instructions_file. Keep one of them.")
@@ -168,8 +206,76 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
         if server.url and server.env:
             raise _error(file, f"tools.{name}", "env goes with a command. A server at a url has its own environment.")
     _check_web(file, config.web)
-    _check_chain(file, agent.chain, config.routes)
+    _check_owner(file, config)
     return config
+
+
+class _Chains:
+    """The chains of the file, checked against its routes."""
+
+    def __init__(self, file: Path, routes: Mapping[str, Route], raw: Mapping[str, Any]) -> None:
+        self._file, self._routes, tables = file, routes, raw.get("chains", {})
+        if not isinstance(tables, dict):
+            raise _error(file, "", f'chains must be a table of lists, such as [chains] with fast = ["main"], not {_plain(tables)}.')
+        self.named: dict[str, tuple[str, ...]] = {}
+        for name, value in tables.items():
+            _check_name(file, "chains", name)
+            if name == DEFAULT_CHAIN:
+                raise _error(
+                    file, "chains", f"{name!r} is what people write to go back to the agent's own chain. Call the chain otherwise."
+                )
+            if name in routes:
+                raise _error(file, "chains", f"{name!r} is the name of a route already. Call the chain otherwise.")
+            names = _value(file, "chains", name, value, Names)
+            self._check("chains", name, names)
+            self.named[name] = names
+
+    def spelled_out(self, table: str, key: str, chain: str | tuple[str, ...] | None) -> tuple[str, ...]:
+        """The routes of a chain that is given by name, or as a list; none if it was left out."""
+        if isinstance(chain, tuple):
+            if not chain:
+                raise _error(self._file, table, f"{key} must be {_title(Chain)}, not an empty list.")
+            self._check(table, key, chain)
+            return chain
+        if chain is None or chain in self.named:
+            return self.named[chain] if chain else ()
+        if chain in self._routes:
+            return (chain,)
+        names = (*self.named, *self._routes)
+        raise _error(
+            self._file,
+            table,
+            f"{key} names {chain!r}, but there is no such chain or route.{_nearest(chain, names)} There are: {', '.join(names)}.",
+        )
+
+    def _check(self, table: str, key: str, names: tuple[str, ...]) -> None:
+        for index, name in enumerate(names):
+            if name not in self._routes:
+                raise _error(
+                    self._file,
+                    table,
+                    f"{key} names the route {name!r}, but there is no [routes.{name}].{_nearest(name, self._routes)} "
+                    f"The routes are: {', '.join(self._routes)}.",
+                )
+            if name in names[:index]:
+                raise _error(self._file, table, f"{key} names the route {name!r} twice. Remove one of them.")
+
+
+def _check_owner(file: Path, config: Config) -> None:
+    if config.agent.time_zone:
+        import zoneinfo  # noqa: PLC0415 -- most files do not need it
+
+        try:
+            zoneinfo.ZoneInfo(config.agent.time_zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            zone = config.agent.time_zone
+            known = _nearest(zone, zoneinfo.available_timezones())
+            raise _error(
+                file, "agent", f"time_zone is {zone!r}, which is not known here.{known} Write one such as Europe/Berlin."
+            ) from error
+    for place in config.owner.notify:
+        if place != "web":
+            raise _error(file, "owner", f'notify names {place!r}, but there is no such account here. There is: "web", the page.')
 
 
 def _check_route(file: Path, name: str, route: Route) -> None:
@@ -186,6 +292,13 @@ def _check_route(file: Path, name: str, route: Route) -> None:
         raise _error(
             file, f"routes.{name}", 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
         )
+    for header, text in route.headers.items():
+        if SECRET_HEADER.search(header) and not re.match(secrets.REFERENCE, text):  # the text is never shown
+            raise _error(
+                file,
+                f"routes.{name}",
+                f'headers: {header} looks like a secret. Write where it is: "env:NAME", "file:PATH" or "credential:NAME".',
+            )
     for end in ("/chat/completions", "/responses", "/messages"):
         if route.base_url.rstrip("/").endswith(end):
             raise _error(file, f"routes.{name}", f"base_url must end before {end}: that is added to it. Remove the end.")
@@ -220,21 +333,9 @@ def _check_web(file: Path, web: Web) -> None:
         )
 
 
-def _check_chain(file: Path, chain: tuple[str, ...], routes: Mapping[str, Route]) -> None:
-    for index, name in enumerate(chain):
-        if name not in routes:
-            raise _error(
-                file,
-                "agent",
-                f"chain names the route {name!r}, but there is no [routes.{name}].{_nearest(name, routes)} The routes are: {', '.join(routes)}.",
-            )
-        if name in chain[:index]:
-            raise _error(file, "agent", f"chain names the route {name!r} twice. Remove one of them.")
-
-
 # --- tables and values --------------------------------------------------------------------------------------------------------------
 
-_Table = TypeVar("_Table", Agent, Route, ToolServer, Web)
+_Table = TypeVar("_Table", Agent, Route, ToolServer, Web, Owner)
 
 
 def _tables(file: Path, key: str, raw: dict[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -242,13 +343,15 @@ def _tables(file: Path, key: str, raw: dict[str, Any]) -> Iterable[tuple[str, An
     if not isinstance(tables, dict):
         raise _error(file, "", f"{key} must be tables, such as [{key}.main], not {_plain(tables)}.")
     for name in tables:
-        if not NAME.fullmatch(name):
-            raise _error(
-                file, key, f"{name!r} can't be a name: use letters, digits, - and _, at most 32, and begin with a letter or digit."
-            )
+        _check_name(file, key, name)
         if not isinstance(tables[name], dict):
             raise _error(file, key, f"{name} must be a table of its own, which begins with [{key}.{name}], not {_plain(tables[name])}.")
     return tables.items()
+
+
+def _check_name(file: Path, table: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise _error(file, table, f"{name!r} can't be a name: use letters, digits, - and _, at most 32, and begin with a letter or digit.")
 
 
 def _table(file: Path, table: str, raw: object, kind: type[_Table]) -> _Table:

@@ -169,6 +169,16 @@ class Found:
     excerpt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What came from one route in some time: answers, and the tokens read and written for them as far as they were counted."""
+
+    route: str
+    answers: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
 ALL: Final = 2**62
 """More entries than there are; a seq after every other."""
 
@@ -246,6 +256,9 @@ class Journal(Protocol):
 
         It takes a bounded time, and then gives what it has found so far; nobody else waits for it.
         """
+
+    async def used(self, since: float) -> tuple[Used, ...]:
+        """What was asked of each route since then. A scan; nobody else waits for it."""
 
     async def disown(self, now: float, most: int) -> int:
         """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
@@ -422,6 +435,21 @@ class Standing:
     gates: tuple[GateRow, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """One route at a glance. `used` and `cost` are today's, in the owner's time zone; `chains`: where it is used."""
+
+    name: str
+    model: str
+    gate: GateRow
+    state: Literal["never tried", "open", "closed", "to be tried"]
+    under_way: int
+    places: int
+    chains: tuple[str, ...]
+    used: Used
+    cost: float
+
+
 class Gateway(Protocol):
     """The running gateway, as its doors see it."""
 
@@ -447,6 +475,11 @@ class Gateway(Protocol):
     async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
 
     async def status(self) -> Mapping[str, Any]: ...
+
+    async def routes(self) -> tuple[RouteState, ...]: ...
+
+    async def why(self, conversation: str) -> str:
+        """What this conversation does, waits for or asks, in a sentence or two. Raises `Request` if there is none of that key."""
 
     async def retry(self, gate: str) -> bool:
         """Open a route's or an account's gate now. False if there is none of that name."""

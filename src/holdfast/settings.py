@@ -16,6 +16,9 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 SEE: Final = ("openai-responses", "anthropic")
 """The dialects whose models see pictures, unless the configuration says otherwise."""
 
+SECRET_HEADER: Final = re.compile(r"key|token|secret|password|auth|cookie", re.IGNORECASE)
+"""What a header is called whose value may only be given by reference."""
+
 SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 """What a variable of a tool server is called whose value is nobody's business."""
 
@@ -28,10 +31,16 @@ Text = Annotated[str, Meta(title="text in quotes", pattern=r"^[^\x00]+$", max_le
 Line = Annotated[str, Meta(title="text in quotes, on one line", pattern=r"^[^\x00-\x1f]+" + END, max_length=4_000)]
 Name = Annotated[str, Meta(pattern=f"^{NAME.pattern}{END}")]
 Names = Annotated[tuple[Name, ...], Meta(title='a list of names of routes, such as ["main"]', min_length=1, max_length=32)]
+Chain = Annotated[str | tuple[str, ...], Meta(title='the name of a chain, or a list of names of routes, such as ["main"]')]
+"""Without limits of its own: msgspec 0.22 frees the pattern of a member too often where a union has two with limits (a crash later on)."""
+Accounts = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f]+" + END)], ...], Meta(title='a list of places, such as ["web"]', max_length=16)
+]
 Seconds = Annotated[float, Meta(title="a number of seconds above 0, and at most a day (86400)", gt=0, le=86_400)]
 Port = Annotated[int, Meta(title="a whole number from 0 to 65535 (0: any free port)", ge=0, le=65_535)]
 Places = Annotated[int, Meta(title="a whole number from 1 to 1000", ge=1, le=1_000)]
 Tokens = Annotated[int, Meta(title="a whole number from 256 to 100 million", ge=256, le=100_000_000)]
+Amount = Annotated[float, Meta(title="a number from 0 to a million", ge=0, le=1e6)]
 Words = Annotated[tuple[Text, ...], Meta(title='a list of texts, such as ["mcp-server-time"]', min_length=1, max_length=256)]
 Variable = Annotated[str, Meta(pattern=r"^[^=\x00]+$")]
 Environment = Annotated[
@@ -54,6 +63,10 @@ Url = Annotated[
     ),
 ]
 Reference = Annotated[Secret, Meta(title='"env:NAME", "file:PATH" or "credential:NAME" (systemd)')]
+RouteHeaders = Annotated[
+    dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+" + END)], Annotated[str, Meta(pattern=r"^[\x20-\x7e]+" + END)]],
+    Meta(title='a table of texts, such as { "x-litellm-tags" = "chat", "x-tenant" = "env:TENANT" }', max_length=32),
+]
 Headers = Annotated[
     dict[Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+" + END)], Secret],
     Meta(title='a table of "env:NAME", "file:PATH" or "credential:NAME", such as { "x-api-key" = "env:KEY" }', max_length=32),
@@ -72,7 +85,26 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     instructions: Annotated[Text, _about("What the model is told before every conversation.")] = "You are a helpful assistant."
     instructions_file: Annotated[Line | None, _about("A file to read the instructions from; a relative path counts from this file.")] = None
-    chain: Annotated[Names, _about("The routes to try, in order of preference.")] = ("main",)
+    chain: Annotated[Chain, _about("The routes to try, in order of preference: a list, or the name of a chain.")] = ("main",)
+    summaries_chain: Annotated[
+        Chain | None, _about("The chain for summaries of long conversations. If left out: the one that the conversation uses.")
+    ] = None
+    schedule_chain: Annotated[
+        Chain | None, _about("The chain for what was scheduled, and nobody waits for. If left out: the one that the conversation uses.")
+    ] = None
+    time_zone: Annotated[
+        Line, _about("Where the owner lives, such as Europe/Berlin: when a day begins. If left out: where this machine is set to be.")
+    ] = ""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a million tokens cost."""
+
+    input: Annotated[Amount, _about("What the model reads.")] = 0.0
+    output: Annotated[Amount, _about("What it writes.")] = 0.0
+
+
+FREE: Final = Price()
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -88,6 +120,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     answer_tokens_max: Annotated[
         Tokens | None, _about("How many tokens an answer may have; the endpoint's own limit if left out (anthropic: 8192).")
     ] = None
+    tools: Annotated[YesOrNo, _about("Can the model call tools?")] = True
     images: Annotated[
         YesOrNo | None, _about("Can the model see pictures? If left out: yes for openai-responses and anthropic, no for openai-chat.")
     ] = None
@@ -95,11 +128,26 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     first_event_timeout_s: Annotated[Seconds, _about("How long the first word may take: models load, and think.")] = 120.0
     idle_timeout_s: Annotated[Seconds, _about("How long an answer may stand still.")] = 120.0
     calls_at_once_max: Annotated[Places, _about("How many calls may be under way at once.")] = 4
+    headers: Annotated[RouteHeaders, _about("Headers for every call: plain texts; secrets only by reference, such as env:NAME.")] = {}
+    send_user: Annotated[YesOrNo, _about("Tell the endpoint who asks, so that it can count for each person.")] = False
+    price: Annotated[
+        Price,
+        Meta(
+            title="a table of numbers from 0 to a million, such as { input = 0.5, output = 1.5 }",
+            description="What a million tokens cost, in your currency.",
+        ),
+    ] = FREE
 
     @property
     def fingerprint(self) -> str:
-        """Another one for any other settings or key, and the same for the same ones, for ever. Shows nothing of the key."""
-        return _fingerprint(msgspec.structs.replace(self, api_key=None), self.api_key.value if self.api_key else "")
+        """Another one for any other settings or secrets, and the same for the same ones, for ever. Shows nothing of them."""
+        return _fingerprint(
+            msgspec.structs.replace(self, api_key=None, headers={}, price=FREE), "\n".join([self.key, *map(str, self.headers.items())])
+        )
+
+    @property
+    def key(self) -> str:
+        return self.api_key.value if self.api_key else ""
 
     @property
     def sees(self) -> bool:
@@ -142,6 +190,15 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     certificate: Annotated[Line | None, _about("A PEM file with the certificate and its chain: the page speaks TLS.")] = None
     certificate_key: Annotated[Line | None, _about("The PEM file with the certificate's private key.")] = None
     behind_proxy: Annotated[YesOrNo, _about("A proxy in front of the page speaks TLS for it.")] = False
+    chain: Annotated[Chain | None, _about("The chain for conversations of the page and the terminal. If left out: that of the agent.")] = (
+        None
+    )
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who runs this."""
+
+    notify: Annotated[Accounts, _about("Where the owner is told what only an owner can mend.")] = ("web",)
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,11 +208,15 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         "~/.local/share/holdfast"
     )
     agent: Agent = Agent()
+    chains: Annotated[
+        dict[Name, Names], _about("Chains by name: each a list of routes, in order of preference. People choose one with /model.")
+    ] = {}
     routes: Annotated[
         dict[Name, Route], _about("The ways to a model, by name. Without any there is one, `main`, to the practice model.")
     ] = {}
     tools: Annotated[dict[Name, ToolServer], _about("The tool servers, by name.")] = {}
     web: Web = Web()
+    owner: Owner = Owner()
 
 
 def _fingerprint(settings: msgspec.Struct, secret: str) -> str:

@@ -19,6 +19,8 @@ def endpoint(name: str, route: Route) -> Endpoint:
         idle_timeout_s=route.idle_timeout_s,
         images=route.sees,
         answer_tokens_max=route.answer_tokens_max,
+        headers=route.headers,
+        send_user=route.send_user,
     )
 
 

@@ -7,17 +7,18 @@ from holdfast.core.entries import AnyBody, Choice, Command, Entry, Question, Use
 from holdfast.core.records import Kept
 from holdfast.core.transcript import Transcript
 from holdfast.core.turn import steps
-from holdfast.core.world import Route, World
+from holdfast.core.world import Needs, Route, World
 
 
 def reply_to(*bodies: AnyBody) -> str:
     t = Transcript(Entry(seq, float(seq), 1, body) for seq, body in enumerate(bodies, 1))
     last = max(t.unreplied)
-    return words.reply(t, t.unreplied[last], World((Route("main", "route:main"),)), 0.0)
+    chain = (Route("main", "route:main"),)
+    return words.reply(t, t.unreplied[last], World(chain), (chain, Needs()), 0.0)
 
 
-def command(name: str) -> Command:
-    return Command(author="ann", id=name, name=name)
+def command(name: str, args: str = "") -> Command:
+    return Command(author="ann", id=name, name=name, args=args)
 
 
 def message(text: str = "hello") -> UserMessage:

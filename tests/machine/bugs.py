@@ -257,7 +257,12 @@ BUGS: dict[str, Bug] = {
     "a correction does not overturn": Bug("edits and deletions", _after("_correction", lambda t, _e, _b: setattr(t, "corrected", 0))),
     "the floor forgets the last answer": Bug("summaries", _instead(Transcript, "floor", lambda _: lambda t: t.last_seq + 1)),
     "what was said of a wait stands for ever": Bug("a wait that is said", _without(steps.Write, "C4")),
-    "pictures go to a route that sees none": Bug("pictures", _instead(world.World, "able", lambda _: lambda self, *_: self.routes)),
+    "pictures go to a route that sees none": Bug("pictures", _instead(turn, "able", lambda _: lambda chain, _needs: chain)),
+    "what was chosen is forgotten": Bug("another model", _instead(world.World, "chain", lambda _: lambda self, *_, **__: self.routes)),
+    "a closed route is used": Bug("another model", _instead(turn, "first_open", lambda _: lambda chain: chain[0])),
+    "an answer that was begun before overrules what was chosen": Bug(
+        "another model", _after("_answer", lambda t, _e, body: setattr(t, "chain", body.chain))
+    ),
     "a file that nobody reads is mentioned at every look": Bug(
         "pictures that nobody sees", _after("_notice", lambda t, _e, _b: setattr(t, "said_unread", 0))
     ),

@@ -24,9 +24,10 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.core.request import Assistant, Message, Result, User
-from holdfast.core.steps import Decision
+from holdfast.core.steps import CallModel, Decision
 from holdfast.core.text import part as part_of
 from holdfast.core.transcript import Transcript
+from holdfast.core.world import World
 
 Screen = tuple[tuple[str, str, bool], ...]
 
@@ -304,3 +305,15 @@ def _tried_again(log: tuple[Entry, ...], done: int) -> None:
         tried = first is not None and isinstance(first.body, Choice) and first.body.option == "try again"
         if first is not None and tried and left and done < first.seq and not later:
             raise Flaw("'try again' was chosen and nothing happens")
+
+
+def route(entries: tuple[Entry, ...], step: CallModel, world: World) -> None:
+    """A call goes out on the first open route of what the person chose last, as the reply to it said."""
+    chosen = [e.body.chain for e in entries if isinstance(e.body, Notice) and e.body.chain]
+    chain = world.chains.get(chosen[-1], world.routes) if chosen else world.routes
+    expected = [one.name for one in chain if one.open]
+    if step.route not in expected:
+        raise Flaw(f"a call goes to {step.route!r}, but only {expected} are open in what was chosen")
+    too_long = sum(isinstance(e.body, Failed) and e.body.failure == "overflow" for e in entries) >= 2  # then the widest comes first
+    if not any(one.images for one in chain) and not too_long and step.route != expected[0]:
+        raise Flaw(f"a call goes to {step.route!r}, though {expected[0]!r} is open and comes first")

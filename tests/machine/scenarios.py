@@ -26,6 +26,9 @@ SCENARIOS = {
     "poison": Scenario(arrivals=2, alphabet=("message", "choice", "new"), answers=((),), crashes=5, poisoned=True, depth=16),
     "a route that closes": Scenario(route_flips=1, attachment=True, ticks=4, depth=14),
     "a wait that is said": Scenario(arrivals=1, answers=((),), route_flips=2, ticks=5, crashes=1, depth=18),
+    "another model": Scenario(
+        arrivals=2, answers=((), ("n",)), chains=True, route_flips=1, alphabet=("message", "model other", "model default"), depth=14
+    ),
     "pictures": Scenario(pictures="seen", route_flips=1, alphabet=("message", "retry", "stop"), depth=14),
     "pictures that nobody sees": Scenario(pictures="unseen", alphabet=("message", "retry", "stop"), depth=14),
     "speech with keys": Scenario(

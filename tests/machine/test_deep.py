@@ -18,7 +18,7 @@ MOVES_MAX = 120
 
 EVERYTHING = Scenario(
     arrivals=10,
-    alphabet=("message", "other's message", "stop", "new", "retry", "edit", "delete", "choice", "status"),
+    alphabet=("message", "other's message", "stop", "new", "retry", "edit", "delete", "choice", "status", "model other", "model default"),
     answers=((), ("n",), ("r", "n"), ("p", "n")),
     text_with_calls=True,
     crashes=5,
@@ -29,6 +29,7 @@ EVERYTHING = Scenario(
     refuses=True,
     own_failures=True,
     summaries=True,
+    chains=True,
     attachment=True,
     budget=Budget(steps=4),
     answers_max=20,

@@ -69,6 +69,7 @@ class Scenario:
     sends_fail: tuple[str, ...] = ()
     refuses: bool = False
     own_failures: bool = False
+    chains: bool = False
     attachment: bool = False
     pictures: Literal["", "seen", "unseen"] = ""
     summaries: bool = False
@@ -158,7 +159,8 @@ class Walker:
             self.scenario.unknown_send,
             Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
-        return World(routes, account, self.scenario.policy(), s.attempts)
+        chains = {"other": (Route("other", "route:other"), route), "main": (route,)} if self.scenario.chains else {}
+        return World(routes, chains, account=account, policy=self.scenario.policy(), attempts=s.attempts)
 
     def fold(self, entries: tuple[Entry, ...]) -> Transcript:
         found = self.transcripts.get(entries)
@@ -258,6 +260,7 @@ class Walker:
         for step in startable:
             if isinstance(step, CallModel):
                 self.judge_request(t, step)
+                judges.route(s.entries[: s.read], step, self.world(s))
         after = self.append(s, *first) if first else s
         flight = frozenset(Flight(step, s.read) for step in startable if not isinstance(step, Write))
         return replace(after, flight=s.flight | flight)
@@ -332,7 +335,9 @@ class Walker:
                 calls = tuple(Call(id=call_id(n, i), tool=tool, arguments="{}") for i, tool in enumerate(tools))
                 text = sc.text.format(n=n) if not calls or sc.text_with_calls else ""
                 usage = Usage(input_tokens=90) if sc.summaries and n >= 2 else Usage()
-                answer = AssistantMessage(n=n, seen=step.seen, text=text, calls=calls, after_cut=step.after_cut, usage=usage)
+                answer = AssistantMessage(
+                    n=n, seen=step.seen, text=text, calls=calls, after_cut=step.after_cut, chain=step.chain, usage=usage
+                )
                 yield f"answer {' '.join(tools) or 'text'}", self.append(rest, answer)
         if sc.refuses:
             yield "refused", self.append(rest, Failed(failure="refused", route="main", why="no"))
@@ -397,7 +402,8 @@ class Walker:
                             for option in e.body.options:
                                 yield f"choice {e.seq} {option}", Choice(author="ann", id=f"k{seq}", question=e.seq, option=option)
                 case _:
-                    yield what, Command(author="ann", id=f"k{seq}", name=what)
+                    name, _, args = what.partition(" ")
+                    yield what, Command(author="ann", id=f"k{seq}", name=name, args=args)
 
     # --- the judges ------------------------------------------------------------------------------------------------------------------------
 

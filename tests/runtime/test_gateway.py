@@ -19,7 +19,17 @@ from holdfast.testing.sim import simulated
 def _gateway(rig: Rig) -> LocalGateway:
     supervisor = Supervisor(rig.clock, lambda: 0.5)
     return LocalGateway(
-        lambda: "1.0", rig.journal, MemoryFiles(), rig.followers, rig.dispatch.arrived, rig.weather, rig.tools, supervisor, rig.clock
+        lambda: "1.0",
+        rig.journal,
+        MemoryFiles(),
+        rig.followers,
+        rig.dispatch.arrived,
+        rig.weather,
+        rig.tools,
+        supervisor,
+        rig.clock,
+        rig.hands,
+        lambda now: now - now % 86400.0,
     )
 
 

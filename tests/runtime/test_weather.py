@@ -317,3 +317,13 @@ async def test_a_place_that_was_reserved_is_not_used_once_the_gate_has_closed() 
             pytest.fail("it was let through")
     weather.give_back("c")
     assert weather.admits() == {G: 0}
+
+
+async def test_an_answer_that_broke_off_shows_that_the_endpoint_is_the_right_one() -> None:
+    """So that a 404 of a server that starts again, right after the first answer of all, is weather."""
+    weather, _, journal = _weather()
+    await fail(weather, "refused")
+    assert not journal.disk.gates[G].last_ok
+    weather.opened(G)
+    await fail(weather, "cut")
+    assert journal.disk.gates[G].last_ok

@@ -196,7 +196,9 @@ class Day:
             self.loop.thaw(old.process)
             await asyncio.sleep(30.0)
             self.end(old)
-            self.kill("takeover", hard=False)  # whoever starts next finds what the old one claimed meanwhile: its successor had looked before
+            self.kill(
+                "takeover", hard=False
+            )  # whoever starts next finds what the old one claimed meanwhile: its successor had looked before
 
     # --- what happens -------------------------------------------------------------------------------------------------------------------
 

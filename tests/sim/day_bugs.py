@@ -100,6 +100,7 @@ def gate_that_never_reopens(m: pytest.MonkeyPatch) -> None:
 
 def no_back_off(m: pytest.MonkeyPatch) -> None:
     m.setattr(weather, "back_off_s", lambda _streak: 0.0)
+    m.setattr(weather.Retries, "spent", lambda self, _now: (self, 0.0))
 
 
 def sent_again_without_a_mark(m: pytest.MonkeyPatch) -> None:

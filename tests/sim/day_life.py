@@ -79,7 +79,17 @@ class Life:
         hands.day = day
         self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.changed)
         gateway = LocalGateway(
-            lambda: "sim", journal, MemoryFiles(), followers, self.dispatch.arrived, weather, self.tools, supervisor, clock
+            lambda: "sim",
+            journal,
+            MemoryFiles(),
+            followers,
+            self.dispatch.arrived,
+            weather,
+            self.tools,
+            supervisor,
+            clock,
+            hands,
+            lambda now: now - now % 86400.0,
         )
         platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
         async with asyncio.TaskGroup() as tasks:

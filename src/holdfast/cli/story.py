@@ -21,6 +21,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Note,
     Notice,
     Question,
     SetAside,
@@ -89,6 +90,8 @@ class _Teller:
                 return f"holdfast asks{self._word(seq, body)}", f"{body.text}\nChoices: {', '.join(body.options)}"
             case Notice():
                 return f"holdfast says{self._word(seq, body)}", body.text
+            case Note():
+                return f"holdfast tells its owner{self._word(seq, body)}", body.text
             case ToolStarted():
                 return self._tool_started(body)
             case ToolResult():
@@ -117,7 +120,7 @@ class _Teller:
         route = f" through {body.route}" if body.route else ""
         return f"the agent answered{route}{self._word(seq, body)}", "\n".join(words)
 
-    def _word(self, seq: int, body: AssistantMessage | Question | Notice) -> str:
+    def _word(self, seq: int, body: AssistantMessage | Question | Notice | Note) -> str:
         word = self._delivery.get(outgoing_name(seq, body))
         return f" ({word})" if word else ""
 

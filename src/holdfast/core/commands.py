@@ -21,6 +21,7 @@ COMMANDS: Final = (
     Known("stop", "", "stops what is being done and what is not answered yet"),
     Known("title", "NAME", "gives this conversation another name"),
     Known("retry", "", "answers your last message again"),
+    Known("model", "NAME", "uses another model here from now on; without a name it says which there are"),
     Known("status", "", "says what this conversation is doing"),
     Known("choose", "NUMBER OPTION", "answers a question that was asked"),
     Known("help", "", "shows this"),

@@ -34,12 +34,16 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UserMessage(Body, frozen=True, tag="user/1"):
-    """Somebody wrote. `id` is the platform's own id of the message, `author` the platform's id of the person."""
+    """Somebody wrote. `id` is the platform's own id of the message, `author` the platform's id of the person.
+
+    `scheduled`: the time for it had come; nobody sits there and waits.
+    """
 
     author: str
     id: str
     text: str
     attachments: tuple[Attachment, ...] = ()
+    scheduled: bool = False
 
 
 class Correction(Body, frozen=True, tag="correction/1"):
@@ -69,6 +73,12 @@ class Choice(Body, frozen=True, tag="choice/1"):
     option: str
 
 
+class Note(Body, frozen=True, tag="note/1"):
+    """The gateway tells its owner something that only an owner can mend. Nobody wrote it and nothing is owed for it but its delivery."""
+
+    text: str
+
+
 # --- facts --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -91,7 +101,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     """The model answered: the `n`-th answer of the conversation, having been shown everything from outside up to `seen`.
 
     `after_cut` is the cut that lay between the previous answer and this call (0: none); with `n` it makes the answer's name.
-    `provider_data` is opaque: only the model adapter that wrote it reads it.
+    `chain` is what the person had chosen for it ("": nothing). `provider_data` is opaque: only the model adapter that wrote it reads it.
     """
 
     n: int
@@ -100,6 +110,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     calls: tuple[Call, ...] = ()
     after_cut: int = 0
     route: str = ""
+    chain: str = ""
     usage: Usage = Usage()
     provider_data: str = ""
 
@@ -216,6 +227,7 @@ class Notice(Body, frozen=True, tag="notice/1"):
     """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
 
     `stands`: another one takes its place when it is true no more (where the chat can edit). `edits`: this one takes the place of that.
+    `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself).
     """
 
     text: str
@@ -223,6 +235,7 @@ class Notice(Body, frozen=True, tag="notice/1"):
     about: int = 0
     stands: bool = False
     edits: int = 0
+    chain: str = ""
 
 
 class SetAside(Body, frozen=True, tag="set_aside/1"):
@@ -236,13 +249,16 @@ class SetAside(Body, frozen=True, tag="set_aside/1"):
     why: Literal["crashed", "refused"]
 
 
-Outside = UserMessage | Correction | Command | Choice
+DEFAULT_CHAIN: Final = "default"
+
+Outside = UserMessage | Correction | Command | Choice | Note
 Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary
 Intention = ToolStarted | DeliveryStarted | ToolResult | DeliveryFailed | Question | Notice | SetAside
 AnyBody = Outside | Fact | Intention
-Outgoing = AssistantMessage | Notice | Question
+Outgoing = AssistantMessage | Notice | Question | Note
 
 OUTSIDE: Final = (UserMessage, Correction, Command, Choice)
+"""What people did."""
 ENDS_AN_ATTEMPT: Final = (AssistantMessage, ToolResult, Delivered, DeliveryFailed, Fetched, Failed, Summary, SetAside)
 """A fact or a `SetAside`: after one of these a conversation's count of attempts starts anew (DESIGN.md section 6)."""
 
@@ -292,5 +308,5 @@ def outgoing_name(seq: int, body: Outgoing) -> str:
             return body.name
         case Question():
             return f"q{seq}"
-        case Notice():
+        case Notice() | Note():
             return f"n{seq}"

@@ -17,8 +17,12 @@ MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Its class, the seconds after which the server says it is worth trying again (None: it does not say), and a sentence for people without secrets."""
+    """Its class, the seconds after which the server says it is worth trying again (None: it does not say), and a sentence for people without secrets.
+
+    `loading`: it is only getting ready.
+    """
 
     kind: Kind
     retry_after_s: float | None = None
     reason: str = ""
+    loading: bool = False

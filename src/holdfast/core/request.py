@@ -87,11 +87,12 @@ SMALLER_MAX: Final = 2
 """How often the view is made smaller for a turn that is too long for its route."""
 
 
-def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...] = ()) -> Request:
+def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...] = (), *, calls: bool = True) -> Request:
     """The request for the next answer: for each answer the messages it had seen, itself, its results; then the messages up to the horizon.
 
     Hidden: what lies before `/new`; what the last summary stands for; turns set aside; cut answers of which nothing was started or sent. Where a provider
-    found it too long or not in order in this turn, it is made smaller or plainer: the view, never the transcript.
+    found it too long or not in order in this turn, it is made smaller or plainer: the view, never the transcript. `calls`: the model can be shown calls of
+    tools and their results as such; else they are told.
     """
     messages = _view(t, horizon)
     if t.failed_with("bad-transcript"):
@@ -101,7 +102,45 @@ def build(t: Transcript, horizon: int, instructions: str, tools: tuple[Tool, ...
         messages = _without_old_results(messages)
     if smaller >= SMALLER_MAX:
         messages = _without_old_turns(messages)
+    if not calls:
+        messages = _joined(_told(message) for message in messages)
     return Request(instructions, tuple(messages), tools)
+
+
+CHARS_PER_TOKEN: Final = 4
+CUT_SHORT: Final = 2.5
+"""So many times what was read may be what was sent before it is called cut short: texts of many characters a token are no reason for alarm."""
+READ_TOKENS_MIN: Final = 1000
+"""Who says to have read less did not count what was cached, or not count at all."""
+
+
+def tokens(ask: Request) -> int:
+    """About how many tokens it has, as far as it is text."""
+    chars = len(ask.instructions)
+    for message in ask.messages:
+        chars += len(message.text)
+        if isinstance(message, Assistant):
+            chars += sum(len(call.arguments) for call in message.calls)
+    return chars // CHARS_PER_TOKEN
+
+
+def was_cut_short(ask: Request, read: int) -> bool:
+    """Has the server read so much less than it was sent that it must have dropped something? (Ollama does so, silently, at its `num_ctx`.)"""
+    return read >= READ_TOKENS_MIN and tokens(ask) > CUT_SHORT * read
+
+
+def _told(message: Message) -> Message:
+    """For models that know no tools: what was called and what came of it, as text."""
+    match message:
+        case Assistant():
+            called = [words.called(call) for call in message.calls]
+            return Assistant("\n".join([*([message.text] if message.text else []), *called]), route=message.route)
+        case Result():
+            return User(words.came_of(message.tool, message.text))
+        case User():
+            return message
+        case _:
+            assert_never(message)
 
 
 def _plain(message: Message) -> Message:

@@ -30,6 +30,7 @@ class CallModel(_Act):
     seen: int = field(compare=False)
     after_cut: int = field(compare=False, default=0)
     route: str = field(compare=False, default="")
+    chain: str = field(compare=False, default="")
     tools: bool = field(compare=False, default=True)
 
     @property
@@ -156,6 +157,10 @@ class Decision:
     due: float | None = None
     turn_gate: str = ""
     speech_gate: str = ""
+
+    def wait_at(self, gates: str) -> None:
+        """A turn, or its housekeeping, goes on when any of these admits."""
+        self.turn_gate = " ".join(sorted({*self.turn_gate.split(), *gates.split()}))
 
     def wait_until(self, instant: float) -> None:
         self.due = instant if self.due is None else min(self.due, instant)

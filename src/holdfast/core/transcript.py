@@ -14,6 +14,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from holdfast.core.entries import (
+    DEFAULT_CHAIN,
     OUTSIDE,
     AssistantMessage,
     Attachment,
@@ -26,6 +27,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Note,
     Notice,
     Question,
     SetAside,
@@ -39,6 +41,9 @@ from holdfast.core.records import Aside, Asked, Kept, OpenCall, Part, Speech, Sp
 
 STOPS = ("stop", "new")
 """The commands that cut."""
+
+CHARS_PER_TOKEN = 4
+"""Of plain English; other texts have fewer."""
 
 
 class Transcript:
@@ -75,6 +80,11 @@ class Transcript:
         self.failures: list[Entry] = []
         self.unknowns: list[int] = []
         self.closed_calls: list[tuple[int, str, str, str]] = []  # seq, tool, arguments, result: of the turn
+        self.scheduled = False  # the turn began because its time had come
+        self.chain = ""  # what the person chose; "" is the default
+        self.chosen = 0  # the notice that says so
+        self.read_before = 0  # tokens of the view up to the last answer, as its provider counted them (0: unknown)
+        self.said_since = 0  # characters since then
         self.said_waiting = 0
         self.waiting: Entry | None = None  # the notice that says so, as long as it is true
         self.waiting_id = ""  # the platform's, once it has it
@@ -148,8 +158,13 @@ class Transcript:
         return max(self.turn_from, self.granted)
 
     def failed_with(self, kind: str) -> int:
-        """How often a call of this turn failed so, for this conversation's own sake."""
-        return sum(isinstance(entry.body, Failed) and entry.body.failure == kind for entry in self.failures)
+        """How often a call of this turn failed so on the chain it uses now, for this conversation's own sake."""
+        return sum(isinstance(entry.body, Failed) and entry.body.failure == kind and entry.seq > self.chosen for entry in self.failures)
+
+    @property
+    def tokens(self) -> int:
+        """About how much a model has to read for the next answer; rather too little than too much."""
+        return self.read_before + self.said_since // CHARS_PER_TOKEN
 
     @property
     def without_tools(self) -> bool:
@@ -202,6 +217,7 @@ class Transcript:
         needed += [self.answers[-1].seq] if self.answers else []
         needed += [seq for seq, _, _ in self.fetching.values()]
         needed += [self.waiting.seq] if self.waiting is not None else []
+        needed += [self.chosen] if self.last_answer is not None and self.last_answer.chain != self.chain else []
         needed += [self.blocked] if self.blocked > self.last_outside else []
         needed += [speech.seq for speech in self.speech.values()]
         if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
@@ -257,11 +273,15 @@ class Transcript:
                 self.failures.append(entry)
             case Summary():
                 self.summary = entry
+                self.read_before = self.said_since = 0
+            case Note():
+                self._say(entry, body)
             case _:
                 assert_never(body)
 
     def _message(self, entry: Entry, body: UserMessage) -> None:
         self._messages[body.id] = entry.seq
+        self.said_since += len(body.text)
         for attachment in body.attachments:
             self.fetching[attachment.id] = (entry.seq, attachment, 0.0)
         for asked in list(self.open_questions()):
@@ -295,6 +315,8 @@ class Transcript:
 
     def _turn_begins(self, seq: int) -> None:
         self.turn_from = seq
+        first = next(said.entry.body for said in reversed(self.spoken) if said.entry.seq == seq)
+        self.scheduled = isinstance(first, UserMessage) and first.scheduled
         self.moved_at = self.last_at
         self.authors = {s: author for s, author in self.authors.items() if s >= seq}
         self.failures.clear()
@@ -330,6 +352,7 @@ class Transcript:
             before = len(self.inputs)
             if body.name == "new":
                 self.new = entry.seq
+                self.read_before = self.said_since = 0
             self._cut(entry.seq)
             self.left_behind[entry.seq] = before
         elif body.name == "retry":
@@ -405,6 +428,9 @@ class Transcript:
 
     def _answer(self, entry: Entry, body: AssistantMessage) -> None:
         self.answers.append(entry)
+        if not self.chosen:
+            self.chain = body.chain
+        self._count(body)
         self.n = body.n
         self.moved_at = entry.at
         self.seen = max(self.seen, body.seen)
@@ -422,6 +448,13 @@ class Transcript:
         if not body.calls:
             self._turn_ends()
 
+    def _count(self, body: AssistantMessage) -> None:
+        """What the model will have read when it has read this answer too."""
+        if body.usage.input_tokens and not self.is_cut(body.seen):
+            self.read_before, self.said_since = body.usage.input_tokens + body.usage.output_tokens, 0
+        else:
+            self.said_since += len(body.text) + sum(len(call.arguments) for call in body.calls)
+
     def _tool_started(self, entry: Entry, body: ToolStarted) -> None:
         if body.call in self.calls:
             call = self.calls[body.call]
@@ -433,6 +466,7 @@ class Transcript:
             return
         call = self.calls.pop(body.call)
         self.results[body.call] = body
+        self.said_since += len(body.text)
         self.moved_at = entry.at
         self.closed_calls.append((entry.seq, call.call.tool, call.call.arguments, f"{body.outcome} {body.text}"))
         if body.outcome == "unknown":
@@ -487,16 +521,22 @@ class Transcript:
             for index in self.parts_of(speech):
                 self.parts.pop((name, index), None)
 
-    def _question(self, entry: Entry, body: Question) -> None:
-        self.questions[entry.seq] = Asked(entry.seq, body)
+    def _say(self, entry: Entry, body: Question | Notice | Note) -> str:
+        """One more thing to be delivered. Returns its name."""
         name = outgoing_name(entry.seq, body)
         self.speech[name] = Speech(entry.seq, name, body.text, None)
+        return name
+
+    def _question(self, entry: Entry, body: Question) -> None:
+        self.questions[entry.seq] = Asked(entry.seq, body)
+        self._say(entry, body)
         if body.question == "approval" and body.about in self.calls:
             self.calls[body.about] = replace(self.calls[body.about], asked=entry.seq)
 
     def _notice(self, entry: Entry, body: Notice) -> None:
-        name = outgoing_name(entry.seq, body)
-        self.speech[name] = Speech(entry.seq, name, body.text, None)
+        name = self._say(entry, body)
+        if body.chain:
+            self.chain, self.chosen = "" if body.chain == DEFAULT_CHAIN else body.chain, entry.seq
         self.unreplied.pop(body.replies_to, None)
         self.left_behind.pop(body.replies_to, None)
         asked = self.questions.get(body.about)

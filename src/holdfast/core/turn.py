@@ -56,7 +56,7 @@ from holdfast.core.records import Kept, OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import Transcript
-from holdfast.core.world import Budget, Policy, World
+from holdfast.core.world import Budget, Chain, Needs, Policy, World, able, first_open, gates
 
 ATTEMPTS_MAX: Final = 3
 SAID_AFTER_S: Final = 20.0
@@ -94,7 +94,9 @@ def horizon(t: Transcript, busy: str) -> int:
 def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
     for seq, entry in sorted(t.unreplied.items())[:1]:
         assert isinstance(entry.body, Command | Choice)
-        d.wanted.append(Write("C2", str(seq), (Notice(text=words.reply(t, entry, world, now), replies_to=seq),)))
+        text = words.reply(t, entry, world, (chain_of(t, world), needs_of(t, world, horizon(t, world.policy.busy))), now)
+        notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world))
+        d.wanted.append(Write("C2", str(seq), (notice,)))
     for asked in t.open_questions():
         if now >= asked.question.expires:
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
@@ -289,17 +291,29 @@ def _turn_step(t: Transcript, world: World) -> CallModel | None:
     if not t.turn_is_open and not any(seq <= upto for seq in t.inputs):
         return None
     overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
-    route = world.route(_has_pictures(t, upto), _is_too_wide(t))
-    return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", tools=not t.without_tools)
+    route = first_open(able(chain_of(t, world), needs_of(t, world, upto)))
+    tools = world.tools and not t.without_tools and (route is None or route.tools)
+    return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", chain=t.chain, tools=tools)
 
 
-def _has_pictures(t: Transcript, upto: int) -> bool:
-    return any(file.sha256 and is_picture(file.media_type) for file in t.turn_files(upto))
+def chain_of(t: Transcript, world: World) -> Chain:
+    """The routes that the turn may use, in order of preference."""
+    return world.chain(t.chain, scheduled=t.scheduled)
 
 
-def _is_too_wide(t: Transcript) -> bool:
-    """It was too long for its route, and a smaller view of it too."""
-    return t.failed_with("overflow") >= request.SMALLER_MAX
+def status(t: Transcript, world: World, now: float) -> str:
+    """What the conversation does, waits for or asks, in words."""
+    return words.status(t, chain_of(t, world), needs_of(t, world, horizon(t, world.policy.busy)), now)
+
+
+def needs_of(t: Transcript, world: World, upto: int) -> Needs:
+    """What the turn's next request asks of its route."""
+    return Needs(
+        pictures=any(file.sha256 and is_picture(file.media_type) for file in t.turn_files(upto)),
+        tools=world.tools and not t.without_tools,
+        tokens=0 if t.failed_with("overflow") else t.tokens,  # what is shown has been made smaller
+        widest=t.failed_with("overflow") >= request.SMALLER_MAX,
+    )
 
 
 def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
@@ -328,8 +342,9 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         d.wait_until(failure.until)
     elif not step.route:
         d.held.append(step)  # T5
-        d.turn_gate = world.turn_gate(_has_pictures(t, step.seen), _is_too_wide(t))
-        _say_waiting(t, world, now, d)
+        routes = able(chain_of(t, world), needs_of(t, world, step.seen))
+        d.wait_at(gates(routes))
+        _say_waiting(t, routes, world, now, d)
     else:
         d.wanted.append(step)  # T6
 
@@ -349,16 +364,14 @@ def _used_up(t: Transcript, budget: Budget) -> str:
     return ""
 
 
-def _say_waiting(t: Transcript, world: World, now: float, d: Decision) -> None:
-    """Say once, after a while, that the turn waits for a route."""
-    if t.said_waiting >= t.turn_from or not world.routes:
+def _say_waiting(t: Transcript, routes: Chain, world: World, now: float, d: Decision) -> None:
+    """Say once, after a while, that the turn waits for one of these routes."""
+    if t.said_waiting >= t.turn_from or not routes:
         return
-    route = world.routes[0]
-    instant = max(min(r.closed_since for r in world.routes), t.moved_at) + SAID_AFTER_S
+    instant = max(min(r.closed_since for r in routes), t.moved_at) + SAID_AFTER_S
     if now >= instant:
-        d.wanted.append(
-            Write("T5", str(t.turn_from), (Notice(text=words.waiting(route, now), about=t.turn_from, stands=world.account.edits),))
-        )
+        text = words.waiting(routes[0], now) + words.another_way(t, world)
+        d.wanted.append(Write("T5", str(t.turn_from), (Notice(text=text, about=t.turn_from, stands=world.account.edits),)))
     else:
         d.wait_until(instant)
 
@@ -373,28 +386,35 @@ def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
         else:
             d.held.append(Fetch(id_, attachment))
             d.wait_until(not_before)
-    unread = [file for file in t.turn_files(t.last_seq) if file.seq > t.said_unread and not _can_be_read(file, world)]
+    unread = [file for file in t.turn_files(t.last_seq) if file.seq > t.said_unread and not _can_be_read(t, file, world)]
     if unread and not t.fetching:  # H3, one word about all
         d.wanted.append(Write("H3", str(unread[-1].seq), (Notice(text=words.unread(unread), about=unread[-1].seq),)))
-    route = world.route() or next(iter(world.routes), None)
+    _summary(t, world, d)
+
+
+def _summary(t: Transcript, world: World, d: Decision) -> None:
+    """H2. The window is that of the route which the conversation would rather use, be it open or not: a small one that stands in for it is no reason."""
+    home = next(iter(able(world.chain(t.chain), Needs(tools=world.tools, tokens=t.tokens))), None)
     last = t.answers[-1] if t.answers else None
-    if route is None or route.window is None or last is None or not isinstance(last.body, AssistantMessage):
+    if home is None or home.window is None or last is None or not isinstance(last.body, AssistantMessage):
         return
     used = last.body.usage.input_tokens + last.body.usage.output_tokens
     after = t.summary.seq if t.summary else 0
     upto = _summary_upto(t)
-    if used > WINDOW_SHARE_MAX * route.window and last.seq > after and upto:
-        step = Summarise(after, upto, route.name)
-        if route.open:
-            d.wanted.append(step)  # H2
+    if used > WINDOW_SHARE_MAX * home.window and last.seq > after and upto:
+        routes = able(world.summaries or world.chain(t.chain), Needs(tokens=used))
+        route = first_open(routes)
+        step = Summarise(after, upto, route.name if route else "")
+        if route is not None:
+            d.wanted.append(step)
         else:
             d.held.append(step)
-            d.turn_gate = world.turn_gate()
+            d.wait_at(gates(routes))
 
 
-def _can_be_read(file: Kept, world: World) -> bool:
+def _can_be_read(t: Transcript, file: Kept, world: World) -> bool:
     """Can a route of the chain be shown what is in it?"""
-    sees = any(route.images for route in world.routes)
+    sees = any(route.images for route in chain_of(t, world))
     return bool(file.sha256) and (is_text(file.media_type) or (is_picture(file.media_type) and sees))
 
 

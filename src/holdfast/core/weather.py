@@ -21,6 +21,10 @@ MISTAKE_S: Final = 300.0
 MISTAKE_PRESSED_S: Final = 30.0
 """While a mistake stands, a person who writes may have it tried again, but all together not more often than this."""
 
+RETRIES_PER_CALL: Final = 0.2
+RETRIES_PER_S: Final = 0.1
+RETRIES_SAVED_MAX: Final = 10.0
+
 WAIT_S_MAX: Final[Mapping[str, float]] = {"rate-limit": 86_400.0, "quota": 32 * 86_400.0, "config": MISTAKE_S}
 """The longest wait of a class, whatever was said or written down; of all others `BACK_OFF_S_MAX`."""
 
@@ -30,7 +34,7 @@ class GateRow:
     """The weather of one route or account, as it survives a restart (DESIGN.md section 7).
 
     `until`: closed until then. `streak`: failures in a row. `since`: when it began to be away (0: it is not). `last_ok`: when it last worked under
-    this `fingerprint` (0: never). `kind`: the class of the last failure. `tried`: when that was.
+    this `fingerprint` (0: never). `kind`: the class of the last failure, or "loading". `tried`: when that was.
     """
 
     name: str
@@ -42,6 +46,23 @@ class GateRow:
     why: str = ""
     kind: str = ""
     tried: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """What may be spent on trying again: a fifth of all calls, and one in ten seconds. Nothing that fails at once and asks to be tried at once can spin."""
+
+    at: float
+    saved: float = RETRIES_SAVED_MAX
+
+    def called(self) -> Retries:
+        """A call was made."""
+        return replace(self, saved=min(self.saved + RETRIES_PER_CALL, RETRIES_SAVED_MAX))
+
+    def spent(self, now: float) -> tuple[Retries, float]:
+        """One more is to be tried again; and after how many seconds at the earliest."""
+        saved = min(self.saved + max(now - self.at, 0.0) * RETRIES_PER_S, RETRIES_SAVED_MAX)
+        return Retries(now, saved - 1.0), max((1.0 - saved) / RETRIES_PER_S, 0.0)
 
 
 def wait_s_max(kind: str) -> float:
@@ -64,9 +85,8 @@ def wait_s(failure: Failure, streak: int, draw: float) -> float:
 
 def failed(gate: GateRow, now: float, delay_s: float, failure: Failure) -> GateRow:
     """It failed: closed for `delay_s`."""
-    return replace(
-        gate, until=now + delay_s, streak=gate.streak + 1, since=gate.since or now, why=failure.reason, kind=failure.kind, tried=now
-    )
+    kind = "loading" if failure.loading else failure.kind
+    return replace(gate, until=now + delay_s, streak=gate.streak + 1, since=gate.since or now, why=failure.reason, kind=kind, tried=now)
 
 
 def succeeded(gate: GateRow, now: float) -> GateRow:

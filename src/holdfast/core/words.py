@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from holdfast.core.commands import COMMANDS
-from holdfast.core.entries import Call, Choice, Command, Entry, Failed, Question
+from holdfast.core.entries import DEFAULT_CHAIN, Call, Choice, Command, Entry, Failed, Question
 from holdfast.core.files import is_picture
 from holdfast.core.records import Kept
+from holdfast.core.weather import BACK_OFF_S_MAX, MISTAKE_S, GateRow
+from holdfast.core.world import able, first_open
 
 if TYPE_CHECKING:
     from holdfast.core.transcript import Transcript
-    from holdfast.core.world import Route, World
+    from holdfast.core.world import Chain, Needs, Route, World
 
 HELP: Final = "\n".join(
     (
@@ -29,8 +31,8 @@ HELP: Final = "\n".join(
 # replies to commands and choices
 
 
-def reply(t: Transcript, entry: Entry, world: World, now: float) -> str:
-    """What C2 says to a command or a choice."""
+def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], now: float) -> str:
+    """What C2 says to a command or a choice. `asks`: of which chain the turn asks what."""
     body = entry.body
     if isinstance(body, Choice):
         return _reply_to_choice(t, entry.seq, body)
@@ -44,11 +46,13 @@ def reply(t: Transcript, entry: Entry, world: World, now: float) -> str:
             brought = any(spoken.entry.seq == entry.seq for spoken in t.spoken)
             return "Trying again." if brought else "There is nothing to try again yet. Just write."
         case "status":
-            return status(t, world, now)
+            return status(t, *asks, now)
         case "help":
             return HELP
         case "title":
             return f"This conversation is now called “{title(body.args)}”." if title(body.args) else "Write /title and a name."
+        case "model":
+            return _model(t, body.args, world, now)
         case "choose":
             return "Write /choose with the number of a question and one of its options, such as: /choose 41 go on"
         case _:
@@ -92,21 +96,69 @@ def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
     return f"Question {body.question} takes one of: {', '.join(asked.question.options)}."
 
 
-def status(t: Transcript, world: World, now: float) -> str:
-    """One conversation's state in a sentence or two."""
+def chosen(body: object, world: World) -> str:
+    """What `/model NAME` chooses, as the reply's notice keeps it; "" if it chooses nothing."""
+    if not isinstance(body, Command) or body.name != "model":
+        return ""
+    wanted = body.args.casefold()
+    return next((name for name in (*world.chains, DEFAULT_CHAIN) if name.casefold() == wanted), "")
+
+
+def _model(t: Transcript, args: str, world: World, now: float) -> str:
+    name = chosen(Command(author="", id="", name="model", args=args), world)
+    if name:
+        chain = world.chain(name)
+        away = "" if first_open(chain) else f" {waiting(chain[0], now)}"
+        return f"From now on this conversation uses {in_order(chain)}.{away}"
+    routes = {route.name for chain in (world.routes, *world.chains.values()) for route in chain}
+    choices = [name if name in routes else f"{name} ({in_order(chain)})" for name, chain in world.chains.items()]
+    known = f"You can choose {', '.join(choices)}; /model {DEFAULT_CHAIN} goes back."
+    if args:
+        return f"There is no model called “{title(args)}” here; nothing has changed. {known}"
+    return f"This conversation uses {in_order(world.chain(t.chain))}. {known}"
+
+
+def in_order(chain: Chain) -> str:
+    """`main`, or `main, and spare when that is away`."""
+    first, *others = [route.name for route in chain]
+    return f"{first}, and {' or '.join(others)} when that can't answer" if others else first
+
+
+def status(t: Transcript, chain: Chain, needs: Needs, now: float) -> str:
+    """One conversation's state in a few sentences: what it does, waits for or asks. `needs`: what its next request asks of a route."""
     said = []
-    if t.calls:
+    asked = list(t.open_questions())
+    if t.calls and not asked:
         said.append(f"A tool is at work: {', '.join(call.call.tool for call in t.calls.values())}.")
     elif t.turn_is_open or t.inputs:
-        route = world.route()
-        said.append(f"Working on an answer, on {route.name}." if route else waiting(world.routes[0], now) if world.routes else NO_ROUTE)
-    else:
+        routes = able(chain, needs)
+        route = first_open(routes)
+        said.append(f"Working on an answer, on {route.name}." if route else waiting(routes[0], now) if routes else NO_ROUTE)
+        said += [passed_over(route, needs) for route in chain if route not in routes]
+    elif not asked:
         said.append("Everything is answered.")
-    said += [f"Question {asked.seq} is open ({' or '.join(asked.question.options)})." for asked in t.open_questions()]
+    said += [f"Question {one.seq} is open: {one.question.text} ({' or '.join(one.question.options)})" for one in asked]
     return " ".join(said)
 
 
+def passed_over(route: Route, needs: Needs) -> str:
+    """Why a route of the chain is not asked."""
+    if needs.pictures and not route.images:
+        return f"{route.name} is passed over, since it can't see pictures."
+    if needs.tools and not route.tools:
+        return f"{route.name} is passed over, since it can't call tools."
+    return (
+        f"{route.name} is passed over, since this conversation (about {needs.tokens:,} tokens) is too long for it ({route.window or 0:,})."
+    )
+
+
 NO_ROUTE = "No model is configured. Your messages are saved and will be answered when one is."
+
+
+def another_way(t: Transcript, world: World) -> str:
+    """Which other model could answer now, if there is one."""
+    name = next((name for name, chain in world.chains.items() if first_open(chain) and chain != world.chain(t.chain)), "")
+    return f" /model {name} goes on with another one now." if name else ""
 
 
 def waiting(route: Route, now: float) -> str:
@@ -116,16 +168,49 @@ def waiting(route: Route, now: float) -> str:
     match route.kind:
         case "config":
             return (
-                f"{route.name} can't be used as it is configured{why}. {saved} when that is mended. "
+                f"{route.name} can't be used as it is configured{why}. {saved} when that is mended; I look every {span(MISTAKE_S)}, and when you write. "
                 f"Its owner finds it under [routes.{route.name}], and `holdfast check` says what to change."
             )
         case "quota":
             return f"{route.name} has no credit left{why}. {saved} when it has; I look again in {span(route.until - now)}."
         case "rate-limit":
             return f"{route.name} is at its limit{why}. {saved} in {span(route.until - now)}."
+        case "loading":
+            return f"{route.name} is loading its model{why}. {saved} when it is ready."
         case _:
             away = f" for {span(now - route.closed_since)}" if route.closed_since else ""
-            return f"{route.name} has not answered{away}{why}. {saved} when it does."
+            return f"{route.name} has not answered{away}{why}. {saved} when it does; I try at least every {span(BACK_OFF_S_MAX)}."
+
+
+def told_owner(route: str, row: GateRow, now: float) -> str:
+    """What the owner is told of a gate that only an owner can open, or should look at; "" if there is nothing to tell."""
+    why = f" ({row.why.removesuffix('.')})" if row.why else ""
+    saved = "What is asked of it meanwhile is saved"
+    match row.kind:
+        case "config":
+            return (
+                f"{route} can't be used as it is configured{why}. Look under [routes.{route}]; `holdfast check` says what to change. {saved}, and goes on when it "
+                f"works: I look every {span(MISTAKE_S)}, and at once after `holdfast routes retry {route}`."
+            )
+        case "quota":
+            return f"{route} has no credit left{why}. {saved}, and goes on when it has: I look again in {span(row.until - now)}."
+        case "unknown" if row.streak >= UNKNOWN_TRIES:
+            return f"{route} fails in a way that I don't know{why}. {saved}; I go on trying. Please have a look at it."
+        case _:
+            return ""
+
+
+UNKNOWN_TRIES: Final = 3
+"""So often a failure that nobody knows is tried before the owner is asked to look."""
+
+
+def cut_short(route: str, asked: int, read: int) -> str:
+    """What the owner is told of a server that drops the beginning of what it is sent."""
+    return (
+        f"{route} read {read:,} tokens of a request that has about {asked:,}: it seems to drop the beginning of long conversations without a word, as Ollama does "
+        f"at its num_ctx. Give it a larger window there, and write context_tokens = {read // 1000 * 1000 or read} (or what it really has) under [routes.{route}]: "
+        "then I summarise in time."
+    )
 
 
 def back(waited_s: float) -> str:
@@ -292,6 +377,15 @@ def corrected(old: str, new: str | None) -> str:
     if new is None:
         return f"[I deleted my message: {old[:200]}]"
     return f"[I changed my message «{old[:200]}» to:]\n{new}"
+
+
+def called(call: Call) -> str:
+    """A call of a tool, told to a model that knows no tools."""
+    return f"[I used {call.tool}: {call.arguments}]"
+
+
+def came_of(tool: str, text: str) -> str:
+    return f"[What came of {tool}]\n{text}"
 
 
 def output_left_out(length: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.core.text import Limit
@@ -21,6 +22,7 @@ class Route:
     until: float = 0.0
     window: int | None = None
     images: bool = False
+    tools: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +61,61 @@ class Policy:
     question_expires_s: float = 86400.0
 
 
+Chain = tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a request asks of a route: to see pictures, to call tools, to read so many tokens; `widest`: it was too long for one, and so goes to those alone
+    with the largest window."""
+
+    pictures: bool = False
+    tools: bool = False
+    tokens: int = 0
+    widest: bool = False
+
+
+def able(chain: Chain, needs: Needs) -> Chain:
+    """The routes of the chain that can serve the request. Where none can do a thing, it goes without it: a picture is named, no tool is offered, and
+    what is too long is sent to show itself so."""
+    if needs.pictures:
+        chain = tuple(route for route in chain if route.images) or chain
+    if needs.tools:
+        chain = tuple(route for route in chain if route.tools) or chain
+    chain = tuple(route for route in chain if route.window is None or route.window >= needs.tokens) or chain
+    if needs.widest and chain:
+        window = max(route.window or 0 for route in chain)
+        chain = tuple(route for route in chain if (route.window or 0) == window)
+    return chain
+
+
+def first_open(chain: Chain) -> Route | None:
+    """Failover, and switch-back: whoever calls a model asks this afresh."""
+    return next((route for route in chain if route.open), None)
+
+
+def gates(chain: Chain) -> str:
+    """The gates of these routes, any of which will do, as a conversation waits at them."""
+    return " ".join(sorted(route.gate for route in chain))
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6)."""
+    """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6).
 
-    routes: tuple[Route, ...] = ()
+    `routes` is the chain that the conversation uses by itself; `chains` those that a person may choose, and each route by its name; `summaries` and
+    `scheduled` are for that kind of work (empty: what the conversation uses). `tools`: there are tools to offer.
+    """
+
+    routes: Chain = ()
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+    summaries: Chain = ()
+    scheduled: Chain = ()
+    tools: bool = False
     account: Account = Account()
     policy: Policy = Policy()
     attempts: int = 1
 
-    def able(self, pictures: bool = False, widest: bool = False) -> tuple[Route, ...]:
-        """The routes that can serve a request, with `pictures` or without: where none sees pictures, it goes without them. `widest`: those alone with
-        the largest window, since it fits into no other."""
-        routes = tuple(route for route in self.routes if route.images) if pictures else ()
-        routes = routes or self.routes
-        if not widest or not routes:
-            return routes
-        window = max(route.window or 0 for route in routes)
-        return tuple(route for route in routes if (route.window or 0) == window)
-
-    def route(self, pictures: bool = False, widest: bool = False) -> Route | None:
-        """The first open route of the chain that can serve the request."""
-        return next((route for route in self.able(pictures, widest) if route.open), None)
-
-    def turn_gate(self, pictures: bool = False, widest: bool = False) -> str:
-        return " ".join(sorted(route.gate for route in self.able(pictures, widest)))
+    def chain(self, chosen: str, *, scheduled: bool = False) -> Chain:
+        """What a turn uses. A choice that the configuration no longer knows counts as none."""
+        return (self.scheduled if scheduled else ()) or self.chains.get(chosen, self.routes)

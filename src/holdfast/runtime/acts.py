@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from holdfast.core import request, turn, words
@@ -12,7 +12,7 @@ from holdfast.core.failure import MAY_BE_OWN, OWN, Failure
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
-from holdfast.core.world import Account, Policy, Route, World
+from holdfast.core.world import Account, Chain, Policy, Route, World
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, RawFailure, Receipt, ToolHost
@@ -31,7 +31,8 @@ Classify = Callable[[RawFailure, str, bool], Failure]
 
 @dataclass(frozen=True, slots=True)
 class RouteSettings:
-    """One route of the chain: the model behind it, its gate, its window in tokens where that is known, and whether it sees pictures."""
+    """One route: the model behind it and what its provider calls that, its gate, its window in tokens where that is known, what it can do, and what a
+    million tokens read and written cost."""
 
     name: str
     gate: str
@@ -39,15 +40,31 @@ class RouteSettings:
     window: int | None = None
     images: bool = False
     dialect: str = ""
+    tools: bool = True
+    called: str = ""
+    price: tuple[float, float] = (0.0, 0.0)
+
+
+Names = tuple[str, ...]
+"""Names of routes, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """Who answers: the instructions, the chain of routes in order of preference, and what a failure of theirs means."""
+    """Who answers: the instructions, the routes, what a failure of theirs means, and the chains.
+
+    `chain` is that of every conversation (empty: all routes) but of those of `accounts`, and of those whose people chose one of `chains`, or a route by
+    its name. `summaries` and `scheduled` are for that kind of work (empty: what the conversation uses).
+    """
 
     instructions: str
-    chain: tuple[RouteSettings, ...]
+    routes: tuple[RouteSettings, ...]
     classify: Classify = lambda failure, _dialect, _worked_before: Failure("transient", reason=failure.why)
+    chain: Names = ()
+    chains: Mapping[str, Names] = field(default_factory=dict)
+    accounts: Mapping[str, Names] = field(default_factory=dict)
+    summaries: Names = ()
+    scheduled: Names = ()
 
 
 class Acts:
@@ -64,22 +81,49 @@ class Acts:
         mask: Callable[[str], str] = lambda text: text,
     ) -> None:
         self._agent, self._weather, self._platforms, self._tools, self._clock = agent, weather, platforms, tools, clock
-        self._routes = {route.name: route for route in agent.chain}
+        self.routes = {route.name: route for route in agent.routes}
+        self._chain = agent.chain or tuple(self.routes)
+        self._choices = {**agent.chains, **{name: (name,) for name in self.routes}}
         self._policy_of: tuple[tuple[request.Tool, ...], Policy] = ((), Policy())
         self.appended = appended
         self._mask = mask
+        self.cut_short: Callable[[str, str, int, int], Awaitable[None]] | None = None
+        """Told of a server that read less than it was sent: route, fingerprint, tokens sent (about) and read."""
 
     # --- how the world stands --------------------------------------------------------------------------------------------------------
 
     def world(self, lease: Lease, attempts: int) -> World:
-        traits = self._platforms[lease.account].traits
-        account = Account(f"account:{lease.account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit)
-        return World(tuple(self._route(route, lease.conversation) for route in self._agent.chain), account, self._policy(), attempts)
+        return self.world_of(lease.conversation, lease.account, attempts)
+
+    def world_of(self, conversation: str, account: str, attempts: int = 1) -> World:
+        """How the world stands for this conversation."""
+        traits, agent = self._platforms[account].traits, self._agent
+        routes = {name: self._route(route, conversation) for name, route in self.routes.items()}
+
+        def spelled_out(names: Names) -> Chain:
+            return tuple(routes[name] for name in names)
+
+        return World(
+            routes=spelled_out(agent.accounts.get(account) or self._chain),
+            chains={name: spelled_out(names) for name, names in self._choices.items()},
+            summaries=spelled_out(agent.summaries),
+            scheduled=spelled_out(agent.scheduled),
+            tools=bool(self._tools.servers()),
+            account=Account(f"account:{account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit),
+            policy=self._policy(),
+            attempts=attempts,
+        )
+
+    def chains_with(self, name: str) -> Names:
+        """The chains in which this route stands, by their names; those without one by what they are for."""
+        agent = self._agent
+        unnamed = {"the agent": self._chain, "summaries": agent.summaries, "scheduled work": agent.scheduled, **agent.accounts}
+        return tuple(called for called, names in {**unnamed, **agent.chains}.items() if name in names)
 
     def _route(self, route: RouteSettings, conversation: str) -> Route:
         row = self._weather.row(route.gate)
         is_open = self._weather.is_open(route.gate, conversation)
-        return Route(route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images)
+        return Route(route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images, route.tools)
 
     def _policy(self) -> Policy:
         tools = self._tools.tools()
@@ -119,7 +163,9 @@ class Acts:
     async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel) -> Facts:
         if step.tools:
             await self._tools.ready()
-        ask = request.build(transcript, step.seen, self._agent.instructions, self._tools.tools() if step.tools else ())
+        tools = self._tools.tools() if step.tools else ()
+        ask = request.build(transcript, step.seen, self._agent.instructions, tools, calls=self.routes[step.route].tools)
+        ask = replace(ask, user=f"{lease.account}:{transcript.authors.get(transcript.turn_from, '')}")
         platform = self._platforms[lease.account]
         answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
         if not isinstance(answer, Answer):
@@ -136,6 +182,7 @@ class Acts:
                 ),
                 after_cut=step.after_cut,
                 route=step.route,
+                chain=step.chain,
                 usage=answer.usage,
                 provider_data=answer.provider_data,
             ),
@@ -144,7 +191,7 @@ class Acts:
     async def _ask(self, lease: Lease, name: str, ask: request.Request, show: Callable[[str], None]) -> Answer | Failed | None:
         """Call the model through its gate. None if there is no answer, and the gate has closed: the table knows what to do. `Failed` if the fault is
         this conversation's."""
-        route, weather, first, began = self._routes[name], self._weather, True, self._clock.now()
+        route, weather, first, began = self.routes[name], self._weather, True, self._clock.now()
 
         def on_event(text: str) -> None:
             nonlocal first
@@ -167,6 +214,8 @@ class Acts:
             worked_before = weather.row(route.gate).last_ok > 0
             return await self._account_for(lease, route, began, self._agent.classify(failed.failure, route.dialect, worked_before))
         await weather.succeeded(route.gate, lease.conversation)
+        if self.cut_short is not None and request.was_cut_short(ask, answer.usage.input_tokens):
+            await self.cut_short(name, weather.row(route.gate).fingerprint, request.tokens(ask), answer.usage.input_tokens)
         return answer
 
     async def _account_for(self, lease: Lease, route: RouteSettings, began: float, failure: Failure) -> Failed | None:
@@ -175,7 +224,8 @@ class Acts:
         if failure.kind in OWN:
             return Failed(failure=failure.kind, route=route.name, why=reason)
         if self._weather.missed(route.gate, lease.conversation) and failure.kind in MAY_BE_OWN:
-            return Failed(failure=failure.kind, route=route.name, why=reason, until=self._clock.now() + OWN_BACK_OFF_S)
+            delay_s = max(OWN_BACK_OFF_S, self._weather.retry_in(route.gate))
+            return Failed(failure=failure.kind, route=route.name, why=reason, until=self._clock.now() + delay_s)
         await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
 

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
+from holdfast.core import turn
 from holdfast.core.entries import Command, Entry
+from holdfast.core.transcript import Transcript
 from holdfast.core.weather import GateRow
-from holdfast.ports import ALL, Accepted, Arrival, Clock, Cursor, Files, Found, Journal, Snapshot, Standing, ToolHost
+from holdfast.errors import Request
+from holdfast.ports import (
+    ALL,
+    Accepted,
+    Arrival,
+    Clock,
+    Cursor,
+    Files,
+    Found,
+    Journal,
+    RouteState,
+    Snapshot,
+    Standing,
+    ToolHost,
+    Used,
+)
+from holdfast.runtime.acts import Acts
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import Weather
@@ -28,10 +46,13 @@ class LocalGateway:
         tools: ToolHost,
         supervisor: Supervisor,
         clock: Clock,
+        acts: Acts,
+        day_began: Callable[[float], float],
     ) -> None:
         self._version, self._journal, self._followers, self._arrived = version, journal, followers, arrived
         self.files = files
         self._weather, self._tools, self._supervisor, self._clock = weather, tools, supervisor, clock
+        self._acts, self._day_began = acts, day_began
         self._started = clock.now()
 
     async def accept(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
@@ -79,10 +100,37 @@ class LocalGateway:
             "parts": [{"name": name, **asdict(state)} for name, state in self._supervisor.states().items()],
         }
 
+    async def routes(self) -> tuple[RouteState, ...]:
+        now = self._clock.now()
+        used = {one.route: one for one in await self._journal.used(self._day_began(now))}
+        return tuple(self._route(name, used.get(name, Used(name)), now) for name in self._acts.routes)
+
+    def _route(self, name: str, used: Used, now: float) -> RouteState:
+        settings = self._acts.routes[name]
+        row = self._weather.row(settings.gate)
+        cost = (used.input_tokens * settings.price[0] + used.output_tokens * settings.price[1]) / 1e6
+        state = _state(row, now) if row.streak or row.last_ok else "never tried"
+        return RouteState(
+            name, settings.called, row, state, *self._weather.under_way(settings.gate), self._acts.chains_with(name), used, cost
+        )
+
+    async def why(self, conversation: str) -> str:
+        row = await self._journal.conversation(conversation)
+        if row is None:
+            raise Request(f"There is no conversation {conversation!r} here. `holdfast chat` and the page list those that there are.")
+        transcript = Transcript((await self._journal.read(conversation, 0)).entries)
+        said = turn.status(transcript, self._acts.world_of(conversation, row.account), self._clock.now())
+        return f"{said} What I have to say waits for {row.speech_gate.partition(':')[2]}." if row.speech_gate else said
+
     async def retry(self, gate: str) -> bool:
         return await self._weather.retry(gate)
 
 
 def _gate(row: GateRow, now: float) -> dict[str, Any]:
-    state = "open" if not row.streak else "closed" if now < row.until else "to be tried"
-    return {"state": state, **asdict(row)}
+    return {"state": _state(row, now), **asdict(row)}
+
+
+def _state(row: GateRow, now: float) -> Literal["open", "closed", "to be tried"]:
+    if not row.streak:
+        return "open"
+    return "closed" if now < row.until else "to be tried"

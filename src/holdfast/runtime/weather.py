@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from holdfast.core import weather
 from holdfast.core.failure import Failure
-from holdfast.core.weather import GateRow
+from holdfast.core.weather import GateRow, Retries
 from holdfast.ports import Clock, Journal
 
 MISSED_MAX = 10_000
@@ -42,18 +42,22 @@ class _Gate:
     row: GateRow
     places: int
     allowance: int
+    retries: Retries
     taken: int = 0
+    spoke: bool = False  # an answer began here, though perhaps none came to its end
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class Weather:
-    """All gates of the gateway. `listeners` are called when somebody who waits may now be let in, or waits for something else."""
+    """All gates of the gateway. `listeners` are called when somebody who waits may now be let in, or waits for something else; `closed` is told of each
+    failure that closes one."""
 
     def __init__(
         self, journal: Journal, clock: Clock, draw: Callable[[], float], gates: Iterable[GateSettings], rows: Iterable[GateRow]
     ) -> None:
         self._journal, self._clock, self._draw = journal, clock, draw
         self.listeners: list[Callable[[], None]] = []
+        self.closed: Callable[[GateRow], Awaitable[None]] | None = None
         known = {row.name: row for row in rows}
         self._gates: dict[str, _Gate] = {}
         for settings in gates:
@@ -63,7 +67,7 @@ class Weather:
             latest = clock.now() + weather.wait_s_max(row.kind)  # the clock may have been set back meanwhile
             row = replace(row, until=min(row.until, latest))
             proven = row.last_ok > 0 and not row.streak
-            self._gates[settings.name] = _Gate(row, settings.places, settings.places if proven else 1)
+            self._gates[settings.name] = _Gate(row, settings.places, settings.places if proven else 1, Retries(clock.now()))
         self._reserved: dict[str, str] = {}  # conversation -> gate
         self._pressing: set[str] = set()  # conversations in which a person has just written
         self._missed: dict[str, tuple[str, float]] = {}  # conversation -> the gate that its own last call failed at, and when
@@ -95,6 +99,11 @@ class Weather:
         """For each gate how many more it lets through now."""
         now = self._clock.now()
         return {name: weather.admits(gate.row, now, gate.allowance, gate.taken) for name, gate in self._gates.items()}
+
+    def under_way(self, name: str) -> tuple[int, int]:
+        """How many go through this gate now, and how many may."""
+        gate = self._gates[name]
+        return gate.taken, gate.places
 
     def next_change(self, after: float) -> float | None:
         """The earliest instant after `after` at which a closed gate's time comes, or came."""
@@ -137,6 +146,7 @@ class Weather:
             await self._wait_in_line(gate)
         else:
             gate.taken += 1
+        gate.retries = gate.retries.called()
         try:
             yield
         finally:
@@ -172,6 +182,7 @@ class Weather:
     def opened(self, name: str) -> None:
         """A call through this gate got its first valid event: let more through than before."""
         gate = self._gates[name]
+        gate.spoke = True
         if gate.allowance < gate.places:
             gate.allowance = weather.allowance_after_success(gate.allowance, gate.places)
             self._tell()
@@ -199,6 +210,12 @@ class Weather:
             del self._missed[next(iter(self._missed))]
         return gate == name and self._gates[name].row.last_ok > at
 
+    def retry_in(self, name: str) -> float:
+        """A call is to be made again through this gate: after so many seconds at the earliest."""
+        gate = self._gates[name]
+        gate.retries, delay_s = gate.retries.spent(self._clock.now())
+        return delay_s
+
     async def failed(self, name: str, began: float, failure: Failure) -> None:
         """A call through this gate, begun then, failed: close it, durably, and send away whoever waits in line.
 
@@ -207,10 +224,11 @@ class Weather:
         gate, now = self._gates[name], self._clock.now()
         if began < gate.row.tried <= now:
             return
-        delay_s = weather.wait_s(failure, gate.row.streak + 1, self._draw())
+        delay_s = max(weather.wait_s(failure, gate.row.streak + 1, self._draw()), self.retry_in(name))
         if not gate.row.streak or gate.row.why != failure.reason:  # not at every try: an outage is one line
             log.warning("%s is closed, and tried again by itself: %s", name, failure.reason)
-        gate.row = weather.failed(gate.row, now, delay_s, failure)
+        worked = gate.row.last_ok or (began if gate.spoke else 0.0)
+        gate.row = replace(weather.failed(gate.row, now, delay_s, failure), last_ok=worked)
         gate.allowance = 1
         for turn in gate.waiting:
             if not turn.done():
@@ -218,6 +236,8 @@ class Weather:
         gate.waiting.clear()
         await self._journal.put_gate(gate.row)
         self._tell()
+        if self.closed is not None:
+            await self.closed(gate.row)
 
     async def retry(self, name: str) -> bool:
         """Let one through now. False if there is no such gate."""

@@ -27,6 +27,7 @@ from holdfast.ports import (
     Snapshot,
     Timer,
     ToolList,
+    Used,
 )
 from holdfast.store.queries import SQL
 
@@ -290,6 +291,10 @@ def conversation(db: apsw.Connection, key: str) -> ConversationRow | None:
 def conversations(db: apsw.Connection, most: int, before: ConversationRow | None) -> tuple[ConversationRow, ...]:
     place = (before.last_at, before.key) if before else (float("inf"), "")
     return tuple(_conversation_row(db, found) for found in _rows(db, "conversations", *place, most).fetchall())
+
+
+def used(db: apsw.Connection, since: float) -> tuple[Used, ...]:
+    return tuple(Used(route or "", *counts) for route, *counts in db.execute(SQL["used"], {"since": since}))
 
 
 def _conversation_row(db: apsw.Connection, found: tuple[Any, ...]) -> ConversationRow:

@@ -173,3 +173,11 @@ SELECT server, fingerprint, body FROM tool_list ORDER BY server;
 -- Record the tools of one server.
 INSERT INTO tool_list (server, fingerprint, body) VALUES (?1, ?2, ?3)
 ON CONFLICT (server) DO UPDATE SET fingerprint = excluded.fingerprint, body = excluded.body;
+
+-- used --
+-- What each route answered since then. Only conversations (CROSS: that way round) that were changed since then are looked at.
+SELECT json_extract(e.body, '$.route'), count(*), coalesce(sum(json_extract(e.body, '$.usage.input_tokens')), 0),
+  coalesce(sum(json_extract(e.body, '$.usage.output_tokens')), 0)
+FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
+WHERE c.last_at >= :since AND e.at >= :since AND e.kind = 'answer/1'
+GROUP BY 1;

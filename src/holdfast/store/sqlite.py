@@ -27,6 +27,7 @@ from holdfast.ports import (
     Snapshot,
     Timer,
     ToolList,
+    Used,
 )
 from holdfast.store import operations
 from holdfast.store.failures import failed, unusable, unwritable
@@ -171,9 +172,16 @@ class SqliteJournal:
         return await self._reader.do(lambda db: operations.conversations(db, most, before))
 
     async def search(self, text: str, most: int) -> tuple[Found, ...]:
+        return await self._aside().do(lambda db: search(db, text, most))
+
+    async def used(self, since: float) -> tuple[Used, ...]:
+        return await self._aside().do(lambda db: operations.used(db, since))
+
+    def _aside(self) -> JobThread:
+        """For scans: nobody else waits for them."""
         if self._searcher is None:
             self._searcher = JobThread("journal-search", _reader(self._folder.journal), read_each, self._breakage, 1)
-        return await self._searcher.do(lambda db: search(db, text, most))
+        return self._searcher
 
     # --- the end --------------------------------------------------------------------------------------------------------------------
 

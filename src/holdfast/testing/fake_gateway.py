@@ -30,7 +30,8 @@ from holdfast.core.entries import (
 )
 from holdfast.core.weather import GateRow
 from holdfast.core.words import title
-from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, Snapshot, Standing
+from holdfast.errors import Request
+from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, RouteState, Snapshot, Standing
 from holdfast.runtime.clock import SystemClock
 from holdfast.store.files import FolderFiles
 from holdfast.testing.memory_files import MemoryFiles
@@ -48,11 +49,12 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class FakeGateway:
-    """Implements `ports.Gateway`. `state` is what `status` says; `gates` are the names that `retry` knows."""
+    """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does; `gates` are the names that `retry` knows."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.state: dict[str, Any] = {}
         self.gates: set[str] = set()
+        self.route_states: tuple[RouteState, ...] = ()
         self.transcripts: dict[str, list[Entry]] = {}
         self.refusal: Exception | None = None
         self.files: Files = MemoryFiles() if path is None else FolderFiles(path.parent / "files")
@@ -149,6 +151,14 @@ class FakeGateway:
 
     async def status(self) -> Mapping[str, Any]:
         return self.state
+
+    async def routes(self) -> tuple[RouteState, ...]:
+        return self.route_states
+
+    async def why(self, conversation: str) -> str:
+        if conversation not in self.transcripts:
+            raise Request(f"There is no conversation {conversation!r} here.")
+        return "Everything is answered."
 
     async def retry(self, gate: str) -> bool:
         return gate in self.gates

@@ -39,6 +39,7 @@ from holdfast.ports import (
     Snapshot,
     Timer,
     ToolList,
+    Used,
 )
 
 R = TypeVar("R")
@@ -336,6 +337,20 @@ class MemoryJournal:
             elif text.casefold() in row.title.casefold():
                 found.append(Found(row, 0, row.title))
         return tuple(found[:most])
+
+    async def used(self, since: float) -> tuple[Used, ...]:
+        answers = [
+            e.body for c in self.disk.conversations.values() for e in c.entries if isinstance(e.body, AssistantMessage) and e.at >= since
+        ]
+        return tuple(
+            Used(
+                route,
+                sum(a.route == route for a in answers),
+                sum(a.usage.input_tokens for a in answers if a.route == route),
+                sum(a.usage.output_tokens for a in answers if a.route == route),
+            )
+            for route in sorted({a.route for a in answers})
+        )
 
     # --- the end --------------------------------------------------------------------------------------------------------------------
 

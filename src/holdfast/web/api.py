@@ -30,6 +30,7 @@ from holdfast.web.wire import (
     Page,
     Post,
     Saved,
+    Why,
     check_text,
     conversation_key,
     too_long,
@@ -125,6 +126,12 @@ class Api:
 
     async def status(self, request: Request) -> Response:  # noqa: ARG002 the signature is starlette's
         return json({**await self._gateway.status(), "demo": self._demo.state() if self._demo else None})
+
+    async def routes(self, request: Request) -> Response:  # noqa: ARG002 as above
+        return json(await self._gateway.routes())
+
+    async def why(self, request: Request) -> Response:
+        return json(Why(await self._gateway.why(request.path_params["key"])))
 
     async def retry(self, request: Request) -> Response:
         name = request.path_params["name"]

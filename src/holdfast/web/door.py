@@ -8,6 +8,8 @@
     POST /v1/files?name=NAME                 the bytes; answered with `Uploaded` when they are on disk
     GET  /v1/files/{sha256}?name=NAME        the bytes again, to be shown if they are a picture, else to be saved
     GET  /v1/status
+    GET  /v1/routes                          a list of `ports.RouteState`
+    GET  /v1/conversations/{key}/why         a `Why`
     POST /v1/gates/{name}/retry
     POST /v1/demo/{action}                   in `holdfast demo`
 
@@ -73,6 +75,8 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/conversations/{name}/messages", api.send, methods=["POST"]),
         Route("/v1/conversations/{key:path}/entries", api.entries, methods=["GET"]),
         Route("/v1/conversations/{key:path}/events", api.events, methods=["GET"]),
+        Route("/v1/conversations/{key:path}/why", api.why, methods=["GET"]),
+        Route("/v1/routes", api.routes, methods=["GET"]),
         Route("/v1/files", files.put, methods=["POST"]),
         Route("/v1/files/{sha256}", files.get, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),

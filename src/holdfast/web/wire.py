@@ -15,6 +15,8 @@ from holdfast.errors import Config, Request
 
 ACCOUNT: Final = "web:local"
 AUTHOR: Final = "local"
+NOTES: Final = "Holdfast"
+"""The conversation in which the owner is told what only an owner can mend."""
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 NAME_CHARS_MAX: Final = 64
 KEY_CHARS_MAX: Final = 128
@@ -88,6 +90,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     until: float
     excerpt: str = ""
+
+
+class Why(msgspec.Struct, frozen=True):
+    """What a conversation does, waits for or asks, in a sentence or two."""
+
+    words: str
 
 
 class Uploaded(msgspec.Struct, frozen=True):

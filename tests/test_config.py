@@ -593,6 +593,10 @@ def test_a_header_that_looks_like_a_secret_is_given_by_reference_and_known_as_on
     assert started.routes["main"].fingerprint != other.routes["main"].fingerprint
 
 
+def test_a_header_that_belongs_to_the_call_itself_is_refused(folder: Folder) -> None:
+    assert "Content-Length is set for each call by itself" in folder.refused(ROUTE + 'headers = { Content-Length = "3" }')
+
+
 def test_what_does_not_change_where_a_call_goes_changes_no_fingerprint(folder: Folder) -> None:
     plain, priced = folder.load(ROUTE), folder.load(ROUTE + "price = { input = 1.0 }")
     assert plain.routes["main"].fingerprint == priced.routes["main"].fingerprint

@@ -293,6 +293,8 @@ def _check_route(file: Path, name: str, route: Route) -> None:
             file, f"routes.{name}", 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
         )
     for header, text in route.headers.items():
+        if header.lower() in {"content-length", "transfer-encoding", "connection", "host"}:
+            raise _error(file, f"routes.{name}", f"headers: {header} is set for each call by itself. Remove it.")
         if SECRET_HEADER.search(header) and not re.match(secrets.REFERENCE, text):  # the text is never shown
             raise _error(
                 file,

@@ -12,11 +12,14 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import Final
 
 from holdfast import config
 from holdfast.core.failure import Failure
+from holdfast.core.world import Budget
 from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
@@ -30,6 +33,7 @@ from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.supervisor import Run, Supervisor
+from holdfast.runtime.timers import Say
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
 from holdfast.store.files import FolderFiles
@@ -129,10 +133,17 @@ class _Gateway:
         agent = _agent(settings, models, _classified(clock))
         secrets = settings.known_secrets
         acts = Acts(
-            agent, weather, {self._platform.account: self._platform}, tools, clock, followers.changed, lambda text: mask(text, secrets)
+            agent,
+            weather,
+            {self._platform.account: self._platform},
+            tools,
+            clock,
+            followers.changed,
+            files=files,
+            mask=lambda text: mask(text, secrets),
         )
         owner = uuid.uuid4().hex
-        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed)
+        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed, say=_said(settings))
         self._gateway = LocalGateway(
             _version, journal, files, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock, acts, _day_began(settings)
         )
@@ -207,6 +218,7 @@ def _agent(settings: config.Config, models: Mapping[str, Model], classify: Class
         )
         for name, route in settings.routes.items()
     )
+    budget = settings.agent.budget
     return AgentSettings(
         settings.agent.instructions,
         routes,
@@ -216,6 +228,7 @@ def _agent(settings: config.Config, models: Mapping[str, Model], classify: Class
         {ACCOUNT: settings.web_chain} if settings.web_chain else {},
         settings.summaries_chain,
         settings.schedule_chain,
+        Budget(steps=budget.steps, cost=budget.cost or inf, time_s=budget.time_s or inf),
     )
 
 
@@ -225,17 +238,23 @@ def _place(name: str) -> tuple[str, str, str]:
     return conversation_key(NOTES), ACCOUNT, NOTES
 
 
+def _local(settings: config.Config, at: float) -> datetime:
+    """An instant where the owner lives."""
+    if not settings.agent.time_zone:
+        return datetime.fromtimestamp(at).astimezone()
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most configurations name none
+
+    return datetime.fromtimestamp(at, ZoneInfo(settings.agent.time_zone))
+
+
 def _day_began(settings: config.Config) -> Callable[[float], float]:
     """When the day of an instant began, where the owner lives."""
+    return lambda now: _local(settings, now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
-    def began(now: float) -> float:
-        from datetime import datetime  # noqa: PLC0415 - asked for by hand, now and then
-        from zoneinfo import ZoneInfo  # noqa: PLC0415 - as above
 
-        zone = ZoneInfo(settings.agent.time_zone) if settings.agent.time_zone else None
-        return datetime.fromtimestamp(now).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-    return began
+def _said(settings: config.Config) -> Say:
+    """An instant as people say it, where the owner lives."""
+    return lambda at: _local(settings, at).strftime("%A, %-d %B %Y, %H:%M (%Z)")
 
 
 def _classified(clock: SystemClock) -> Classify:

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
-from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Question, Usage
+from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
 from holdfast.core.request import Request, Tool
 from holdfast.core.text import Limit
 from holdfast.core.weather import GateRow as GateRow  # noqa: PLC0414 - a type of this port
-from holdfast.errors import JournalFailed
+from holdfast.errors import JournalFailed, Temporary
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------
 
@@ -119,11 +119,13 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """At `at` this arrival is ingested, once. `key` names the timer; with `at` it names the occurrence, whatever the arrival's own `at` and `dedupe`."""
+    """At `at` this arrival is ingested, once; or again every `every_s` (0: not again). `key` names the timer; with `at` it names the occurrence, whatever
+    the arrival's own `at` and `dedupe`."""
 
     key: str
     at: float
     arrival: Arrival
+    every_s: float = 0.0
 
     @property
     def occurrence(self) -> Arrival:
@@ -237,6 +239,12 @@ class Journal(Protocol):
 
     async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]: ...
 
+    async def timers(self, conversation: str) -> tuple[Timer, ...]:
+        """Those of one conversation, earliest first."""
+
+    async def drop_timer(self, key: str) -> bool:
+        """False if there is none."""
+
     async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
         """One transaction: ingest the occurrence, advance the timer or delete it. None if it had fired or moved meanwhile."""
 
@@ -313,6 +321,8 @@ class Traits:
     key_holds_s: float = 0.0
     history: bool = False
     edits: bool = False
+    asks: bool = True
+    """There is somebody at the other end who can be asked."""
 
 
 class Platform(Protocol):
@@ -324,8 +334,8 @@ class Platform(Protocol):
     async def run(self, ready: Callable[[], None]) -> None:
         """Receive until cancelled, calling `ready` when connected. Raises `Temporary` or `Config`."""
 
-    async def send(self, address: str, text: str, key: str, edit: str = "") -> Receipt:
-        """Send a part (under `key`, where the platform takes one), or put its text into the message with id `edit`."""
+    async def send(self, address: str, text: str, key: str, edit: str = "", files: Sequence[Produced] = ()) -> Receipt:
+        """Send a part (under `key`, where the platform takes one) with these files, or put its text into the message with id `edit`."""
 
     async def find(self, address: str, text: str, key: str) -> str | None:
         """Look in the chat's history for a part that may have been sent: its id, or None if it is not there. Raises `Temporary`."""
@@ -390,11 +400,21 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A file that a tool made."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ToolOutcome:
-    """How a call ended. `unknown`: it was written to the server, and no answer came."""
+    """How a call ended. `unknown`: it was written to the server, and no answer came. The text may be long: whoever shows it to a model cuts it."""
 
     outcome: Literal["ok", "error", "unknown"]
     text: str
+    files: tuple[Made, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +428,47 @@ class ToolServerState:
     restarts: int = 0
     pid: int | None = None
     tools: int = 0
+    memory_bytes: int | None = None
+    """Of its processes, all together, where there are any here."""
+    next_try: float = 0.0
+    """When it is started again (0: it is not waited for)."""
+
+
+class Caller(Protocol):
+    """Whoever makes a call, as the tool sees it while it runs."""
+
+    conversation: str
+    account: str
+    address: str
+    author: str
+    """The person for whom it is made."""
+
+    def progress(self, text: str) -> None:
+        """How far it has come. Decoration: never blocks, may be lost."""
+
+    async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:
+        """Ask the person: one of the options, or with `free` any words; None if nobody answers. The question is durable; its asking ends with the call."""
+
+    async def sample(self, request: Request) -> Answer:
+        """Ask the model, through the same gates as everybody. Raises `Temporary` if no route answers now."""
+
+
+class Nobody:
+    """A `Caller` behind which there is no person and no model."""
+
+    conversation = account = address = author = ""
+
+    def progress(self, text: str) -> None:
+        """Nobody looks."""
+
+    async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:  # noqa: ARG002 nobody is asked
+        return None
+
+    async def sample(self, request: Request) -> Answer:  # noqa: ARG002 nobody is asked
+        raise Temporary("There is no model here that could be asked.")
+
+
+NOBODY: Final = Nobody()
 
 
 class ToolHost(Protocol):
@@ -420,7 +481,7 @@ class ToolHost(Protocol):
 
     def servers(self) -> tuple[ToolServerState, ...]: ...
 
-    async def call(self, call: Call) -> ToolOutcome:
+    async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         """Make the call. Never raises for what a server does; being cancelled tells the server, and returns at once."""
 
 

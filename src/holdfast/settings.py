@@ -51,6 +51,10 @@ Dialect = Annotated[
     Literal["openai-chat", "openai-responses", "anthropic", "practice"],
     Meta(title='"openai-chat", "openai-responses", "anthropic" or "practice"'),
 ]
+Permission = Annotated[Literal["allow", "ask", "deny"], Meta(title='"allow", "ask" or "deny"')]
+Permissions = Annotated[
+    dict[str, Literal["allow", "ask", "deny"]], Meta(title='a table of "allow", "ask" or "deny", such as { "some_tool" = "allow" }')
+]
 Replay = Annotated[
     dict[str, Literal["always", "never", "ask"]], Meta(title='a table of "always", "never" or "ask", such as { "some_tool" = "always" }')
 ]
@@ -80,6 +84,16 @@ def _about(description: str) -> Meta:
 # --- the tables ---------------------------------------------------------------------------------------------------------------------
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a turn may use up. 0: as much as it likes."""
+
+    steps: Annotated[int, Meta(title="a whole number from 1 to 10000", ge=1, le=10_000), _about("Answers of the model.")] = 100
+    cost: Annotated[Amount, _about("By the prices of the routes.")] = 0.0
+    time_s: Annotated[float, Meta(title="a number of seconds from 0", ge=0, le=1e7), _about("Time spent in steps; waiting is free.")] = (
+        3600.0
+    )
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who answers."""
 
@@ -92,6 +106,13 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     schedule_chain: Annotated[
         Chain | None, _about("The chain for what was scheduled, and nobody waits for. If left out: the one that the conversation uses.")
     ] = None
+    budget: Annotated[
+        Budget,
+        Meta(
+            title="a table of numbers, such as { steps = 100, cost = 2.0, time_s = 3600 }",
+            description="What a turn may use up before somebody is asked whether to go on.",
+        ),
+    ] = Budget()
     time_zone: Annotated[
         Line, _about("Where the owner lives, such as Europe/Berlin: when a day begins. If left out: where this machine is set to be.")
     ] = ""
@@ -166,7 +187,13 @@ class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     connect_timeout_s: Annotated[
         Seconds, _about("How long it may take to start, or to be reached, until its tools are known; and how long a call waits for that.")
     ] = 10.0
-    quiet_timeout_s: Annotated[Seconds, _about("How long a call may go on without an answer or a sign of progress.")] = 600.0
+    timeout_s: Annotated[Seconds, _about("How long a call may go on without an answer or a sign of progress.")] = 600.0
+    policy: Annotated[
+        Permission | None,
+        _about("May its tools be called? If left out: what a trusted server marks as only reading is allowed, and the rest asks."),
+    ] = None
+    tool_policy: Annotated[Permissions, _about("The same for single tools, by the server's own names of them.")] = {}
+    sampling: Annotated[YesOrNo, _about("May the server ask the model things of its own, at your cost?")] = False
     trust_annotations: Annotated[YesOrNo, _about("Believe what the server says of its tools, such as that one only reads.")] = False
     replay: Annotated[Replay, _about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
 

@@ -32,7 +32,10 @@ def tool_server(name: str, server: ToolServer) -> ServerSettings:
         trust_annotations=server.trust_annotations,
         replay=server.replay,
         connect_timeout_s=server.connect_timeout_s,
-        quiet_timeout_s=server.quiet_timeout_s,
+        timeout_s=server.timeout_s,
+        policy=server.policy,
+        tool_policy=server.tool_policy,
+        sampling=server.sampling,
         fingerprint=server.fingerprint,
     )
 

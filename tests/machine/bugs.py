@@ -174,7 +174,7 @@ def _late_allow(m: pytest.MonkeyPatch) -> None:
 
     def call(t: Transcript, open_call: Any, epoch: int, world: Any, now: float, d: Decision) -> None:
         asked = t.questions.get(open_call.asked)
-        if asked is not None and asked.option == "allow" and t.last_message > asked.by and not open_call.started:
+        if asked is not None and asked.option == "once" and t.last_message > asked.by and not open_call.started:
             d.wanted.append(turn._close("K4", open_call.call.id, "declined", "late"))
         else:
             original(t, open_call, epoch, world, now, d)
@@ -210,6 +210,12 @@ def _no_overtaking(t: Transcript, entry: Entry, body: UserMessage) -> None:
         if asked.closed == "message" and asked.by == entry.seq:
             t.questions[seq] = replace(asked, closed="", by=0)
     del body
+
+
+def _stands_for_ever(t: Transcript, _entry: Entry, body: Choice) -> None:
+    asked = t.questions.get(body.question)
+    if asked is not None and asked.option == "once" and asked.question.about in t.calls:
+        t.allowed[turn.approval_key(body.author, t.calls[asked.question.about].call)] = None
 
 
 def _stop_is_not_a_cut(t: Transcript, entry: Entry, body: Any) -> None:
@@ -250,6 +256,10 @@ BUGS: dict[str, Bug] = {
     "every choice counts": Bug("one unknown outcome", _after("_choice", _reopen)),
     "a deleted message is still owed": Bug("edits and deletions", _after("_correction", _delete_keeps_input)),
     "an approval is declined late": Bug("approvals in a group", _late_allow),
+    "an approval stands for everybody": Bug(
+        "approvals that stand", _instead(turn, "approval_key", lambda f: lambda _person, call: f("ann", call))
+    ),
+    "an approval once stands for ever": Bug("approvals that stand", _after("_choice", _stands_for_ever)),
     "a stop by choice is no cut": Bug("budget", _after("_choice", _stop_is_not_a_cut)),
     "a refusal is asked for again": Bug("refused", _after("_apply", _forget_refused)),
     "what is set aside is owed all the same": Bug("poison", _after("_apply", _set_aside_again)),

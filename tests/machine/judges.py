@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
 
 from holdfast.core.entries import (
     AssistantMessage,
@@ -89,6 +90,37 @@ def _cuts(e: Entry, log: tuple[Entry, ...]) -> bool:
     return isinstance(e.body, Command) and e.body.name in {"stop", "new"}
 
 
+YES: Final = ("once", "always")
+
+
+def approved(log: tuple[Entry, ...]) -> None:
+    """What needs approval starts only with its own, or with one that stands: given by the same person, for the same tool and arguments."""
+    answers = [(e.seq, e.body) for e in log if isinstance(e.body, AssistantMessage)]
+    calls = {call.id: (call, seq, a.seen) for seq, a in answers for call in a.calls}
+    asked = {e.seq: e.body for e in log if isinstance(e.body, Question) and e.body.question == "approval"}
+    for e in log:
+        if not isinstance(e.body, ToolStarted) or not calls[e.body.call][0].tool.startswith("p"):
+            continue
+        call, _, seen_then = calls[e.body.call]
+        if any(question.about == call.id for question in asked.values()):
+            continue  # judged above
+        standing = {
+            (question.to, calls[question.about][0].tool, calls[question.about][0].arguments)
+            for seq, question in asked.items()
+            for c in log[: e.seq]
+            if isinstance(c.body, Choice) and c.body.question == seq and c.body.option == "always" and c.body.author == question.to
+        }
+        if (_asker(log, answers, seen_then), call.tool, call.arguments) not in standing:
+            raise Flaw("started without being asked about, and no approval stands for it")
+
+
+def _asker(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]], upto: int) -> str:
+    """Who began the turn of which an answer has seen `upto`."""
+    ended = max((a.seen for _, a in answers if not a.calls and a.seen < upto), default=0)
+    cut = max((e.seq for e in log[:upto] if _cuts(e, log)), default=0)
+    return next((e.body.author for e in log[max(ended, cut) : upto] if isinstance(e.body, UserMessage)), "")
+
+
 def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -> None:
     asked = {e.seq: e.body for e in log if isinstance(e.body, Question)}
     for seq, question in asked.items():
@@ -104,13 +136,13 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
             ),
             None,
         )
-        if question.question == "approval" and closing is not None and isinstance(closing.body, Choice) and closing.body.option == "allow":
+        if question.question == "approval" and closing is not None and isinstance(closing.body, Choice) and closing.body.option in YES:
             for e in log[closing.seq :]:
                 cut = any(_cuts(c, log) for c in log[tools[question.about][2] : e.seq - 1])
                 if isinstance(e.body, ToolResult) and e.body.call == question.about and e.body.outcome == "declined" and not cut:
                     raise Flaw("approved in time, and then declined")
         if question.question == "approval":
-            allowed = closing is not None and isinstance(closing.body, Choice) and closing.body.option == "allow"
+            allowed = closing is not None and isinstance(closing.body, Choice) and closing.body.option in YES
             for e in log:
                 if isinstance(e.body, ToolStarted) and e.body.call == question.about and not (allowed and closing and e.seq > closing.seq):
                     raise Flaw("started without its approval")

@@ -70,6 +70,9 @@ class Scenario:
     refuses: bool = False
     own_failures: bool = False
     chains: bool = False
+    stands: bool = False
+    mute: bool = False
+    """Nothing can be sent: for walks that are about something else."""
     attachment: bool = False
     pictures: Literal["", "seen", "unseen"] = ""
     summaries: bool = False
@@ -180,7 +183,14 @@ class Walker:
         media_type = "image/png" if sc.pictures else "text/plain"
         attachments = (Attachment(id="f", name="f", media_type=media_type),) if sc.attachment or sc.pictures else ()
         message = Entry(1, 0.0, 0, UserMessage(author="ann", id="m1", text="u1", attachments=attachments))
-        return State((message,), arrivals=sc.arrivals, crashes=sc.crashes, route_flips=sc.route_flips, account_flips=sc.account_flips)
+        return State(
+            (message,),
+            arrivals=sc.arrivals,
+            crashes=sc.crashes,
+            route_flips=sc.route_flips,
+            account_flips=sc.account_flips,
+            account_open=not sc.mute,
+        )
 
     def walk(self) -> Found:
         sc, began = self.scenario, time.monotonic()
@@ -376,7 +386,7 @@ class Walker:
             yield "route opens", replace(s, route_open=True, **claim)
         elif s.route_flips and s.flight:
             yield "route closed by another conversation", replace(s, route_open=False, route_flips=s.route_flips - 1)
-        if not s.account_open:
+        if not s.account_open and not self.scenario.mute:
             yield "account opens", replace(s, account_open=True, **claim)
         elif s.account_flips and s.flight:
             yield "account closes", replace(s, account_open=False, account_flips=s.account_flips - 1)
@@ -409,6 +419,8 @@ class Walker:
 
     def judge(self, s: State) -> None:
         judges.entries(s.entries, s.effects, self.scenario.busy)
+        if self.scenario.stands:
+            judges.approved(s.entries)
         judges.screen(s.screen, keyed=self.scenario.keyed)
         judges.delivered(s.entries, s.screen)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=False)

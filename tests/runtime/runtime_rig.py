@@ -19,6 +19,7 @@ from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.clock import LoopClock
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
 from holdfast.testing.fake_tools import FakeTools, Outside
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
 from holdfast.testing.scripted_model import Say, ScriptedModel, Step
 
@@ -62,7 +63,7 @@ class Rig:
         self.tools = FakeTools(self.outside, self.clock)
         self.platform = FakePlatform(self.chat, self.journal.ingest)
         agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
-        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed)
+        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed, files=MemoryFiles())
         self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.changed)
         self._said = len(self.journal.disk.arrivals)
 

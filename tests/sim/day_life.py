@@ -75,7 +75,7 @@ class Life:
         agent = AgentSettings("Be brief.", tuple(RouteSettings(name, f"route:{name}", models[name]) for name in ROUTES))
         followers, supervisor = Followers(journal, weather.known), Supervisor(clock, draw)
         platforms: dict[str, FakePlatform] = {}
-        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.changed)
+        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.changed, files=MemoryFiles())
         hands.day = day
         self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.changed)
         gateway = LocalGateway(

@@ -15,6 +15,7 @@ from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import ingest
 
 NEXT = Migration(len(MIGRATIONS) + 1, "9999_colour.sql", "ALTER TABLE conversation ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue';")
+COPY = f"journal-before-{NEXT.version:04}.db"
 
 Connect = Callable[[], apsw.Connection]
 
@@ -55,7 +56,7 @@ def test_every_file_of_the_folder_is_a_migration_and_they_are_numbered_without_a
 async def test_an_older_journal_is_brought_up_to_date_after_a_copy_of_it(file: Path) -> None:
     assert open_with(file, *MIGRATIONS, NEXT) == [("a", 1)]
     assert versions(file) == [*range(1, NEXT.version + 1)]
-    copy = file.with_name("journal-before-0004.db")
+    copy = file.with_name(COPY)
     assert versions(copy) == [*range(1, NEXT.version)]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert open_with(copy, *MIGRATIONS) == [("a", 1)]
@@ -75,14 +76,14 @@ async def test_a_migration_that_is_interrupted_is_made_again(file: Path, monkeyp
         with pytest.raises(KeyboardInterrupt):
             open_with(file, *MIGRATIONS, NEXT)
     assert versions(file) == [*range(1, NEXT.version)]
-    file.with_name("journal-before-0004.db.partial").write_bytes(b"half a copy")
+    file.with_name(f"{COPY}.partial").write_bytes(b"half a copy")
     assert open_with(file, *MIGRATIONS, NEXT) == [("a", 1)]
     assert versions(file) == [*range(1, NEXT.version + 1)]
 
 
 async def test_a_journal_of_a_newer_holdfast_is_refused_and_left_alone(file: Path) -> None:
     open_with(file, *MIGRATIONS, NEXT)
-    with pytest.raises(Config, match=r"newer Holdfast \(schema 4; this one knows 3\).*journal-before-0004\.db"):
+    with pytest.raises(Config, match=rf"newer Holdfast \(schema {NEXT.version}; this one knows {NEXT.version - 1}\).*{COPY}"):
         SqliteJournal.open(file.parent)
     assert versions(file) == [*range(1, NEXT.version + 1)]
 

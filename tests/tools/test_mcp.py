@@ -276,11 +276,11 @@ async def test_a_call_in_flight_when_the_host_is_stopped_is_unknown(tmp_path: Pa
 
 
 async def test_a_silent_call_is_given_up_but_one_that_reports_progress_is_not(tmp_path: Path) -> None:
-    async with supervised(host := a_host(odd(quiet_timeout_s=0.3))):
+    async with supervised(host := a_host(odd(timeout_s=0.3))):
         outcome = await ask(host, "silent")
         assert outcome.outcome == "unknown"
         assert "silent for 0.3 s" in outcome.text
-    async with supervised(host := a_host(demo_server(tmp_path / "effects", quiet_timeout_s=0.6))):
+    async with supervised(host := a_host(demo_server(tmp_path / "effects", timeout_s=0.6))):
         assert (await host.call(call("slow", seconds=1.2))).outcome == "ok"
 
 

@@ -81,7 +81,7 @@ async def ask(host: McpHost, tool: str, **arguments: Any) -> ToolOutcome:
 @pytest.mark.parametrize("era", ["handshake", "modern"])
 async def test_a_server_of_the_sdk_is_used_in_either_protocol(era: str) -> None:
     port = a_free_port()
-    host = a_host(port, quiet_timeout_s=1.0)
+    host = a_host(port, timeout_s=1.0)
     async with running(port, sys.executable, SDK_SERVER, str(port), era), supervised(host):
         await host.ready()
         assert {tool.name for tool in host.tools()} == {"demo__slow", "demo__were_aborted", "demo__grow"}

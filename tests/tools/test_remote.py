@@ -328,7 +328,7 @@ async def test_cancelling_calls_to_a_server_that_answers_nothing_returns_at_once
 
 
 async def test_a_silent_call_is_given_up() -> None:
-    async with served(Script(call=lambda _: Reply(head(), end="hang")), quiet_timeout_s=0.3) as (_, host), supervised(host):
+    async with served(Script(call=lambda _: Reply(head(), end="hang")), timeout_s=0.3) as (_, host), supervised(host):
         outcome = await do(host)
         assert outcome.outcome == "unknown"
         assert "silent for 0.3 s" in outcome.text

@@ -12,6 +12,7 @@ stays readable for ever.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final, Literal
 
 import msgspec
@@ -101,7 +102,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     """The model answered: the `n`-th answer of the conversation, having been shown everything from outside up to `seen`.
 
     `after_cut` is the cut that lay between the previous answer and this call (0: none); with `n` it makes the answer's name.
-    `chain` is what the person had chosen for it ("": nothing). `provider_data` is opaque: only the model adapter that wrote it reads it.
+    `chain` is what the person had chosen for it ("": nothing); `took_s` is how long the call took. `provider_data` is opaque: only the model adapter that wrote it reads it.
     """
 
     n: int
@@ -112,6 +113,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     route: str = ""
     chain: str = ""
     usage: Usage = Usage()
+    took_s: float = 0.0
     provider_data: str = ""
 
     @property
@@ -122,12 +124,23 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
 Outcome = Literal["ok", "error", "declined", "unknown"]
 
 
+class Produced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that a tool made, kept under its sha256. `whole`: it is what of the result's text was too long to be shown, and is for the model alone."""
+
+    sha256: str
+    name: str
+    media_type: str = ""
+    whole: bool = False
+
+
 class ToolResult(Body, frozen=True, tag="result/1"):
-    """How a call ended. `error` is the tool's own error; `declined`: it never ran; `unknown`: it may or may not have happened."""
+    """How a call ended, after `took_s`. `error` is the tool's own error; `declined`: it never ran; `unknown`: it may or may not have happened."""
 
     call: str
     outcome: Outcome
     text: str = ""
+    took_s: float = 0.0
+    files: tuple[Produced, ...] = ()
 
 
 class Delivered(Body, frozen=True, tag="delivered/1"):
@@ -175,10 +188,11 @@ class Failed(Body, frozen=True, tag="failed/1"):
 
 
 class Summary(Body, frozen=True, tag="summary/1"):
-    """`text` stands for the answer with seq `upto`, its results, what it had seen and everything older."""
+    """`text` stands for the answer with seq `upto`, its results, what it had seen and everything older. `allowed`: see `Notice`."""
 
     upto: int
     text: str
+    allowed: tuple[str, ...] = ()
 
 
 # --- intentions ---------------------------------------------------------------------------------------------------------------------
@@ -204,14 +218,14 @@ class DeliveryStarted(Body, frozen=True, tag="delivery_started/1"):
     preview: bool = False
 
 
-QuestionKind = Literal["approval", "budget", "unknown", "poison", "send"]
+QuestionKind = Literal["approval", "budget", "unknown", "poison", "send", "elicitation"]
 
 
 class Question(Body, frozen=True, tag="question/1"):
     """The one way to ask a person.
 
     `about` names the call, the outgoing part or the turn; `to` is the person asked ("" is anyone). `overtakable`: that person's next message
-    closes it. `expires` is an instant; passing it means the safe answer.
+    closes it. `expires` is an instant; passing it means the safe answer. `free`: any words are an answer, not the options alone.
     """
 
     question: QuestionKind
@@ -221,13 +235,18 @@ class Question(Body, frozen=True, tag="question/1"):
     to: str = ""
     expires: float = 0.0
     overtakable: bool = False
+    free: bool = False
+
+    def takes(self, option: str) -> bool:
+        return option in self.options or (self.free and bool(option))
 
 
 class Notice(Body, frozen=True, tag="notice/1"):
     """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
 
     `stands`: another one takes its place when it is true no more (where the chat can edit). `edits`: this one takes the place of that.
-    `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself).
+    `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself). `allowed`: the approvals that stand, as
+    `approval_key` makes them: carried on in what hides the choices that gave them (a reply to `/new`, a summary), so that these need not be read for ever.
     """
 
     text: str
@@ -236,6 +255,7 @@ class Notice(Body, frozen=True, tag="notice/1"):
     stands: bool = False
     edits: int = 0
     chain: str = ""
+    allowed: tuple[str, ...] = ()
 
 
 class SetAside(Body, frozen=True, tag="set_aside/1"):
@@ -255,7 +275,7 @@ Outside = UserMessage | Correction | Command | Choice | Note
 Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary
 Intention = ToolStarted | DeliveryStarted | ToolResult | DeliveryFailed | Question | Notice | SetAside
 AnyBody = Outside | Fact | Intention
-Outgoing = AssistantMessage | Notice | Question | Note
+Outgoing = AssistantMessage | Notice | Question | Note | ToolResult
 
 OUTSIDE: Final = (UserMessage, Correction, Command, Choice)
 """What people did."""
@@ -301,6 +321,15 @@ def call_id(n: int, index: int) -> str:
     return f"call_{n}_{index}"
 
 
+def approval_key(author: str, call: Call) -> str:
+    """What an approval is bound to: the person who gave it, the tool, and what it is called with, however that is spelled."""
+    try:
+        arguments = msgspec.json.encode(msgspec.json.decode(call.arguments), order="sorted")
+    except msgspec.DecodeError:
+        arguments = call.arguments.encode(errors="surrogatepass")
+    return sha256(b"\0".join((author.encode(), call.tool.encode(), arguments))).hexdigest()[:32]
+
+
 def outgoing_name(seq: int, body: Outgoing) -> str:
     """The name under which an outgoing entry is delivered; with the conversation and the part it makes the key."""
     match body:
@@ -310,3 +339,5 @@ def outgoing_name(seq: int, body: Outgoing) -> str:
             return f"q{seq}"
         case Notice() | Note():
             return f"n{seq}"
+        case ToolResult():
+            return f"r{seq}"

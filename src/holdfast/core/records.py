@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.entries import Call, Entry, Question
+from holdfast.core.entries import Call, Entry, Produced, Question
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -52,6 +52,7 @@ class Speech(msgspec.Struct, frozen=True):
     seen: int | None
     n: int = 0
     cuts: tuple[int, ...] | None = None
+    files: tuple[Produced, ...] = ()
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -80,6 +81,22 @@ class Kept(msgspec.Struct, frozen=True):
     media_type: str
     sha256: str = ""
     why: str = ""
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A call of the turn that has ended: its result's seq and outcome, what was called with what, what came of it, and how long it took."""
+
+    seq: int
+    tool: str
+    arguments: str
+    outcome: str
+    text: str
+    took_s: float = 0.0
+
+    @property
+    def same(self) -> tuple[str, str, str, str]:
+        """Two that agree in this are the same call with the same result."""
+        return self.tool, self.arguments, self.outcome, self.text
 
 
 class Spoken(msgspec.Struct, frozen=True):

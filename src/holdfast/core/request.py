@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import Any, Final, Literal, assert_never
 
 from holdfast.core import words
 from holdfast.core.entries import AssistantMessage, Call, Choice, Command, Correction, Summary, UserMessage
+from holdfast.core.files import is_picture
 from holdfast.core.records import Spoken
 from holdfast.core.transcript import Transcript
 
@@ -21,7 +22,7 @@ class Tool:
     """One tool as the model sees it.
 
     `name` is unique over all servers and valid in every dialect; `schema` is a JSON Schema of an object. `repeatable`: may a call of it that
-    was interrupted be made again?
+    was interrupted be made again? `policy`: may it be called, or only when a person was asked?
     """
 
     name: str
@@ -29,6 +30,7 @@ class Tool:
     schema: Mapping[str, Any]
     server: str = ""
     repeatable: bool = False
+    policy: Literal["allow", "ask", "deny"] = "ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,18 @@ def _pieces(t: Transcript, horizon: int, last_answer: int) -> Iterator[Message]:
             yield Assistant(answer.text, answer.calls, answer.route, answer.provider_data)
             for call in answer.calls:
                 yield Result(call.id, call.tool, t.results[call.id].text)
+            yield from _pictures(t, answer)
     while said is not None and said.entry.seq <= horizon:
         if said.entry.seq > previous:
             yield from _words_of(t, said)
         said = next(spoken, None)
+
+
+def _pictures(t: Transcript, answer: AssistantMessage) -> Iterator[User]:
+    """What tools made for the eyes. No dialect's results hold pictures in the same way, so they follow them, as words of the user's side."""
+    made = [file for call in answer.calls for file in t.results[call.id].files if is_picture(file.media_type) and not file.whole]
+    if made:
+        yield User(words.made([file.name for file in made]), tuple(File(file.sha256, file.name, file.media_type) for file in made))
 
 
 def _before_new(t: Transcript, upto: int) -> bool:

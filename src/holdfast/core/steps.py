@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from holdfast.core.entries import Attachment, Call, DeliveryStarted, Intention, ToolStarted, answer_name
+from holdfast.core.entries import Attachment, Call, DeliveryStarted, Intention, Produced, ToolStarted, answer_name
 
 
 class _Act:
@@ -70,6 +70,7 @@ class Deliver(_Act):
     cuts: tuple[int, ...] = field(compare=False, default=())
     edit: str = field(compare=False, default="")
     id_only: bool = field(compare=False, default=False)
+    files: tuple[Produced, ...] = field(compare=False, default=())
 
     @property
     def subject(self) -> tuple[str, ...]:

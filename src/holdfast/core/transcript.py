@@ -29,18 +29,26 @@ from holdfast.core.entries import (
     Fetched,
     Note,
     Notice,
+    Produced,
     Question,
     SetAside,
     Summary,
     ToolResult,
     ToolStarted,
     UserMessage,
+    approval_key,
     outgoing_name,
 )
-from holdfast.core.records import Aside, Asked, Kept, OpenCall, Part, Speech, Spoken
+from holdfast.core.records import Aside, Asked, Closed, Kept, OpenCall, Part, Speech, Spoken
 
 STOPS = ("stop", "new")
 """The commands that cut."""
+
+ALWAYS = "always"
+"""The choice that lets a tool be called with these arguments from now on."""
+
+ALLOWED_MAX = 100
+"""So many approvals stand at once in a conversation."""
 
 CHARS_PER_TOKEN = 4
 """Of plain English; other texts have fewer."""
@@ -79,7 +87,8 @@ class Transcript:
         self.last_message = 0
         self.failures: list[Entry] = []
         self.unknowns: list[int] = []
-        self.closed_calls: list[tuple[int, str, str, str]] = []  # seq, tool, arguments, result: of the turn
+        self.closed_calls: list[Closed] = []  # of the turn
+        self.allowed: dict[str, None] = {}  # the approvals that stand, oldest first
         self.scheduled = False  # the turn began because its time had come
         self.chain = ""  # what the person chose; "" is the default
         self.chosen = 0  # the notice that says so
@@ -274,8 +283,9 @@ class Transcript:
             case Summary():
                 self.summary = entry
                 self.read_before = self.said_since = 0
+                self._allow(body.allowed)
             case Note():
-                self._say(entry, body)
+                self._say(entry, body, body.text)
             case _:
                 assert_never(body)
 
@@ -387,7 +397,7 @@ class Transcript:
     def _choice(self, entry: Entry, body: Choice) -> None:
         self.unreplied[entry.seq] = entry
         asked = self.questions.get(body.question)
-        if asked is None or asked.closed or body.option not in asked.question.options or asked.question.to not in {"", body.author}:
+        if asked is None or asked.closed or not asked.question.takes(body.option) or asked.question.to not in {"", body.author}:
             return
         self.questions[asked.seq] = replace(asked, closed="choice", by=entry.seq, option=body.option)
         match asked.question.question:
@@ -397,12 +407,21 @@ class Transcript:
                 brings = self._set_aside_before(asked.seq)
                 if brings:
                     self._input(Spoken(entry, brings), body.author)
+            case "approval" if body.option == ALWAYS and asked.question.about in self.calls:
+                self._allow([approval_key(body.author, self.calls[asked.question.about].call)])
             case "budget" if body.option == "stop":
                 self._cut(entry.seq)
             case "budget":
                 self.granted = entry.seq
             case _:
                 pass
+
+    def _allow(self, keys: Iterable[str]) -> None:
+        """These approvals stand. Of too many the oldest is forgotten: it is asked for again."""
+        for key in keys:
+            self.allowed[key] = None
+        while len(self.allowed) > ALLOWED_MAX:
+            del self.allowed[next(iter(self.allowed))]
 
     def _set_aside_before(self, seq: int) -> tuple[int, ...]:
         """The messages of the turn that was set aside with the question `seq`, unless they lie before `/new`."""
@@ -468,7 +487,10 @@ class Transcript:
         self.results[body.call] = body
         self.said_since += len(body.text)
         self.moved_at = entry.at
-        self.closed_calls.append((entry.seq, call.call.tool, call.call.arguments, f"{body.outcome} {body.text}"))
+        self.closed_calls.append(Closed(entry.seq, call.call.tool, call.call.arguments, body.outcome, body.text, body.took_s))
+        files = tuple(file for file in body.files if not file.whole)
+        if files:
+            self._say(entry, body, ", ".join(file.name for file in files), files)
         if body.outcome == "unknown":
             self.unknowns.append(entry.seq)
 
@@ -521,20 +543,21 @@ class Transcript:
             for index in self.parts_of(speech):
                 self.parts.pop((name, index), None)
 
-    def _say(self, entry: Entry, body: Question | Notice | Note) -> str:
+    def _say(self, entry: Entry, body: Question | Notice | Note | ToolResult, text: str, files: tuple[Produced, ...] = ()) -> str:
         """One more thing to be delivered. Returns its name."""
         name = outgoing_name(entry.seq, body)
-        self.speech[name] = Speech(entry.seq, name, body.text, None)
+        self.speech[name] = Speech(entry.seq, name, text, None, files=files)
         return name
 
     def _question(self, entry: Entry, body: Question) -> None:
         self.questions[entry.seq] = Asked(entry.seq, body)
-        self._say(entry, body)
+        self._say(entry, body, body.text)
         if body.question == "approval" and body.about in self.calls:
             self.calls[body.about] = replace(self.calls[body.about], asked=entry.seq)
 
     def _notice(self, entry: Entry, body: Notice) -> None:
-        name = self._say(entry, body)
+        name = self._say(entry, body, body.text)
+        self._allow(body.allowed)
         if body.chain:
             self.chain, self.chosen = "" if body.chain == DEFAULT_CHAIN else body.chain, entry.seq
         self.unreplied.pop(body.replies_to, None)

@@ -5,7 +5,7 @@
     control  C1  claimed for the fourth time without a fact,         set the turn aside, and ask      (nothing else is wanted)
                  and something is owed
              C2  a command or choice without reply                   obey: its notice
-             C3  a question whose time is over                       write that down
+             C3  a question whose time is over, or whose call is     write that down
              C4  it was said that a turn waits, and it does no more  say so in its place
     speech   S1  the chat refused and has not written since          rest
              S2  the account is closed, or a retry's time to come    wait
@@ -50,13 +50,14 @@ from holdfast.core.entries import (
     SetAside,
     Summary,
     ToolResult,
+    approval_key,
 )
 from holdfast.core.files import is_picture, is_text
-from holdfast.core.records import Kept, OpenCall, Part, Speech
+from holdfast.core.records import Closed, Kept, OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
-from holdfast.core.transcript import Transcript
-from holdfast.core.world import Budget, Chain, Needs, Policy, World, able, first_open, gates
+from holdfast.core.transcript import ALWAYS, Transcript
+from holdfast.core.world import Chain, Needs, Policy, World, able, first_open, gates
 
 ATTEMPTS_MAX: Final = 3
 SAID_AFTER_S: Final = 20.0
@@ -95,10 +96,13 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
     for seq, entry in sorted(t.unreplied.items())[:1]:
         assert isinstance(entry.body, Command | Choice)
         text = words.reply(t, entry, world, (chain_of(t, world), needs_of(t, world, horizon(t, world.policy.busy))), now)
-        notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world))
+        anew = isinstance(entry.body, Command) and entry.body.name == "new"
+        notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world), allowed=tuple(t.allowed) if anew else ())
         d.wanted.append(Write("C2", str(seq), (notice,)))
     for asked in t.open_questions():
-        if now >= asked.question.expires:
+        if asked.question.question == "elicitation" and asked.question.about not in t.calls:
+            d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.moot(asked.question), about=asked.seq),)))
+        elif now >= asked.question.expires:
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
         else:
             d.wait_until(asked.question.expires)
@@ -209,6 +213,7 @@ def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: Worl
         cuts=at,
         edit=part_now.id,
         id_only=keyed and part_now.previewed and not part_now.id,
+        files=speech.files if index == 0 else (),
     )
 
 
@@ -233,7 +238,7 @@ def _previews(t: Transcript, world: World, now: float, d: Decision, turn: CallMo
 
 
 def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d: Decision) -> None:
-    id_, tool, policy = call.call.id, call.call.tool, world.policy
+    id_, tool, policy, person = call.call.id, call.call.tool, world.policy, t.authors.get(t.turn_from, "")
     run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
     asked = t.questions.get(call.asked)
     if t.is_cut(call.seen):
@@ -244,15 +249,18 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
         d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, world.policy, now, words.interrupted_call())))
     elif tool in policy.denies:
         d.wanted.append(_close("K4", id_, "declined", words.denied_by_policy(tool)))
-    elif asked is not None and asked.closed and asked.option != "allow":
-        d.wanted.append(_close("K4", id_, "declined", words.not_allowed(asked.closed)))
-    elif tool in policy.asks and asked is None:
+    elif asked is not None and asked.closed and asked.option not in {"once", ALWAYS}:
+        told = (Notice(text=words.how_to_choose(tool)),) if asked.closed == "message" else ()
+        d.wanted.append(Write("K4", id_, (ToolResult(call=id_, outcome="declined", text=words.not_allowed(asked.closed)), *told)))
+    elif asked is None and tool in policy.asks and approval_key(person, call.call) not in t.allowed and not world.account.asks:
+        d.wanted.append(_close("K4", id_, "declined", words.nobody_to_ask(tool)))
+    elif asked is None and tool in policy.asks and approval_key(person, call.call) not in t.allowed:
         question = Question(
             question="approval",
             about=id_,
             text=words.approval(call.call),
-            options=("allow", "deny"),
-            to=t.authors.get(t.turn_from, ""),
+            options=("once", ALWAYS, "deny"),
+            to=person,
             expires=now + policy.approval_expires_s,
             overtakable=policy.busy != "queue",
         )
@@ -325,7 +333,7 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     elif isinstance(failure, Failed) and failure.failure == "refused" and t.failures[-1].seq > max(t.inputs, default=t.grant):
         aside = SetAside(since=t.turn_from, upto=step.seen, why="refused")
         d.wanted.append(Write("T3", str(step.seen), (aside, Notice(text=words.refused(failure)))))
-    elif used_up := _used_up(t, world.policy.budget):
+    elif used_up := _used_up(t, world):
         d.held.append(step)  # T3
         question = Question(
             question="budget",
@@ -349,19 +357,43 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         d.wanted.append(step)  # T6
 
 
-def _used_up(t: Transcript, budget: Budget) -> str:
-    """T3: what of the budget is used up since the last grant, in words; "" if nothing is."""
-    grant = t.grant
-    if sum(answer.seq > grant for answer in t.answers[-budget.steps :]) >= budget.steps:
+def _used_up(t: Transcript, world: World) -> str:
+    """T3: what of the budget is used up since the last grant, in words, and what was done so far; "" if nothing is."""
+    said = _over(t, world)
+    done = [call for call in t.closed_calls if call.seq > t.grant and call.outcome != "declined"]
+    return f"{said} {words.done_so_far(done)}".rstrip() + f" {words.GO_ON}" if said else ""
+
+
+def _over(t: Transcript, world: World) -> str:
+    grant, budget = t.grant, world.policy.budget
+    answers = [entry.body for entry in t.answers[-budget.steps :] if entry.seq > grant and isinstance(entry.body, AssistantMessage)]
+    calls = [call for call in t.closed_calls if call.seq > grant]
+    if len(answers) >= budget.steps:
         return words.budget_of_steps(budget.steps)
+    if sum(world.cost(answer.route, answer.usage) for answer in answers) >= budget.cost:
+        return words.budget_of_cost(budget.cost)
+    if sum(answer.took_s for answer in answers) + sum(call.took_s for call in calls) >= budget.time_s:
+        return words.budget_of_time(budget.time_s)
     if sum(seq > grant for seq in t.unknowns) >= budget.unknowns:
         return words.budget_of_unknowns()
     if sum(failure.seq > grant for failure in t.failures) >= budget.failures:
         return words.budget_of_failures(t.failures[-1])
-    repeats = [call[1:] for call in t.closed_calls if call[0] > grant]
-    if repeats and repeats.count(repeats[-1]) >= budget.repeats:
-        return words.budget_of_repeats(repeats[-1][0])
+    if calls and sum(call.same == calls[-1].same for call in calls) >= budget.repeats:
+        return words.budget_of_repeats(calls[-1].tool)
+    if _fruitless(calls) >= budget.fruitless:
+        return words.budget_of_fruitless(budget.fruitless)
     return ""
+
+
+def _fruitless(calls: list[Closed]) -> int:
+    """How many of the last calls brought nothing new: each failed, or was the same as one before."""
+    seen: set[tuple[str, ...]] = set()
+    count = 0
+    for call in calls:
+        new = call.outcome == "ok" and call.same not in seen
+        count = 0 if new else count + 1
+        seen.add(call.same)
+    return count
 
 
 def _say_waiting(t: Transcript, routes: Chain, world: World, now: float, d: Decision) -> None:

@@ -6,13 +6,14 @@ did not run or whose outcome is unknown.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from holdfast.core.commands import COMMANDS
 from holdfast.core.entries import DEFAULT_CHAIN, Call, Choice, Command, Entry, Failed, Question
 from holdfast.core.files import is_picture
-from holdfast.core.records import Kept
+from holdfast.core.records import Closed, Kept
 from holdfast.core.weather import BACK_OFF_S_MAX, MISTAKE_S, GateRow
 from holdfast.core.world import able, first_open
 
@@ -258,7 +259,20 @@ def refused(failure: Failed) -> str:
 
 
 def approval(call: Call) -> str:
-    return f"May I run {call.tool}?\n{call.arguments}"
+    return f"May I run {call.tool}?\n{in_full(call.arguments)}"
+
+
+def in_full(arguments: str) -> str:
+    """What a tool is called with, all of it, so that nothing in it can hide: one thing a line, signs that print nothing or turn the words around spelled out."""
+    try:
+        shown = json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
+    except ValueError:
+        shown = arguments
+    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in shown)
+
+
+def how_to_choose(tool: str) -> str:
+    return f"You wrote instead of choosing, so {tool} was not run. If I ask again, choose by its button, or write /choose with the question's number."
 
 
 def unknown_call(call: Call) -> str:
@@ -276,21 +290,48 @@ def poison() -> str:
     return "I crashed several times on this, and have set it aside. Nothing else is touched. Shall I try again, try without tools, or discard it?"
 
 
+GO_ON: Final = "Shall I go on, or stop here?"
+
+
+def done_so_far(calls: Sequence[Closed]) -> str:
+    """What a turn has done, at the moment it asks whether to go on."""
+    counts: dict[str, int] = {}
+    for call in calls:
+        counts[call.tool] = counts.get(call.tool, 0) + 1
+    return f"So far I used {', '.join(f'{tool} {_times(count)}' for tool, count in counts.items())}." if counts else ""
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def budget_of_steps(steps: int) -> str:
-    return f"I have taken {steps} steps on this and am not done. Shall I go on, or stop here?"
+    return f"I have taken {steps} steps on this and am not done."
+
+
+def budget_of_cost(cost: float) -> str:
+    return f"This has cost {cost:g} and I am not done."
+
+
+def budget_of_time(time_s: float) -> str:
+    return f"I have worked on this for {span(time_s)} and am not done."
+
+
+def budget_of_fruitless(calls: int) -> str:
+    return f"My last {calls} uses of tools brought nothing new."
 
 
 def budget_of_unknowns() -> str:
-    return "Twice now I was interrupted while a tool was at work, and can't know what happened. Shall I go on, or stop here?"
+    return "Twice now I was interrupted while a tool was at work, and can't know what happened."
 
 
 def budget_of_failures(failure: Entry) -> str:
     why = f" ({failure.body.why})" if isinstance(failure.body, Failed) and failure.body.why else ""
-    return f"No model could take this conversation as it is{why}. Everything is kept. Shall I go on trying, or stop here?"
+    return f"No model could take this conversation as it is{why}. Everything is kept."
 
 
 def budget_of_repeats(tool: str) -> str:
-    return f"I keep calling {tool} with the same result. Shall I go on, or stop here?"
+    return f"I keep calling {tool} with the same result."
 
 
 def expired(question: Question) -> str:
@@ -305,6 +346,23 @@ def expired(question: Question) -> str:
             return "Nobody answered, so what I set aside stays aside. It is kept; /retry brings it back."
         case "send":
             return "Nobody answered, so I did not send it again."
+        case "elicitation":
+            return "Nobody answered, so the tool was told no."
+
+
+def moot(question: Question) -> str:
+    """In place of a question that nobody needs to answer any more."""
+    return f"Question about {question.about or 'this'}: no answer is needed any more; the tool no longer asks."
+
+
+def late(text: str, due: str, now: str) -> str:
+    """What the model is told when a time had come while nobody was there."""
+    return f"[This was due at {due}. It is late: now it is {now}.]\n{text}"
+
+
+def due_now(text: str) -> str:
+    """What the model is told when a time has come that it had been asked to keep."""
+    return f"[The time has come for what was asked for before:]\n{text}"
 
 
 # what the model is told
@@ -323,6 +381,10 @@ def closed_by_cut(*, started: bool) -> str:
 
 def denied_by_policy(tool: str) -> str:
     return f"Not run: {tool} is not allowed here."
+
+
+def nobody_to_ask(tool: str) -> str:
+    return f"Not run: {tool} needs a person's approval, and there is nobody here who can be asked."
 
 
 def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
@@ -382,6 +444,16 @@ def corrected(old: str, new: str | None) -> str:
 def called(call: Call) -> str:
     """A call of a tool, told to a model that knows no tools."""
     return f"[I used {call.tool}: {call.arguments}]"
+
+
+def made(names: Sequence[str]) -> str:
+    """Before the pictures that tools made, as the model sees them."""
+    return f"[Made by the tools: {', '.join(names)}]"
+
+
+def whole_kept(shown: int, length: int, sha256: str) -> str:
+    """Ends what is shown to the model of a long result."""
+    return f"[{shown:,} of {length:,} characters are shown. All of it is kept as {sha256[:16]}: read_attachment reads on.]"
 
 
 def came_of(tool: str, text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
+from holdfast.core.entries import Usage
 from holdfast.core.text import Limit
 
 
@@ -23,6 +25,8 @@ class Route:
     window: int | None = None
     images: bool = False
     tools: bool = True
+    price: tuple[float, float] = (0.0, 0.0)
+    """Of a million tokens, read and written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,21 @@ class Account:
     edits: bool = False
     unknown_send: Literal["resend", "ask", "drop"] = "resend"
     limit: Limit = Limit()
+    asks: bool = True
+    """There is somebody who can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a turn may use up since its last grant before a person is asked."""
+    """What a turn may use up since its last grant before a person is asked. `cost` and `time_s` (spent in steps): infinity is no limit."""
 
     steps: int = 100
     repeats: int = 3
+    fruitless: int = 15
     unknowns: int = 2
     failures: int = 3
+    cost: float = inf
+    time_s: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,13 @@ class World:
     account: Account = Account()
     policy: Policy = Policy()
     attempts: int = 1
+
+    def cost(self, route: str, usage: Usage) -> float:
+        """What an answer cost. A route that is no longer configured costs nothing."""
+        known = self.chains.get(route) or tuple(one for one in self.routes if one.name == route)
+        if not known:
+            return 0.0
+        return (usage.input_tokens * known[0].price[0] + usage.output_tokens * known[0].price[1]) / 1e6
 
     def chain(self, chosen: str, *, scheduled: bool = False) -> Chain:
         """What a turn uses. A choice that the configuration no longer knows counts as none."""

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from holdfast.core import request, turn, words
-from holdfast.core.entries import AssistantMessage, Call, Delivered, DeliveryFailed, Failed, Fetched, Summary, ToolResult, call_id
+from holdfast.core.entries import (
+    AssistantMessage,
+    Call,
+    Delivered,
+    DeliveryFailed,
+    Failed,
+    Fetched,
+    Produced,
+    Question,
+    Summary,
+    ToolResult,
+    call_id,
+)
 from holdfast.core.failure import MAY_BE_OWN, OWN, Failure
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
-from holdfast.core.world import Account, Chain, Policy, Route, World
+from holdfast.core.world import Account, Budget, Chain, Policy, Route, World, first_open
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
-from holdfast.ports import Answer, Clock, Lease, Model, ModelFailed, Platform, RawFailure, Receipt, ToolHost
+from holdfast.ports import Answer, Clock, Files, Lease, Made, Model, ModelFailed, Platform, RawFailure, Receipt, ToolHost
 from holdfast.runtime.weather import GateClosed, Weather
-from holdfast.runtime.worker import Facts
+from holdfast.runtime.worker import Ask, Facts
 
 RETRY_S: Final = 5.0
 """When a platform refuses for a while and does not say for how long."""
+
+RESULT_CHARS_MAX: Final = 64_000
+"""Of a tool's result the model is shown so much; the whole is kept as a file."""
+
+FILES_MAX: Final = 20
+"""So many files of one result are kept."""
 
 OWN_BACK_OFF_S: Final = 10.0
 """Before a call is made again that failed while others got through."""
@@ -65,6 +83,26 @@ class AgentSettings:
     accounts: Mapping[str, Names] = field(default_factory=dict)
     summaries: Names = ()
     scheduled: Names = ()
+    budget: Budget = field(default_factory=Budget)
+
+
+class _Caller:
+    """Implements `ports.Caller` for one call."""
+
+    def __init__(self, acts: Acts, lease: Lease, transcript: Transcript, step: CallTool, ask: Ask) -> None:
+        self._acts, self._lease, self._transcript, self._step, self._ask = acts, lease, transcript, step, ask
+        self.conversation, self.account, self.address = lease.conversation, lease.account, lease.address
+        self.author = transcript.authors.get(transcript.turn_from, "")
+
+    def progress(self, text: str) -> None:
+        self._acts.show(self._lease, self._step.id, text)
+
+    async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:
+        asked = await self._ask(self._acts.question(self._transcript, self._step.id, text, options, free=free))
+        return asked.option if asked.closed == "choice" else None
+
+    async def sample(self, request: request.Request) -> Answer:
+        return await self._acts.sample(self._lease, request)
 
 
 class Acts:
@@ -78,6 +116,8 @@ class Acts:
         tools: ToolHost,
         clock: Clock,
         appended: Callable[[str], None],
+        *,
+        files: Files,
         mask: Callable[[str], str] = lambda text: text,
     ) -> None:
         self._agent, self._weather, self._platforms, self._tools, self._clock = agent, weather, platforms, tools, clock
@@ -86,7 +126,7 @@ class Acts:
         self._choices = {**agent.chains, **{name: (name,) for name in self.routes}}
         self._policy_of: tuple[tuple[request.Tool, ...], Policy] = ((), Policy())
         self.appended = appended
-        self._mask = mask
+        self._files, self._mask = files, mask
         self.cut_short: Callable[[str, str, int, int], Awaitable[None]] | None = None
         """Told of a server that read less than it was sent: route, fingerprint, tokens sent (about) and read."""
 
@@ -109,7 +149,9 @@ class Acts:
             summaries=spelled_out(agent.summaries),
             scheduled=spelled_out(agent.scheduled),
             tools=bool(self._tools.servers()),
-            account=Account(f"account:{account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit),
+            account=Account(
+                f"account:{account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit, asks=traits.asks
+            ),
             policy=self._policy(),
             attempts=attempts,
         )
@@ -123,22 +165,30 @@ class Acts:
     def _route(self, route: RouteSettings, conversation: str) -> Route:
         row = self._weather.row(route.gate)
         is_open = self._weather.is_open(route.gate, conversation)
-        return Route(route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images, route.tools)
+        return Route(
+            route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images, route.tools, route.price
+        )
 
     def _policy(self) -> Policy:
         tools = self._tools.tools()
         if self._policy_of[0] is not tools:
-            self._policy_of = (tools, Policy(repeatable=frozenset(tool.name for tool in tools if tool.repeatable)))
+            policy = Policy(
+                repeatable=frozenset(tool.name for tool in tools if tool.repeatable),
+                asks=frozenset(tool.name for tool in tools if tool.policy == "ask"),
+                denies=frozenset(tool.name for tool in tools if tool.policy == "deny"),
+                budget=self._agent.budget,
+            )
+            self._policy_of = (tools, policy)
         return self._policy_of[1]
 
     # --- steps -----------------------------------------------------------------------------------------------------------------------
 
-    async def perform(self, lease: Lease, transcript: Transcript, step: Step) -> Facts:
+    async def perform(self, lease: Lease, transcript: Transcript, step: Step, ask: Ask) -> Facts:
         match step:
             case CallModel():
                 return await self._call_model(lease, transcript, step)
             case CallTool():
-                return await self._call_tool(transcript, step)
+                return await self._call_tool(lease, transcript, step, ask)
             case Deliver():
                 return await self._deliver(lease, step)
             case LookUp():
@@ -150,11 +200,11 @@ class Acts:
             case Fetch():
                 return await self._fetch(lease, step)
             case Summarise():
-                ask = request.build_for_summary(transcript, step.upto, self._agent.instructions)
-                answer = await self._ask(lease, step.route, ask, lambda _: None)
+                view = request.build_for_summary(transcript, step.upto, self._agent.instructions)
+                answer = await self._ask(lease, step.route, view, lambda _: None)
                 if not isinstance(answer, Answer):
                     return () if answer is None else (answer,)
-                return (Summary(upto=step.upto, text=answer.text),) if answer.text else ()
+                return (Summary(upto=step.upto, text=answer.text, allowed=tuple(transcript.allowed)),) if answer.text else ()
             case Write():
                 raise AssertionError(f"{step} is done by committing it")
             case _:
@@ -163,10 +213,10 @@ class Acts:
     async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel) -> Facts:
         if step.tools:
             await self._tools.ready()
-        tools = self._tools.tools() if step.tools else ()
+        tools = tuple(tool for tool in self._tools.tools() if tool.policy != "deny") if step.tools else ()
         ask = request.build(transcript, step.seen, self._agent.instructions, tools, calls=self.routes[step.route].tools)
         ask = replace(ask, user=f"{lease.account}:{transcript.authors.get(transcript.turn_from, '')}")
-        platform = self._platforms[lease.account]
+        platform, began = self._platforms[lease.account], self._clock.monotonic()
         answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
         if not isinstance(answer, Answer):
             return () if answer is None else (answer,)
@@ -184,6 +234,7 @@ class Acts:
                 route=step.route,
                 chain=step.chain,
                 usage=answer.usage,
+                took_s=round(self._clock.monotonic() - began, 3),
                 provider_data=answer.provider_data,
             ),
         )
@@ -229,18 +280,62 @@ class Acts:
         await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
 
-    async def _call_tool(self, transcript: Transcript, step: CallTool) -> Facts:
+    async def _call_tool(self, lease: Lease, transcript: Transcript, step: CallTool, ask: Ask) -> Facts:
         failpoint("tool.started")
-        outcome = await self._tools.call(step.call)
+        began = self._clock.monotonic()
+        outcome = await self._tools.call(step.call, _Caller(self, lease, transcript, step, ask))
         failpoint("tool.after_effect")
-        text = self._mask(well_formed(outcome.text))
+        text, files = await self._kept(self._mask(well_formed(outcome.text)), outcome.files)
         if outcome.outcome == "unknown":
             return turn.unknown_outcome(transcript, step.call, self._policy(), self._clock.now(), text)
-        return (ToolResult(call=step.id, outcome=outcome.outcome, text=text),)
+        took_s = round(self._clock.monotonic() - began, 3)
+        return (ToolResult(call=step.id, outcome=outcome.outcome, text=text, took_s=took_s, files=files),)
+
+    async def _kept(self, text: str, made: Sequence[Made]) -> tuple[str, tuple[Produced, ...]]:
+        """The files on disk, before any entry speaks of them; and of a long text the beginning, with where the whole is."""
+        files = [
+            Produced(sha256=await self._put(one.data), name=well_formed(one.name), media_type=one.media_type) for one in made[:FILES_MAX]
+        ]
+        if len(text) > RESULT_CHARS_MAX:
+            sha256 = await self._put(text.encode())
+            files.append(Produced(sha256=sha256, name="result.txt", media_type="text/plain", whole=True))
+            text = f"{text[:RESULT_CHARS_MAX]}\n{words.whole_kept(RESULT_CHARS_MAX, len(text), sha256)}"
+        return text, tuple(files)
+
+    async def _put(self, data: bytes) -> str:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        return await self._files.put(chunks())
+
+    async def sample(self, lease: Lease, ask: request.Request) -> Answer:
+        """A tool asks the model, through the gates of the conversation for which it was called. Raises `Temporary`."""
+        world = self.world_of(lease.conversation, lease.account)
+        route = first_open(world.routes)
+        answer = await self._ask(lease, route.name, ask, lambda _: None) if route is not None else None
+        if not isinstance(answer, Answer):
+            raise Temporary("No model can be asked just now. Try again later.")
+        return answer
+
+    def show(self, lease: Lease, name: str, text: str) -> None:
+        """Decoration."""
+        self._platforms[lease.account].show(lease.conversation, name, self._mask(text))
+
+    def question(self, transcript: Transcript, about: str, text: str, options: tuple[str, ...], *, free: bool) -> Question:
+        """What a tool asks in the middle of a call."""
+        return Question(
+            question="elicitation",
+            about=about,
+            text=self._mask(well_formed(text)),
+            options=options,
+            to=transcript.authors.get(transcript.turn_from, ""),
+            expires=self._clock.now() + self._policy().approval_expires_s,
+            free=free,
+        )
 
     async def _deliver(self, lease: Lease, step: Deliver) -> Facts:
         failpoint("deliver.before_send")
-        receipt = await self._platforms[lease.account].send(lease.address, step.text, _key(lease, step.key), step.edit)
+        receipt = await self._platforms[lease.account].send(lease.address, step.text, _key(lease, step.key), step.edit, step.files)
         failpoint("deliver.after_send")
         return (self._outcome(step.of, step.part, receipt, Delivered(of=step.of, part=step.part, id=receipt.id, preview=step.id_only)),)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from holdfast.errors import JournalFailed, LeaseLost
 from holdfast.ports import Clock, Journal, Lease, Release
+from holdfast.runtime.timers import Say, fired, said
 from holdfast.runtime.weather import Weather
 from holdfast.runtime.worker import Hands, Worker
 
@@ -41,9 +42,12 @@ class Dispatch:
         weather: Weather,
         hands: Hands,
         changed: Callable[[str], None],
+        *,
+        say: Say = said,
     ) -> None:
         self._owner, self._accounts = owner, accounts
         self._journal, self._clock, self._weather, self._hands, self._changed = journal, clock, weather, hands, changed
+        self._say = say
         self._workers: dict[str, Worker] = {}
         self._woken = asyncio.Event()
         self._let_go = asyncio.Event()
@@ -172,7 +176,8 @@ class Dispatch:
             self._weather.hasten()
             await self._journal.hasten(self._clock.now())
         self._offset = offset
-        for timer in await self._journal.due_timers(self._clock.now(), CLAIMS_AT_ONCE_MAX):
-            accepted = await self._journal.fire(timer, None)
+        now = self._clock.now()
+        for timer in await self._journal.due_timers(now, CLAIMS_AT_ONCE_MAX):
+            accepted = await self._journal.fire(*fired(timer, now, self._say))
             if accepted is not None:
                 self._changed(accepted.conversation)

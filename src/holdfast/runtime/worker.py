@@ -14,17 +14,22 @@ leads to go in one commit; if the intention is refused because something arrived
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from holdfast.core import turn
 from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Question
+from holdfast.core.records import Asked
 from holdfast.core.steps import Decision, Deliver, Finish, LookUp, Step, Write
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import World
 from holdfast.ports import Appended, Clock, Journal, Lease, Release
 
 Facts = tuple[Fact | Question, ...]
+
+Ask = Callable[[Question], Awaitable[Asked]]
+"""Commits a question, and returns what became of it."""
 
 WAKE_S_MAX: Final = 300.0
 """However far away the instant that is waited for: the clock is looked at this often, for it may be set."""
@@ -36,8 +41,8 @@ class Hands(Protocol):
     def world(self, lease: Lease, attempts: int) -> World:
         """The weather and the policy for this conversation, now."""
 
-    async def perform(self, lease: Lease, transcript: Transcript, step: Step) -> Facts:
-        """Do a step, and say what happened."""
+    async def perform(self, lease: Lease, transcript: Transcript, step: Step, ask: Ask) -> Facts:
+        """Do a step, and say what happened. In the middle of it a person may be asked."""
 
     def appended(self, conversation: str) -> None:
         """The conversation was let go, or entries were committed: whoever follows it may read them."""
@@ -61,6 +66,8 @@ class Worker:
         self._transcript = Transcript()
         self._wakes = 0
         self._running: dict[Step, _Running] = {}
+        self._to_ask: list[tuple[Question, asyncio.Future[Asked]]] = []
+        self._asked: dict[int, asyncio.Future[Asked]] = {}
         self._woken = asyncio.Event()
         self._unread = True
         self._stopping = False
@@ -86,6 +93,7 @@ class Worker:
         self._woken.clear()
         if self._unread:
             await self._read()
+        self._answer()
         facts = self._collect()
         now = self._clock.now()
         decided_on = self._predicted(facts, now)
@@ -116,11 +124,29 @@ class Worker:
         self._wakes = snapshot.wakes
 
     def _collect(self) -> Facts:
-        """What the steps that ended have to say. A cancelled step says nothing."""
+        """What the steps that ended have to say, and what those under way ask. A cancelled step says nothing."""
         ended = [(step, running) for step, running in self._running.items() if running.task.done()]
         for step, _ in ended:
             del self._running[step]
-        return tuple(fact for _, running in ended for fact in running.facts or ())
+        asked = (question for question, answer in self._to_ask if not answer.done())
+        return (*(fact for _, running in ended for fact in running.facts or ()), *asked)
+
+    async def _ask(self, question: Question) -> Asked:
+        """See `Ask`."""
+        answer: asyncio.Future[Asked] = asyncio.get_running_loop().create_future()
+        self._to_ask.append((question, answer))
+        self._woken.set()
+        return await answer
+
+    def _answer(self) -> None:
+        """Tell the steps that asked what became of their questions."""
+        for seq, answer in list(self._asked.items()):
+            asked = self._transcript.questions.get(seq)
+            if answer.done():
+                del self._asked[seq]
+            elif asked is not None and asked.closed:
+                answer.set_result(asked)
+                del self._asked[seq]
 
     def _predicted(self, facts: Facts, now: float) -> Transcript:
         """The transcript as it will be if these facts are committed and nothing arrives before them."""
@@ -154,6 +180,11 @@ class Worker:
         if any(isinstance(body, ENDS_AN_ATTEMPT) for body in facts):
             self._attempts = 1
         appended = await self._journal.append(self.lease, now, self._wakes, facts, intentions, release)
+        to_ask, self._to_ask = self._to_ask, [one for one in self._to_ask if one[0] not in facts]
+        for entry in appended.entries:
+            answer = next((answer for question, answer in to_ask if question == entry.body), None)
+            if answer is not None:
+                self._asked[entry.seq] = answer
         if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
             self._attempts = 1
         if appended.entries or appended.released:
@@ -168,7 +199,7 @@ class Worker:
                 self._running[step] = _Running(task)
 
     async def _perform(self, step: Step) -> None:
-        self._running[step].facts = await self._hands.perform(self.lease, self._transcript, step)
+        self._running[step].facts = await self._hands.perform(self.lease, self._transcript, step, self._ask)
 
     def _release(self, decision: Decision, transcript: Transcript, now: float) -> Release:
         due = now if self._stopping else decision.due

@@ -249,20 +249,32 @@ def page(db: apsw.Connection, conversation: str, before: int, most: int) -> tupl
 
 def put_timer(db: apsw.Connection, timer: Timer, body: str) -> None:
     arrival = timer.arrival
-    db.execute(SQL["put_timer"], (timer.key, timer.at, arrival.conversation, arrival.account, arrival.address, body))
+    db.execute(SQL["put_timer"], (timer.key, timer.at, arrival.conversation, arrival.account, arrival.address, body, timer.every_s))
 
 
 def due_timers(db: apsw.Connection, now: float, most: int) -> tuple[Timer, ...]:
-    return tuple(
-        Timer(key, at, Arrival(conversation, account, address, "", _from_outside(body), at))
-        for key, at, conversation, account, address, body in _rows(db, "due_timers", now, most)
-    )
+    return tuple(map(_timer, _rows(db, "due_timers", now, most)))
+
+
+def timers(db: apsw.Connection, conversation: str) -> tuple[Timer, ...]:
+    return tuple(map(_timer, _rows(db, "timers_of", conversation)))
+
+
+def _timer(row: tuple[Any, ...]) -> Timer:
+    key, at, conversation, account, address, body, every_s = row
+    return Timer(key, at, Arrival(conversation, account, address, "", _from_outside(body), at), every_s)
 
 
 def _from_outside(text: str) -> Outside:
     body = decode(text)
     assert isinstance(body, OUTSIDE)
     return body
+
+
+def drop_timer(db: apsw.Connection, key: str) -> bool:
+    known = _row(db, "timer_at", key) is not None
+    db.execute(SQL["drop_timer"], (key,))
+    return known
 
 
 def fire(db: apsw.Connection, timer: Timer, body: str, next_at: float | None) -> Accepted | None:

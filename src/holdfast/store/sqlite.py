@@ -147,6 +147,12 @@ class SqliteJournal:
     async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]:
         return await self._reader.do(lambda db: operations.due_timers(db, now, most))
 
+    async def timers(self, conversation: str) -> tuple[Timer, ...]:
+        return await self._reader.do(lambda db: operations.timers(db, conversation))
+
+    async def drop_timer(self, key: str) -> bool:
+        return await self._writer.do(lambda db: operations.drop_timer(db, key))
+
     async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
         body = encode(timer.arrival.body)
         return await self._writer.do(lambda db: operations.fire(db, timer, body, next_at), ("ingest.before_commit",), _ingested)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from holdfast import failpoints
 from holdfast.core.commands import parse
-from holdfast.core.entries import Attachment, Correction, Outside
+from holdfast.core.entries import Attachment, Correction, Outside, Produced
 from holdfast.errors import Request, Temporary
 from holdfast.ports import Accepted, Arrival, Clock, Cursor, Receipt, Traits
 
@@ -239,8 +239,9 @@ class FakePlatform:
             at=self._chat.clock.now(),
         )
 
-    async def send(self, address: str, text: str, key: str, edit: str = "") -> Receipt:
-        return await self._chat.send(address, text, key, edit)
+    async def send(self, address: str, text: str, key: str, edit: str = "", files: Sequence[Produced] = ()) -> Receipt:
+        shown = "".join(f"\n[{file.name}]" for file in files)
+        return await self._chat.send(address, text + shown, key, edit)
 
     async def find(self, address: str, text: str, key: str) -> str | None:
         return await self._chat.find(address, text, key)

@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
-from holdfast.ports import Clock, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Clock, ToolOutcome, ToolServerState
 from holdfast.testing.toolserver import TOOLS
 from holdfast.tools.catalogue import Entry, Offered, catalogue
 from holdfast.tools.settings import Command, ServerSettings
@@ -21,7 +21,7 @@ Fault = Literal["fail", "hang", "lost", "lost_before"]
 """What may befall a call. `fail`: the tool's own error; `hang`: it happens, and no answer comes; `lost`: it happens, and its server is lost;
 `lost_before`: it does not happen, and its server is lost."""
 
-SETTINGS = ServerSettings(name="demo", where=Command(()), trust_annotations=True)
+SETTINGS = ServerSettings(name="demo", where=Command(()), trust_annotations=True, policy="allow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class FakeTools:
         down = self._outside.down
         return (ToolServerState(SETTINGS.name, "down" if down else "ready", self._since, why=down, tools=len(self._entries)),)
 
-    async def call(self, call: Call) -> ToolOutcome:
+    async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:  # noqa: ARG002 these tools ask nothing
         entry = self._entries.get(call.tool)
         if entry is None:
             return ToolOutcome("error", f"there is no tool {call.tool!r}")

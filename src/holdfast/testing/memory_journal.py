@@ -283,6 +283,15 @@ class MemoryJournal:
         due = [timer for timer in self.disk.timers.values() if timer.at <= now]
         return tuple(sorted(due, key=lambda timer: (timer.at, timer.key))[:most])
 
+    async def timers(self, conversation: str) -> tuple[Timer, ...]:
+        await self._begin()
+        found = [timer for timer in self.disk.timers.values() if timer.arrival.conversation == conversation]
+        return tuple(sorted(found, key=lambda timer: timer.at))
+
+    async def drop_timer(self, key: str) -> bool:
+        await self._begin()
+        return self.disk.timers.pop(key, None) is not None
+
     async def fire(self, timer: Timer, next_at: float | None) -> Accepted | None:
         await self._begin()
         known = self.disk.timers.get(timer.key)

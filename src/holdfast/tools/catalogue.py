@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.core.request import Tool
-from holdfast.tools.settings import ServerSettings
+from holdfast.tools.settings import Permission, ServerSettings
 
 NAME_CHARS_MAX: Final = 64
 DESCRIPTION_CHARS_MAX: Final = 8_000
@@ -67,6 +67,12 @@ def repeatable(settings: ServerSettings, offered: Offered) -> bool:
             return settings.trust_annotations and (offered.read_only_hint or offered.idempotent_hint)
 
 
+def permission(settings: ServerSettings, offered: Offered) -> Permission:
+    """May it be called? The configuration says, for the tool or for the whole server; else what a trusted server marks as only reading may, and the rest asks."""
+    said = settings.tool_policy.get(offered.name) or settings.policy
+    return said or ("allow" if settings.trust_annotations and offered.read_only_hint else "ask")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A tool as the model sees it, and its name at its server."""
@@ -83,6 +89,8 @@ def catalogue(servers: Iterable[tuple[ServerSettings, tuple[Offered, ...]]]) -> 
             name = tool_name(settings.name, one.name)
             description = one.description[:DESCRIPTION_CHARS_MAX]
             schema = {"properties": {}, **one.schema, "type": "object"}  # without these the strictest providers refuse the whole request
-            tool = Tool(name, description, schema, server=settings.name, repeatable=repeatable(settings, one))
+            tool = Tool(
+                name, description, schema, server=settings.name, repeatable=repeatable(settings, one), policy=permission(settings, one)
+            )
             entries.setdefault(name, Entry(tool, one.name))
     return entries

@@ -14,7 +14,7 @@ import msgspec
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
 from holdfast.errors import Config, Temporary
-from holdfast.ports import Clock, ToolList, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Clock, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
 from holdfast.tools.settings import ServerSettings
 
@@ -60,7 +60,7 @@ class McpHost:
     def servers(self) -> tuple[ToolServerState, ...]:
         return tuple(server.state() for server in self._servers.values())
 
-    async def call(self, call: Call) -> ToolOutcome:
+    async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         while call.tool not in self._entries and not all(server.settled.is_set() for server in self._servers.values()):
             await self._news.wait()  # its server may be starting for the first time under this configuration
         entry = self._entries.get(call.tool)
@@ -70,7 +70,7 @@ class McpHost:
             arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeError) as failure:
             return ToolOutcome("error", f"the arguments are not the text of a JSON object ({failure}); the tool was not called")
-        outcome = await self._servers[entry.tool.server].call(entry.own_name, arguments)
+        outcome = await self._servers[entry.tool.server].call(entry.own_name, arguments, caller)
         if outcome.outcome == "unknown":
             if entry.tool.repeatable:
                 return ToolOutcome("error", f"{outcome.text}; it may safely be called again")
@@ -149,13 +149,13 @@ class _Server:
             if self._state in {"starting", "ready"}:
                 self._become("down", "it was stopped")
 
-    async def call(self, tool: str, arguments: dict[str, Any]) -> ToolOutcome:
+    async def call(self, tool: str, arguments: dict[str, Any], caller: Caller) -> ToolOutcome:
         loop = asyncio.get_running_loop()
         async with self._places:
             until = loop.time() + self.settings.connect_timeout_s
             while (session := await self._live()) is not None:
                 try:
-                    return await session.call(tool, arguments)
+                    return await session.call(tool, arguments, caller)
                 except Temporary as failure:
                     self._doubt(session, str(failure))
                 if loop.time() > until:

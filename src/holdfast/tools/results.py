@@ -42,6 +42,12 @@ def _resource_in_words(resource: types.TextResourceContents | types.BlobResource
             assert_never(resource)
 
 
+def progressed(done: float, total: float | None, message: str | None) -> str:
+    """How far a call has come: `3 of 10: indexing`."""
+    far = f"{done:g} of {total:g}" if total else f"{done:g}"
+    return f"{far}: {message}" if message else far
+
+
 def cut(text: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
     """The text, or its beginning and a mark that says how much is missing."""
     data = text.encode()

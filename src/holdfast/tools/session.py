@@ -13,12 +13,12 @@ from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost, 
 from mcp.shared.exceptions import MCPError
 
 from holdfast.errors import HoldfastError, Temporary
-from holdfast.ports import ToolOutcome
+from holdfast.ports import Caller, ToolOutcome
 from holdfast.tools import remote, stdio
 from holdfast.tools.catalogue import Offered
 from holdfast.tools.child import log
 from holdfast.tools.link import Linked, Unanswered
-from holdfast.tools.results import cut, text_of
+from holdfast.tools.results import cut, progressed, text_of
 from holdfast.tools.settings import Address, Command, ServerSettings
 
 PAGES_MAX: Final = 32
@@ -110,21 +110,22 @@ class Session:
             log.warning("%s offers %d tools: only the first %d are used", self.settings.name, len(offered), TOOLS_MAX)
         return tuple(offered[:TOOLS_MAX])
 
-    async def call(self, tool: str, arguments: dict[str, Any]) -> ToolOutcome:
+    async def call(self, tool: str, arguments: dict[str, Any], caller: Caller) -> ToolOutcome:
         """Make one call. Being cancelled tells the server. Raises `Temporary` if no byte of it was sent."""
         # Not `sdk.call_tool`: that throws the result of a call that has happened away if it does not fit the tool's own schema.
         request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
         self.calls += 1
         try:
-            async with asyncio.timeout(self.settings.quiet_timeout_s) as patience:
+            async with asyncio.timeout(self.settings.timeout_s) as patience:
 
-                async def on_progress(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001  the SDK's signature
+                async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+                    caller.progress(progressed(progress, total, message))
                     with contextlib.suppress(RuntimeError):  # the answer overtook the report
-                        patience.reschedule(asyncio.get_running_loop().time() + self.settings.quiet_timeout_s)
+                        patience.reschedule(asyncio.get_running_loop().time() + self.settings.timeout_s)
 
                 result = await self.sdk.send_request(request, types.CallToolResult, progress_callback=on_progress)
         except TimeoutError:
-            return ToolOutcome("unknown", f"the tool was silent for {self.settings.quiet_timeout_s:g} s and was given up")
+            return ToolOutcome("unknown", f"the tool was silent for {self.settings.timeout_s:g} s and was given up")
         except ValueError:
             return ToolOutcome("unknown", "the tool answered, but not as MCP asks for, and its answer can't be read")
         except MCPError as failure:

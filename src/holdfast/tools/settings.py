@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Replay = Literal["always", "never", "ask"]
+Permission = Literal["allow", "ask", "deny"]
 
 INHERITED: Final = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
 """All that a tool server sees of the gateway's environment: the gateway's secrets are not its business."""
@@ -40,10 +41,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """One tool server, as configured. `replay` goes by the server's own tool names.
+    """One tool server, as configured. `replay` and `tool_policy` go by the server's own tool names; `sampling`: it may ask the model.
 
     `connect_timeout_s` bounds the way from the start of the process, or the first connection, to its list of tools, and how long a call waits
-    for a server that is starting. `quiet_timeout_s` bounds a call's silence: without an answer or a report of progress for so long, it is given up.
+    for a server that is starting. `timeout_s` bounds a call's silence: without an answer or a report of progress for so long, it is given up.
     """
 
     name: str
@@ -51,5 +52,8 @@ class ServerSettings:
     trust_annotations: bool = False
     replay: Mapping[str, Replay] = field(default_factory=lambda: MappingProxyType({}))
     connect_timeout_s: float = 10.0
-    quiet_timeout_s: float = 600.0
+    timeout_s: float = 600.0
+    policy: Permission | None = None
+    tool_policy: Mapping[str, Permission] = field(default_factory=lambda: MappingProxyType({}))
+    sampling: bool = False
     fingerprint: str = ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from holdfast.core.entries import Attachment
+from holdfast.core.entries import Attachment, Produced
 from holdfast.ports import Files, Receipt, Traits
 from holdfast.web.wire import ACCOUNT
 
@@ -43,7 +43,14 @@ class WebPlatform:
         ready()
         await asyncio.Event().wait()
 
-    async def send(self, address: str, text: str, key: str, edit: str = "") -> Receipt:  # noqa: ARG002 the readers have it from the journal
+    async def send(
+        self,
+        address: str,  # noqa: ARG002 the readers have it from the journal
+        text: str,  # noqa: ARG002
+        key: str,
+        edit: str = "",
+        files: Sequence[Produced] = (),  # noqa: ARG002
+    ) -> Receipt:
         return Receipt(id=edit or key)
 
     async def find(self, address: str, text: str, key: str) -> str | None:  # noqa: ARG002 what is committed is there, under its key

@@ -1,0 +1,67 @@
+"""Outages with real parts: llama.cpp killed in mid-answer, and on its port whatever the world puts there. LEDGER H-18, H-19, H-28, part I rows 14 and 15."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.core.entries import AssistantMessage
+from holdfast.testing.gateway_rig import ANSWER, Parts, to
+from holdfast.testing.outages import Kind, Provider, gate, through, tried
+
+pytestmark = pytest.mark.timeout(120)
+
+TRIES = 3
+"""So often it is tried in vain before the model server returns: seconds, as waits grow."""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "nothing",
+        pytest.param("nginx", marks=pytest.mark.needs("nginx")),
+        "nestjs",
+        pytest.param("caddy", marks=pytest.mark.needs("caddy")),
+        "loading",
+    ],
+)
+async def test_h_18_an_answer_that_broke_off_is_given_once_when_the_model_is_back(real: Parts, tmp_path: Path, kind: Kind) -> None:
+    """H-19: within one interval of its tries. H-28: of all that was said in its place the model sees nothing, then or later."""
+    async with Provider(tmp_path / "provider", kind) as provider:
+        gateway = await real.gateway(to(provider.base_url))
+        seen = await through(provider, gateway, lambda: tried(gateway, TRIES))
+        assert not seen.flaws()
+        assert len(seen.asked_before) >= (TRIES if kind != "nothing" else 1), "each try was a step of the conversation itself"
+        await gateway.door.send("a", "a-2", "And then?")
+        await gateway.told("a", lambda entries: sum(isinstance(entry.body, AssistantMessage) for entry in entries) == 2)
+        instructions, asked = seen.asked_before[0]["messages"]
+        answered = {"role": "assistant", "content": ANSWER}
+        assert [_plain(one) for one in provider.asked[-1]["messages"]] == [
+            instructions,
+            asked,
+            answered,
+            {"role": "user", "content": "And then?"},
+        ]
+
+
+def _plain(message: dict[str, object]) -> dict[str, object]:
+    return {"role": message["role"], "content": message["content"]}
+
+
+async def test_h_18_a_gateway_killed_in_the_middle_of_an_outage_changes_nothing(real: Parts, tmp_path: Path) -> None:
+    """Part I row 14: what was known of the route is known after the restart, and is no verdict: it is tried when its time has come."""
+    async with Provider(tmp_path / "provider") as provider:
+        gateway = await real.gateway(to(provider.base_url))
+
+        async def gone() -> None:
+            await tried(gateway, TRIES - 1)
+            before = await gate(gateway)
+            await gateway.restart()
+            after = await gate(gateway)
+            assert after["since"] == before["since"]
+            assert after["streak"] >= before["streak"]
+            await tried(gateway, before["streak"] + 1)
+
+        seen = await through(provider, gateway, gone)
+        assert not seen.flaws()

@@ -15,6 +15,7 @@ import pytest
 from holdfast.core.entries import AssistantMessage, Entry, Failed, Notice, UserMessage
 from holdfast.core.weather import MISTAKE_PRESSED_S
 from holdfast.testing.certificates import Authority
+from holdfast.testing.crowd import cpu_s
 from holdfast.testing.process import GatewayProcess, toolserver_table
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, answering, http
 from holdfast.web.wire import ACCOUNT, NOTES
@@ -38,12 +39,6 @@ def route(stub: StubProvider, model: str) -> str:
 
 def answers(entries: Sequence[Entry]) -> list[str]:
     return [entry.body.text for entry in entries if isinstance(entry.body, AssistantMessage)]
-
-
-def cpu_s(pid: int) -> float:
-    """The processor time of that process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def known_model(hit: Hit) -> Reply:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from holdfast.core.entries import AssistantMessage
+from holdfast.testing.crowd import Crowd, Turnstile, cpu_s, memory_mb
 from holdfast.testing.gateway_rig import ANSWER, Parts, to
 from holdfast.testing.outages import Kind, Provider, gate, through, tried
 
@@ -65,3 +67,32 @@ async def test_h_18_a_gateway_killed_in_the_middle_of_an_outage_changes_nothing(
 
         seen = await through(provider, gateway, gone)
         assert not seen.flaws()
+
+
+WAITING = 200
+PLACES = 4
+INTERVAL_S = 4.0
+
+
+async def test_h_20_two_hundred_who_wait_cost_one_try_in_each_interval_and_all_are_answered_in_their_order(parts: Parts) -> None:
+    """A thousand, and longer: `python -m bench.outage waiting`. No stampede on the return: 1, 2, 4 ... calls at once."""
+    async with Turnstile(PLACES, INTERVAL_S) as provider:
+        gateway = await parts.gateway(to(provider.base_url, f"calls_at_once_max = {PLACES}"))
+        pid = gateway.process.pid
+        await gateway.door.send("first", "k", "Hello")
+        await provider.wait_for_hits(1)  # the model library is there now
+        before_mb = memory_mb(pid)
+        crowd = Crowd(gateway, WAITING)
+        await crowd.write(2)
+        await provider.wait_for_hits(tries := len(provider.refused) + 1)
+        began_s = cpu_s(pid)
+        await provider.wait_for_hits(tries + 1)
+        share = (cpu_s(pid) - began_s) / INTERVAL_S
+        assert share < 0.01, f"{share:.1%} of a processor, a try among it"
+        assert memory_mb(pid) - before_mb < 60
+        assert (await gate(gateway))["streak"] == len(provider.refused)
+        assert all(later - earlier >= INTERVAL_S for earlier, later in pairwise(provider.refused)), "one try in each interval"
+        provider.open()
+        await crowd.answered()
+        assert not await crowd.flaws(provider)
+        assert provider.at_once_max == PLACES, "and all its places are used in the end"

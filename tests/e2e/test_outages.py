@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage
+from holdfast.core.entries import AssistantMessage, Failed, Question
 from holdfast.testing.crowd import Crowd, Turnstile, cpu_s, memory_mb
 from holdfast.testing.gateway_rig import ANSWER, Parts, to
 from holdfast.testing.outages import Kind, Provider, gate, through, tried
+from holdfast.testing.stub_provider import CHUNKED, Reply, StubProvider, answering, chunk, event, text
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -96,3 +97,23 @@ async def test_h_20_two_hundred_who_wait_cost_one_try_in_each_interval_and_all_a
         await crowd.answered()
         assert not await crowd.flaws(provider)
         assert provider.at_once_max == PLACES, "and all its places are used in the end"
+
+
+async def test_h_19_however_many_answers_broke_off_the_next_whole_one_ends_it(parts: Parts) -> None:
+    """No breaker that stays open, in no conversation: each cut answer closes the gate for a while, and the try after that is a try as any."""
+    cut = Reply(CHUNKED + chunk(event(text("Half of wh"))), end="close")
+    replies = iter([cut] * 6)
+    async with StubProvider(lambda _: next(replies, answering("Whole."))) as stub:
+        gateway = await parts.gateway(to(stub.base_url))
+        await gateway.door.send("a", "k", "Hello")
+
+        async def answered() -> bool:
+            await gateway.door.retry("route:main")
+            return any(isinstance(entry.body, AssistantMessage) for entry in await gateway.door.entries("a"))
+
+        await gateway.eventually(answered)
+        entries = await gateway.door.entries("a")
+        assert [entry.body.text for entry in entries if isinstance(entry.body, AssistantMessage)] == ["Whole."]
+        assert not any(isinstance(entry.body, Failed | Question) for entry in entries), "it was the route's fault, and nobody was asked"
+        assert len(stub.hits) == 7
+        assert (await gate(gateway))["state"] == "open"

@@ -1,16 +1,14 @@
-"""The classifier, on real failures of many servers, on whatever else a server may send, and as a command.
+"""The classifier, on real failures of many servers, and on whatever else a server may send.
 
 `failures/examples.json` are the shared examples as they were given. The others were collected by us: `developed.json` the rules were written
 with, `held_out*.json` were measured once before anything was learnt from them, `known_wordings.json` are wordings from documentation and source.
-Each case has its source and its fidelity.
+Each case has its source and its fidelity; `loading` where the server says that it is loading the model.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +20,7 @@ from hypothesis import strategies as st
 
 from holdfast.core.failure import Failure, Kind
 from holdfast.models.classify import classify
-from holdfast.models.classify.__main__ import judged, outcome
+from holdfast.models.classify.__main__ import outcome
 from holdfast.models.classify.hints import HINT_S_MAX
 from holdfast.models.classify.reason import REASON_CHARS_MAX, sentence
 from holdfast.ports import RawFailure
@@ -50,6 +48,8 @@ def test_a_failure_of_the_world_is_known_for_what_it_is(case: dict[str, Any]) ->
     assert found.kind == case["class"], found.reason
     if "retry_after_s" in case:
         assert found.retry_after_s == case["retry_after_s"]
+    if "loading" in case:
+        assert found.loading == case["loading"]
 
 
 def test_every_case_has_a_name_of_its_own_and_a_source() -> None:
@@ -106,6 +106,79 @@ def test_a_key_that_is_revoked_is_a_mistake_even_where_it_has_worked() -> None:
 )
 def test_what_is_said_counts_wherever_it_stands(where: Any, said: str, kind: Kind) -> None:
     assert told(400, where(said)).kind == kind
+
+
+def wrapped(status: int, body: str) -> list[tuple[int, str, Mapping[str, str]]]:
+    """The same error as gateways hand it on: in a message, in a string in an object, as Python prints it, with status 200, 500 or 502."""
+    given = json.loads(body)
+    return [
+        (status, json.dumps({"error": {"message": f"litellm.APIError: XException - {body}", "type": None, "code": str(status)}}), JSON),
+        (status, json.dumps({"error": {"message": "Provider returned error", "code": status, "metadata": {"raw": body}}}), JSON),
+        (status, json.dumps({"detail": f"Error code: {status} - {given!r}"}), JSON),
+        (status, json.dumps({"error": {"message": f"XException - {body.encode()!r}"}}), JSON),
+        (status, json.dumps({"detail": {"error": given}}), JSON),
+        (status, f"{status} {body}", {"content-type": "text/plain"}),
+        (200, f"data: {json.dumps({'error': {'message': body, 'code': status}})}\n\n", STREAM),
+        (500, json.dumps({"error": {"message": f"upstream returned {status}: {body}", "type": "upstream_error"}}), JSON),
+        (502, json.dumps({"error": f"[provider/model] [{status}]: {body}"}), JSON),
+    ]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if (case["status"] or 0) >= 400 and case["status"] != 404 and case["body"][:1] == "{"],
+    ids=lambda case: str(case["name"]),
+)
+def test_an_error_is_known_for_what_it_is_however_many_gateways_hand_it_on(case: dict[str, Any]) -> None:
+    expected = told(case["status"], case["body"], worked_before=bool(case.get("worked_before"))).kind
+    found = [told(*one, worked_before=bool(case.get("worked_before"))).kind for one in wrapped(case["status"], case["body"])]
+    assert set(found) == {expected}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "seconds"),
+    [
+        (503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, {}, None),  # llama.cpp
+        (503, {"error": "Model x is currently loading", "estimated_time": 20.5}, {}, 20.5),  # HuggingFace
+        (503, {"error": "llm server loading model"}, {}, None),  # Ollama
+        (503, {"detail": {"error": {"message": "A model is currently loading, please wait."}}}, {"retry-after": "5"}, 5.0),
+        (503, "Server is starting up", {}, None),
+        (500, "The server is warming up", {}, None),
+        (200, 'data: {"error": {"code": 503, "message": "Loading model"}}\n\n', {}, None),
+    ],
+)
+def test_a_server_that_loads_its_model_is_not_away(status: int, body: Any, headers: dict[str, str], seconds: float | None) -> None:
+    failure = told(status, body, headers)
+    assert (failure.kind, failure.loading, failure.retry_after_s) == ("transient", True, seconds)
+    assert failure.reason.startswith("It is loading the model")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (503, "Service Unavailable"),
+        (503, {"error": "The model is overloaded"}),
+        (429, "slow down"),
+        (500, {"error": "Failed to load model"}),
+    ],
+)
+def test_no_other_trouble_counts_as_loading(status: int, body: Any) -> None:
+    assert not told(status, body).loading
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Budget has been exceeded! Current cost: 26.075, Max budget: 0.25",
+        "ExceededBudget: End User=bob over budget. Spend=0.2, Budget=0.1",
+        "ExceededTokenBudget: Current spend for token: 0.5; Max Budget for Token: 0.3",
+        "LiteLLM Team: t, exceeded budget for model=x",
+    ],
+)
+def test_a_budget_of_litellm_is_a_quota_and_its_other_limits_are_rates(said: str) -> None:
+    assert told(429, {"error": {"message": said, "type": "budget_exceeded", "code": "429"}}).kind == "quota"
+    for limit in ("Crossed TPM / RPM / Max Parallel Request Limit", "No deployments available for selected model, Try again in 60 seconds"):
+        assert told(429, {"error": {"message": limit, "type": "None", "code": "429"}}).kind == "rate-limit"
 
 
 @pytest.mark.parametrize(
@@ -281,45 +354,43 @@ def test_nothing_that_a_server_sends_raises(
     assert found == classify(failure, worked_before=worked_before, now=NOW)
 
 
-@pytest.mark.parametrize(
-    "unit",
-    ["context length ", "tool_call_id ", "model model ", "a" * 64, "retry in 1s ", "<p>", '{"error": "', "data: {}\n", "image image "],
-)
+HOSTILE = [
+    "context length ",
+    "tool_call_id ",
+    "model model ",
+    "aaaaaaaa",
+    "retry in 1s ",
+    '{"error": "',
+    "data: {}\n",
+    "image image ",
+    " ",
+    "\t",
+    "1",
+    "a1-",
+    "<p>",
+    "<h1>",
+    "<a>b</a>",
+    "b'{",
+    "[",
+    '{"a":',
+    "http 4",
+    "[4",
+    "no ",
+    "tokens ",
+    "limit ",
+    "quota ",
+    "模型",
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
 def test_the_largest_body_takes_no_long_time(unit: str) -> None:
     body = (unit * 65_536)[:65_536]
-    began = time.perf_counter()
+    began = time.process_time()
     for status in (200, 400, 429, 500):
         told(status, body)
-    assert time.perf_counter() - began < 4
-
-
-# --- the command ------------------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_command_answers_each_line_with_a_line() -> None:
-    lines = [*(json.dumps(case) for case in FILES["examples"]), "not json", "[]", "{}", json.dumps({"status": "503"}), '{"status": 1e999}']
-    command = [sys.executable, "-m", "holdfast.models.classify"]
-    done = subprocess.run(command, input="\n".join(lines).encode() + b"\n\xff\xfe\n", capture_output=True, check=True, timeout=50)
-    assert done.stderr == b""
-    answered = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(set(one) == {"class", "retry_after_s", "reason"} for one in answered)
-    assert [one["class"] for one in answered] == [
-        *(case["class"] for case in FILES["examples"]),
-        *["unknown"] * 3,
-        "transient",
-        *["unknown"] * 2,
-    ]
-
-
-def test_the_command_takes_every_key_or_none() -> None:
-    assert judged('{"status": 502}').kind == "transient"
-    assert judged('{"status": null, "exception": "ConnectError: [Errno 111] Connection refused"}').kind == "transient"
-    assert judged('{"status": null, "headers": null, "body": null, "transport": "reset"}').kind == "transient"
-    assert judged('{"status": 400, "body": {"error": {"message": "prompt is too long"}}, "headers": [["a", "b"], "c"]}').kind == "overflow"
-    assert "neither a status nor an exception" in judged('{"body": "x"}').reason
-
-
-def test_the_command_loads_no_model_library() -> None:
-    told = "import sys, holdfast.models.classify.__main__; print([name for name in ('openai', 'pydantic_ai', 'httpx2') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, check=True, timeout=50, text=True)
-    assert done.stdout.strip() == "[]"
+        told(status, {"error": {"message": body}})
+    classify(RawFailure("", None, (), "", "", body), now=NOW)
+    assert (
+        time.process_time() - began < 9 * 0.1
+    )  # measured: 0.04 s at most for one; a regular expression that backtracks takes many seconds

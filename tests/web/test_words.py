@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.core.weather import GateRow
 from holdfast.ports import ConversationRow, Standing
-from holdfast.web.wire import Stands
+from holdfast.web.wire import Stands, Wait
 from holdfast.web.words import WHY_CHARS_MAX, listed, stands
 
 IDLE = ConversationRow(
@@ -32,8 +32,14 @@ def _stands(*gates: GateRow, **facts: Any) -> Stands:
         ({"asks": True}, Stands("asking", "Waiting for your answer to a question.")),
         ({"asks": True, "due": 2000.0}, Stands("asking", "Waiting for your answer to a question.", 2000.0)),
         ({"due": 2000.0}, Stands("waiting", "Waiting a while. It goes on by itself.", 2000.0)),
-        ({"turn_gate": "route:a route:b"}, Stands("waiting", f"Waiting for a or b. {SAVED}")),
-        ({"speech_gate": "account:x"}, Stands("waiting", "The answer is ready, and waits for x. It is delivered by itself.")),
+        (
+            {"turn_gate": "route:a route:b"},
+            Stands("waiting", f"Waiting for a or b. {SAVED}", waits=(Wait("route:a", "a"), Wait("route:b", "b"))),
+        ),
+        (
+            {"speech_gate": "account:x"},
+            Stands("waiting", "The answer is ready, and waits for x. It is delivered by itself.", waits=(Wait("account:x", "x"),)),
+        ),
     ],
 )
 def test_a_conversation_is_put_in_a_few_words(facts: dict[str, Any], expected: Stands) -> None:
@@ -42,18 +48,30 @@ def test_a_conversation_is_put_in_a_few_words(facts: dict[str, Any], expected: S
 
 def test_a_wait_says_for_what_and_why_and_since_when_and_when_it_is_tried_again() -> None:
     waits = _stands(AWAY, turn_gate="route:main")
-    assert waits == Stands("waiting", f"Waiting for main, which has been away for 5 minutes (connection refused). {SAVED}", 1030.0)
+    assert waits == Stands(
+        "waiting",
+        f"Waiting for main, which has been away for 5 minutes (connection refused). {SAVED}",
+        1030.0,
+        (Wait("route:main", "main", "", "has been away", 700.0, "connection refused", "", 1030.0),),
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("config", "main, which can't be used as it is configured (no such model)."),
+        ("", "main, which has been away for 5 minutes (no such model)."),
+        ("transient", "main, which has been away for 5 minutes (no such model)."),
+        (
+            "config",
+            "main, which can't be used as it is configured (no such model). Look under [routes.main]; `holdfast check` says what to change. Everything",
+        ),
         ("quota", "main, which has no credit left (no such model)."),
         ("rate-limit", "main, which is at its limit (no such model)."),
+        ("loading", "main, which has been loading its model for 5 minutes (no such model)."),
+        ("unknown", "main, which has been failing in a way that I don't know for 5 minutes (no such model)."),
     ],
 )
-def test_a_mistake_or_a_limit_is_called_so(kind: str, said: str) -> None:
+def test_each_kind_of_failure_is_called_so(kind: str, said: str) -> None:
     assert said in _stands(replace(AWAY, kind=kind, why="no such model"), turn_gate="route:main").words
 
 
@@ -72,6 +90,23 @@ def test_a_gate_that_is_waited_at_by_another_lane_says_nothing_here() -> None:
 
 def test_a_gate_whose_time_has_come_is_not_waited_for_till_then() -> None:
     assert _stands(replace(AWAY, until=990.0), turn_gate="route:main").until == 0.0
+
+
+def test_a_try_of_what_is_waited_for_is_called_so_and_says_what_is_tried() -> None:
+    tried = _stands(replace(AWAY, until=NOW), turn_gate="route:main", running=True)
+    assert (tried.state, tried.words) == ("working", "Trying main again.")
+    assert [wait.gate for wait in tried.waits] == ["route:main"]
+
+
+@pytest.mark.parametrize("spare", [GateRow("route:spare", last_ok=900.0), GateRow("route:spare", streak=1, until=1010.0)])
+def test_work_on_a_route_that_is_open_or_for_another_lane_is_no_try(spare: GateRow) -> None:
+    works = _stands(replace(AWAY, until=NOW), spare, turn_gate="route:main route:spare", running=True)
+    assert works == Stands("working", "Working on it.")
+
+
+def test_a_mistake_of_an_account_names_no_route() -> None:
+    waits = _stands(GateRow("account:x", streak=1, kind="config"), speech_gate="account:x")
+    assert "routes" not in waits.words
 
 
 def test_a_long_reason_is_cut() -> None:

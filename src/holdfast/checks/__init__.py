@@ -54,7 +54,7 @@ def check_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Config | 
 async def check_everything(settings: Config, world: World) -> list[Finding]:
     """All findings but those about the file itself, every known secret masked."""
     resolved, found = _resolved(settings, world.environ)
-    found += [_unused(name, settings) for name in settings.routes if name not in settings.agent.chain]
+    found += [_unused(name, settings) for name in settings.routes if name not in settings.used_routes]
     found += check_certificate(resolved.web)
     found += check_folder(settings.data_dir)
     found += check_program()
@@ -82,7 +82,7 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
     parts = {
         "agent": replace(bare, agent=settings.agent),
         "web": replace(bare, web=settings.web),
-        **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.agent.chain},
+        **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.used_routes},
         **{f"tools.{name}": replace(bare, tools={name: server}) for name, server in settings.tools.items()},
     }
     resolved, found = bare, []
@@ -99,7 +99,7 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
 
 
 def _unused(name: str, settings: Config) -> Finding:
-    chain = ", ".join(f'"{one}"' for one in (*settings.agent.chain, name))
+    chain = ", ".join(f'"{one}"' for one in (*settings.chain, name))
     return Finding(
         "warning",
         "config.unused",

@@ -33,12 +33,12 @@ class Authority:
         (folder / f"{name}.0").write_bytes(self.file.read_bytes())
         return folder
 
-    def server(self, *names: str) -> ssl.SSLContext:
-        """What a server of these names needs, each as `DNS:NAME` or `IP:ADDRESS`."""
+    def server(self, *names: str, days: int = 1) -> ssl.SSLContext:
+        """What a server of these names needs, each as `DNS:NAME` or `IP:ADDRESS`. With `days` of -1 its certificate has expired."""
         asked, key, signed, extension = (self._folder / f"server.{end}" for end in ("csr", "key", "pem", "ext"))
         extension.write_text(f"subjectAltName={','.join(names)}\n")
         _openssl(*_NEW_KEY, "-subj", "/CN=server", "-keyout", str(key), "-out", str(asked))
-        by = ("-CA", str(self.file), "-CAkey", str(self._key), "-CAcreateserial", "-days", "1", "-extfile", str(extension))
+        by = ("-CA", str(self.file), "-CAkey", str(self._key), "-CAcreateserial", "-days", str(days), "-extfile", str(extension))
         _openssl("x509", "-req", "-in", str(asked), *by, "-out", str(signed))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(signed, key)

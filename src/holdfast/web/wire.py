@@ -63,12 +63,28 @@ class Writing(msgspec.Struct, frozen=True):
 State = Literal["idle", "working", "waiting", "asking"]
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """One gate that is waited at. `name` is what people call it, and `what` is true of it, since `since` (0: no instant belongs to that), for the reason
+    `why`; `mend` says what a person can do; tried again at `until` (0: now, or soon)."""
+
+    gate: str
+    name: str
+    kind: str = ""
+    what: str = ""
+    since: float = 0.0
+    why: str = ""
+    mend: str = ""
+    until: float = 0.0
+
+
 class Stands(msgspec.Struct, frozen=True):
-    """How a conversation stands, in words; `until`: when it will be tried again, or the question expires (0: nothing of the kind)."""
+    """How a conversation stands, in words; `until`: when it will be tried again, or the question expires (0: nothing of the kind). `waits`: the gates that
+    it waits at, also while one of them is being tried."""
 
     state: State
     words: str
     until: float = 0.0
+    waits: tuple[Wait, ...] = ()
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

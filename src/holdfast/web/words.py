@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
 from holdfast.core.weather import GateRow
 from holdfast.ports import Standing
-from holdfast.web.wire import Listed, Stands, conversation_name
+from holdfast.web.wire import Listed, Stands, Wait, conversation_name
 
 WHY_CHARS_MAX: Final = 200
 
@@ -22,21 +23,36 @@ _SPANS: Final = (
 """Coarse, so that what is read aloud does not change at every look."""
 
 
+_KINDS: Final = {
+    "config": "can't be used as it is configured",
+    "quota": "has no credit left",
+    "rate-limit": "is at its limit",
+}
+"""What is said of a gate that is closed, whenever that began."""
+_KINDS_SINCE: Final = {
+    "loading": "has been loading its model",
+    "unknown": "has been failing in a way that I don't know",
+}
+"""And what is said with the time for which it is so. Every other gate has been away."""
+
+SAVED: Final = "Everything is saved, and it goes on by itself."
+
+
 def stands(standing: Standing, now: float) -> Stands:
     """What this conversation does, waits for (and why, and since when), or asks."""
     row = standing.row
     if row.running:
-        return Stands("working", "Working on it.")
+        return _at_work(standing, now)
     if row.due is not None and row.due <= now:
         return Stands("working", "About to go on.")
     if row.asks:
         return Stands("asking", "Waiting for your answer to a question.", row.due or 0.0)
     if row.turn_gate:
-        words = f"Waiting for {_gates(row.turn_gate, standing, now)}. Everything is saved, and it goes on by itself."
-        return Stands("waiting", words, _until(row.turn_gate, standing, now))
+        waits = _waits(row.turn_gate, standing, now)
+        return Stands("waiting", f"Waiting for {_told(waits, now)} {SAVED}", _until(waits), waits)
     if row.speech_gate:
-        words = f"The answer is ready, and waits for {_gates(row.speech_gate, standing, now)}. It is delivered by itself."
-        return Stands("waiting", words, _until(row.speech_gate, standing, now))
+        waits = _waits(row.speech_gate, standing, now)
+        return Stands("waiting", f"The answer is ready, and waits for {_told(waits, now)} It is delivered by itself.", _until(waits), waits)
     if row.due is not None:
         return Stands("waiting", "Waiting a while. It goes on by itself.", row.due)
     return Stands("idle", "Ready.")
@@ -48,36 +64,46 @@ def listed(standing: Standing, now: float, excerpt: str = "") -> Listed:
     return Listed(**asdict(row), name=conversation_name(row.key), state=how.state, words=how.words, until=how.until, excerpt=excerpt)
 
 
-def _until(names: str, standing: Standing, now: float) -> float:
-    """When the first of these gates is tried again; 0 if that is now, or soon."""
-    untils = [gate.until for gate in standing.gates if gate.name in names.split()]
-    first = min((*untils, *([standing.row.due] if standing.row.due else [])), default=0.0)
-    return first if first > now else 0.0
+def _at_work(standing: Standing, now: float) -> Stands:
+    """Also the try of a route that has failed: until it answers, that is what is waited for."""
+    waits = _waits(standing.row.turn_gate, standing, now)
+    if waits and all(wait.what and not wait.until for wait in waits):
+        return Stands("working", f"Trying {' or '.join(wait.name for wait in waits)} again.", 0.0, waits)
+    return Stands("working", "Working on it.")
 
 
-def _gates(names: str, standing: Standing, now: float) -> str:
+def _waits(names: str, standing: Standing, now: float) -> tuple[Wait, ...]:
     known = {gate.name: gate for gate in standing.gates}
-    return " or ".join(_gate(name, known.get(name), now) for name in names.split())
+    return tuple(_wait(name, known.get(name), now) for name in names.split())
 
 
-def _gate(name: str, gate: GateRow | None, now: float) -> str:
-    """`main, which has been away for 2 minutes (connection refused)`; a mistake or a limit is called so."""
-    called = name.removeprefix("route:").removeprefix("account:")
-    if gate is None or not gate.streak:
-        return called
-    why = " ".join(gate.why.split()).removesuffix(".")
+def _wait(gate: str, row: GateRow | None, now: float) -> Wait:
+    kind, _, name = gate.partition(":")
+    if row is None or not row.streak:
+        return Wait(gate, name)
+    why = " ".join(row.why.split()).removesuffix(".")
     if len(why) > WHY_CHARS_MAX:
         why = f"{why[: WHY_CHARS_MAX - 1]}…"
-    because = f" ({why})" if why else ""
-    match gate.kind:
-        case "config":
-            return f"{called}, which can't be used as it is configured{because}"
-        case "quota":
-            return f"{called}, which has no credit left{because}"
-        case "rate-limit":
-            return f"{called}, which is at its limit{because}"
-        case _:
-            return f"{called}, which has been away for {_span(now - gate.since)}{because}"
+    what, since = _KINDS.get(row.kind, ""), 0.0
+    if not what:
+        what, since = _KINDS_SINCE.get(row.kind, "has been away"), row.since
+    mend = f"Look under [routes.{name}]; `holdfast check` says what to change." if (kind, row.kind) == ("route", "config") else ""
+    return Wait(gate, name, row.kind, what, since, why, mend, row.until if row.until > now else 0.0)
+
+
+def _until(waits: Sequence[Wait]) -> float:
+    """When the first of these is tried again; 0 if that is now, or soon. (The row's `due` is about what is to be said of it.)"""
+    return min(wait.until for wait in waits)
+
+
+def _told(waits: Sequence[Wait], now: float) -> str:
+    """`main, which has been away for 2 minutes (connection refused).`, and what a person can do."""
+    return " ".join((f"{' or '.join(_in_full(wait, now) for wait in waits)}.", *(wait.mend for wait in waits if wait.mend)))
+
+
+def _in_full(wait: Wait, now: float) -> str:
+    lasts = f" for {_span(now - wait.since)}" if wait.since else ""
+    return wait.name + (f", which {wait.what}{lasts}" if wait.what else "") + (f" ({wait.why})" if wait.why else "")
 
 
 def _span(length_s: float) -> str:

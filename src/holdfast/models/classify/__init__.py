@@ -24,7 +24,7 @@ from holdfast.models.dressed import MANIFEST
 from holdfast.ports import RawFailure
 
 _REFUSED: Final = re.compile(
-    r"content_?filter|refusal|safety|sensitive|prohibited|blocklist|recitation|spii|guardrail|moderation", re.IGNORECASE
+    r"content_?filter|refusal|safety|sensitive|prohibited|blocklist|recitation|spii|guardrail|moderation|black_?list", re.IGNORECASE
 )
 _BROKEN_OFF: Final = re.compile(
     r"^error$|network_error|malformed|abort|insufficient_system_resource|failed|unexpected_tool_call|cancell?ed", re.IGNORECASE
@@ -53,7 +53,8 @@ def classify(failure: RawFailure, *, worked_before: bool = False, now: float) ->
     hint = retry_after_s(kind, headers, failure.body, about.messages, now)
     if kind == "quota" and hint is not None and hint < _PROBE_S_MIN and words.PER_DAY.search(about.words):
         hint = None  # the next minute does not bring back what a day has used up
-    return Failure(kind, hint, sentence(why, about.message or ("" if kind in {"ok", "cut"} else f"HTTP status {status}")))
+    told = sentence(why, about.message or ("" if kind in {"ok", "cut"} else f"HTTP status {status}"))
+    return Failure(kind, hint, told, loading=why == words.LOADING.why)
 
 
 def _answered(failure: RawFailure, headers: Mapping[str, str], *, worked_before: bool) -> tuple[Verdict, Said]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from holdfast.models.classify.body import parsed
 
-_STREAM: Final = re.compile(r"^\s*(data|event|id|retry|error)?\s*:", re.IGNORECASE)
+_STREAM: Final = re.compile(r"\s*+(?:data|event|id|retry|error)?+\s*+:", re.IGNORECASE)
+_SPOKEN: Final = re.compile(r"(message|msg)$", re.IGNORECASE)
 _BROKEN_JSON: Final = re.compile(r'"(choices|content|output|candidates|delta)"\s*:')
 
 
@@ -113,14 +114,15 @@ def _error(kind: str, event: dict[str, Any]) -> Any:
     base = event.get("base_resp")
     if isinstance(base, dict) and base.get("status_code") not in {0, None}:
         return base
-    data = event.get("data")
-    if isinstance(data, dict) and data.get("error"):
-        return data
+    for key in ("data", "Response"):
+        inner = event.get(key)
+        if isinstance(inner, dict) and (inner.get("error") or inner.get("Error")):
+            return inner
     if any(event.get(key) for key in ("choices", "content", "output", "candidates", "message_stop", "delta", "response")):
         return None
     if event.get("success") is False or event.get("errors") or event.get("detail") or event.get("errorMessage"):
         return event
-    spoken = next((event[key] for key in ("message", "msg", "error_msg") if isinstance(event.get(key), str)), None)
+    spoken = any(one and isinstance(one, str) and _SPOKEN.search(key) for key, one in event.items())
     return event if spoken and not event.get("done") and "type" not in event else None
 
 

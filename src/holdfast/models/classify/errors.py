@@ -19,12 +19,24 @@ _BY_GOOGLE: Final = re.compile(r"resource exhausted|quota ?metric")
 _CREDITS: Final = re.compile(r"prepayment|credits")
 _CHALLENGE: Final = re.compile(r"just a moment|checking your browser|challenge|enable javascript and cookies|verify you are human")
 _OVERLOAD: Final = re.compile(r"overload|负载|过载")
-_RATE_SURELY: Final = re.compile(r"rate[-_ ]?limit|too many requests|throttl")
-_KEY_SURELY: Final = re.compile(r"(invalid|incorrect|expired|revoked|missing) (\w+ ){0,2}(api[-_ ]?key|credentials)")
-_OF_THE_REQUEST: Final = re.compile(r"badrequesterror|\berror code: 4(00|22)\b|invalid[_ ]argument\b")
-_OF_THE_SERVER: Final = re.compile(r"internal ?server ?(error|exception)|unexpected error|try your request again")
+_KEY_SURELY: Final = re.compile(
+    r"(invalid|incorrect|expired|revoked|missing) (\w+ ){0,2}(api[-_ ]?key|credentials)|\b(set|export) \w*api_key|\b(log|sign) ?in (to|with|via|again)"
+)
+_OF_THE_REQUEST: Final = re.compile(
+    r"badrequesterror|invalid[_ ]argument\b|^(invalid|unknown|unsupported|missing|unrecognized|illegal)( required)? (parameter|param|value|type|argument|field|request)$",
+    re.MULTILINE,
+)
+_OF_THE_SERVER: Final = re.compile(
+    r"internal ?server ?(error|exception)|unexpected error|try your request again|(upstream|provider) (request |call )?fail"
+)
 _NOT_US: Final = re.compile(r"server error|internal error|upstream")
-_SAYS_NOTHING: Final = re.compile(r"request contains an invalid argument|client specified an invalid argument|invalid request|bad request")
+_SAYS_NOTHING: Final = re.compile(
+    r"request contains an invalid argument|client specified an invalid argument|invalid request|bad request|bad[_ ]response[_ ]status[_ ]code|unprocessable entity"
+)
+_OF_THE_CONVERSATION: Final = re.compile(
+    rf"\b(messages?|contents?|conversation|history|turns?|roles?|assistant|{words.PICTURE}|pages)\b|消息|对话|角色|内容"
+)
+_WORD: Final = re.compile(r"[^\W\d_]{2}")
 _TRANSCRIPT_PLACE: Final = re.compile(r"^(body\.|\$\.)?(messages|input|contents|content|prompt)\b")
 _SETTING_PLACE: Final = re.compile(
     r"^(body\.|\$\.)?(model|tools?|functions?|tool_choice|temperature|top_\w|max_\w+|stream\w*|reasoning\w*|thinking\w*|stop|n|seed|response_format"
@@ -34,12 +46,15 @@ _TOOLS_PLACE: Final = re.compile(r"(^|[\s(.])(request\.)?(tools|functions|functi
 
 AWAY: Final[Verdict] = ("transient", words.AWAY.why)
 UNCLEAR: Final[Verdict] = ("unknown", "The server refuses the call")
+COMPLAINT: Final[Verdict] = ("config", "The server does not take the call")
+"""Whoever says of a call what is wrong with it will say so again, in words that we do not know."""
 _BY_STATUS: Final[Mapping[int, Verdict]] = {
     **dict.fromkeys((401, 403, 407, 410), ("config", "The server refuses us")),
     **dict.fromkeys((406, 411, 414, 415, 416, 417, 426, 431, 451, 501, 505), ("config", "The server does not take such a request")),
     402: words.MONEY.verdict,
     413: words.OVERFLOW.verdict,
     429: words.RATE.verdict,
+    446: words.REFUSED.verdict,
     **dict.fromkeys((408, 409, 423, 424, 425, 444, 460, 499), AWAY),
 }
 _NOT_THERE: Final = {301, 302, 303, 307, 308, 404, 405}
@@ -50,20 +65,25 @@ def verdict(status: int, about: Said, *, worked_before: bool) -> Verdict:
     text = about.words
     if about.page:
         return _page(status, text, worked_before=worked_before)
+    if status >= 500:  # a gateway tells of another server
+        status = next((one for one in about.statuses if one < 500), [status, *about.statuses][-1])
     if match := _MANIFEST.search(" ".join(about.messages)):
         return of_manifest(match[1], text)
-    if (found := _allowance(status, text, about)) is not None:
-        return found
+    return _allowance(status, text, about) or _by_kind_of_status(status, text, about, worked_before=worked_before)
+
+
+def _by_kind_of_status(status: int, text: str, about: Said, *, worked_before: bool) -> Verdict:
     if status >= 500:
         return _broken(status, text, about, worked_before=worked_before)
     if status in _NOT_THERE:
         return _not_there(text, worked_before=worked_before)
     match status:
+        case 408 | 425 | 444 | 460 | 499:
+            return AWAY
         case 401:
-            rule = first((words.BUSY, words.AWAY), text)
-            return rule.verdict if rule else _BY_STATUS[401]
+            return _stranger(text)
         case 403:
-            return _forbidden(text)
+            return _forbidden(text, about)
         case 429:
             return _too_many(text)
         case _:
@@ -108,7 +128,7 @@ def _too_many(text: str) -> Verdict:
     if _OVERLOAD.search(text):
         return words.BUSY.verdict
     rate = words.RATE.found_in(text) or words.PER_MINUTE.search(text)
-    rule = None if rate else first((words.LOADING, words.AWAY), text)
+    rule = None if rate else first(words.WEATHER, text)
     return rule.verdict if rule else words.RATE.verdict
 
 
@@ -119,31 +139,35 @@ def _broken(status: int, text: str, about: Said, *, worked_before: bool) -> Verd
     if status in {501, 505}:
         return _BY_STATUS[status]
     if _OF_THE_REQUEST.search(text):  # a gateway wraps the answer of another server
-        return _bad_request(400, text, about, worked_before=worked_before)
+        return _bad_request(status, text, about, worked_before=worked_before)
     if words.SURELY_SPENT.search(text):
         return words.SPENT.verdict
-    rule = first((*words.REQUEST, *words.WEATHER), text)
+    rule = first(words.REQUEST, text)
+    if rule is None and _KEY_SURELY.search(text):
+        rule = words.KEY
+    rule = rule or first((words.NOBODY_FOR_MODEL, *words.WEATHER), text)
     if rule is None and words.spent(text):
         rule = words.SPENT
-    if rule is None and _RATE_SURELY.search(text):
-        rule = words.RATE
-    if rule is None and status == 500:
-        rule = first(words.SETTINGS, text)
-    elif rule is None:
-        rule = words.KEY if _KEY_SURELY.search(text) else first((words.PLACE, words.MODEL), text)
-    if rule is not None and not (rule is words.MODEL and worked_before):
+    if rule is None:
+        rule = first((words.RATE, *words.SETTINGS) if status == 500 else (words.PLACE, words.MODEL), text)
+    if rule is not None and not (worked_before and rule in {words.MODEL, words.NOBODY_FOR_MODEL}):
         return rule.verdict
-    inner = next((one for one in about.statuses if one in {401, 402, 403, 413, 429}), None)
-    return _BY_STATUS[inner] if inner else AWAY
+    return AWAY
 
 
-def _forbidden(text: str) -> Verdict:
+def _stranger(text: str) -> Verdict:
+    """401: the key, unless the words mean that the one who should look at it can't."""
+    rule = first((words.NOBODY_FOR_MODEL, words.BUSY, words.AWAY), text)
+    return rule.verdict if rule else _BY_STATUS[401]
+
+
+def _forbidden(text: str, about: Said) -> Verdict:
     rule = first((words.PLACE, words.REFUSED, words.RATE, words.BUSY, words.AWAY), text)
     if rule is None and words.spent(text):
         rule = words.SPENT
-    if rule is None or (rule is words.REFUSED and words.ACCOUNT.found_in(text) and "flagged" not in text):
+    if rule is None or (rule is words.REFUSED and words.ACCOUNT.found_in(about.spoken) and "flagged" not in text):
         rule = first(words.SETTINGS, text)
-    if rule is None and _NOT_US.search(text):
+    if rule is None and _NOT_US.search(about.message.lower()):
         return AWAY
     return rule.verdict if rule else _BY_STATUS[403]
 
@@ -186,7 +210,12 @@ def _by_status(status: int, text: str, about: Said) -> Verdict:
         if one >= 500:
             return AWAY
     regrets = words.SORRY if status == 200 else _OF_THE_SERVER
-    return AWAY if regrets.search(text) else UNCLEAR
+    if regrets.search(text):
+        return AWAY
+    complaint = words.words(about.messages[-1:], ())
+    if status not in {400, 412, 422} or words.SORRY.search(complaint) or len(_WORD.findall(_SAYS_NOTHING.sub("", complaint))) < 3:
+        return UNCLEAR
+    return words.TRANSCRIPT.verdict if _OF_THE_CONVERSATION.search(complaint) else COMPLAINT
 
 
 def _template(text: str) -> Verdict:

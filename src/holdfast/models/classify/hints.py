@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from holdfast.core.failure import Kind
-from holdfast.models.classify.body import DEPTH_MAX, WORDS_CHARS_MAX, parsed
+from holdfast.models.classify.body import DEPTH_MAX, MESSAGE_CHARS_MAX, parsed
 
 HINT_S_MAX: Final[Mapping[Kind, float]] = {"transient": 3_600.0, "rate-limit": 86_400.0, "quota": 35 * 86_400.0}
 """Longer waits are not believed. A class that is not here has none."""
@@ -135,7 +135,7 @@ def _until(number: float, now: float) -> float | None:
 
 
 def _in_words(text: str, now: float) -> float | None:
-    text = text[:WORDS_CHARS_MAX]
+    text = text[:MESSAGE_CHARS_MAX]
     if match := _IN.search(text):
         return _duration(match[1], whole=False)
     if match := _ISO.search(text):

@@ -16,6 +16,6 @@ _SECRETS: Final = re.compile(
 
 def sentence(why: str, detail: str) -> str:
     """Why, and what the server said of it."""
-    detail = " ".join(_SECRETS.sub("***", detail[:4_000]).split()).rstrip(".")
+    detail = " ".join(_SECRETS.sub("***", detail[:1_000]).split()).rstrip(".")
     text = f"{why}: {detail}." if detail else f"{why}."
     return text if len(text) <= REASON_CHARS_MAX else text[: REASON_CHARS_MAX - 1] + "…"

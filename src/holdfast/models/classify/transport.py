@@ -7,6 +7,8 @@ from typing import Final
 
 from holdfast.models.classify.words import Verdict
 
+EXCEPTION_CHARS_MAX: Final = 2_000
+
 _TIMED_OUT: Final = re.compile(r"time-?d? ?out|TimeoutError", re.IGNORECASE)
 _MISTAKES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (why, re.compile("|".join(alternatives), re.IGNORECASE))
@@ -81,6 +83,7 @@ _NO_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _REFUSED: Final = re.compile(r"Connection refused|ECONNREFUSED|Connect call failed|actively refused|Errno (111|61|10061)\b", re.IGNORECASE)
+_NOT_HTTP: Final = re.compile(r"illegal (status|header|response) line", re.IGNORECASE)
 _CONNECTION: Final = re.compile(
     r"Connect|Network|reset|Read ?Error|Write ?Error|CloseError|RemoteProtocol|Protocol|disconnected|closed|EOF|unreachable|No route|Broken pipe|BrokenResource|"
     r"aborted|ProxyError|Transport|Incomplete|SSL|Pool|Decoding|OSError|socket|ECONN|EPIPE|Stream|ChunkedEncoding|hang up|HTTPError|ClosedResource|"
@@ -91,6 +94,7 @@ _CONNECTION: Final = re.compile(
 
 def kind_of(exception: str, *, worked_before: bool) -> Verdict:
     """The class, and what happened in a few words."""
+    exception = exception[:EXCEPTION_CHARS_MAX]
     for why, pattern in _MISTAKES:
         if pattern.search(exception):
             return "config", why
@@ -98,6 +102,8 @@ def kind_of(exception: str, *, worked_before: bool) -> Verdict:
         return "transient", "Its name can't be looked up now (DNS)"
     if _NO_NAME.search(exception):
         return ("transient" if worked_before else "config"), "Its name is not known (DNS)"
+    if _NOT_HTTP.search(exception) and not worked_before:
+        return "config", "What answers at this address does not speak HTTP"
     if timed_out(exception):
         return "transient", "It did not answer in time"
     if _REFUSED.search(exception):

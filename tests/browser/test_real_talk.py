@@ -58,7 +58,7 @@ def route(dialect: str, base_url: str) -> str:
 
 
 def over_http(tools: HttpServer) -> str:
-    return f'\n[tools.t]\nurl = "{tools.url}"\ntrust_annotations = true\n'
+    return f'\n[tools.t]\nurl = "{tools.url}"\ntrust_annotations = true\npolicy = "allow"\n'
 
 
 async def kill(gateway: GatewayProcess) -> None:

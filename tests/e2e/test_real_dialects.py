@@ -25,7 +25,7 @@ def calls(tool: str, **arguments: object) -> Script:
 
 
 def config(dialect: str, base_url: str, tools: HttpServer) -> str:
-    return to(base_url, f'dialect = "{dialect}"') + f'\n[tools.t]\nurl = "{tools.url}"\ntrust_annotations = true\n'
+    return to(base_url, f'dialect = "{dialect}"') + f'\n[tools.t]\nurl = "{tools.url}"\ntrust_annotations = true\npolicy = "allow"\n'
 
 
 async def asks(gateway: GatewayProcess, text: str) -> str:

@@ -63,7 +63,9 @@ class Rig:
         self.tools = FakeTools(self.outside, self.clock)
         self.platform = FakePlatform(self.chat, self.journal.ingest)
         agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
-        self.hands = hands(agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed, files=MemoryFiles())
+        self.hands = hands(
+            agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed, files=MemoryFiles()
+        )
         self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.changed)
         self._said = len(self.journal.disk.arrivals)
 

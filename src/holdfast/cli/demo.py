@@ -213,7 +213,7 @@ def _configuration(folder: Path, port: int) -> str:
     return (
         f"data_dir = {json.dumps(str(folder / 'data'))}\n\n"
         f'[routes.main]\ndialect = "practice"\n\n'
-        f"[tools.demo]\ncommand = {json.dumps(command)}\ntrust_annotations = true\n\n"
+        f'[tools.demo]\ncommand = {json.dumps(command)}\ntrust_annotations = true\npolicy = "allow"\n\n'
         f'[web]\nhost = "{HOST}"\nport = {port}\n'
     )
 

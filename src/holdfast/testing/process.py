@@ -308,7 +308,7 @@ class GatewayProcess:
 def toolserver_table(effects: Path, *options: str, name: str = "t", more: str = "") -> str:
     """The table of our own tool server, its annotations trusted; it counts its effects in the file `effects`."""
     command = [sys.executable, toolserver.__file__, "--journal", str(effects), *options]
-    return f"\n[tools.{name}]\ncommand = {json.dumps(command)}\ntrust_annotations = true\n{more}\n"
+    return f'\n[tools.{name}]\ncommand = {json.dumps(command)}\ntrust_annotations = true\npolicy = "allow"\n{more}\n'
 
 
 def practice(effects: Path, *options: str, more: str = "") -> str:

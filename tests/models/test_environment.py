@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.environment import is_here, proxy_for, trusted
 from holdfast.models.classify import classify
-from holdfast.models.environment import is_here, proxy_for, trusted
 from holdfast.testing.certificates import Authority
 from holdfast.testing.dialects import STREAMS, Say
 from holdfast.testing.http_proxy import HttpProxy

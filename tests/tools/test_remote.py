@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from holdfast.errors import Config, Temporary
 from holdfast.ports import ToolOutcome
+from holdfast.testing.certificates import Authority
+from holdfast.testing.http_proxy import HttpProxy
 from holdfast.testing.scripted_server import KEPT, Script, a_host, do, done, refused, said, served
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, event, head, http
 from holdfast.testing.tool_rig import eventually, failure_of, supervised
@@ -117,11 +120,101 @@ async def test_redirects_without_end_are_not_followed_without_end() -> None:
         assert len(stub.hits) == remote.TRIES_MAX
 
 
-async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+# --- the way there ----------------------------------------------------------------------------------------------------------------------
+
+
+FAR = "tools.example"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+async def test_a_server_on_this_machine_is_never_asked_for_at_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with served(Script()) as (_, host), supervised(host):
         assert (await do(host)).outcome == "ok"
+
+
+@pytest.mark.needs("openssl")
+async def test_a_server_far_away_is_reached_through_the_proxy_and_an_authority_of_ones_own(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with HttpProxy() as proxy, StubProvider(Script(), tls=authority.server(f"DNS:{FAR}")) as stub:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http://", "http://us:s3cret@"))
+        host = a_host(stub.base_url.replace("127.0.0.1", FAR))
+        async with supervised(host):
+            assert (await do(host)).outcome == "ok"
+        assert {asked.partition(":")[0] for asked in proxy.asked} == {FAR}
+        assert set(proxy.credentials) == {"Basic dXM6czNjcmV0"}
+
+
+async def test_a_server_without_tls_is_asked_for_at_the_proxy_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with HttpProxy() as proxy, StubProvider(Script()) as stub:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        host = a_host(stub.base_url.replace("127.0.0.1", FAR))
+        async with supervised(host):
+            assert (await do(host)).outcome == "ok"
+        assert proxy.asked
+
+
+@pytest.mark.needs("openssl")
+async def test_a_call_that_the_proxy_let_nobody_make_was_not_made(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent to the proxy to open a tunnel is no part of the call."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with HttpProxy() as proxy, StubProvider(Script(), tls=authority.server(f"DNS:{FAR}")) as stub:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        host = a_host(stub.base_url.replace("127.0.0.1", FAR), connect_timeout_s=1.0)
+        async with supervised(host):
+            assert (await do(host)).outcome == "ok"
+            proxy.refusal = "503 Service Unavailable"
+            outcome = await do(host)
+            assert outcome.outcome == "error" and outcome.text.startswith("unavailable: tool server 's' is ")
+            assert f"(through the proxy {proxy.address}) can't be reached: the proxy answered 503 Service Unavailable" in outcome.text
+            proxy.refusal = ""
+            await eventually(lambda: host.servers()[0].state == "ready")
+            assert (await do(host)).outcome == "ok"
+
+
+@pytest.mark.parametrize(("refusal", "kind"), [("502 Bad Gateway", Temporary), ("403 Forbidden", Config), ("407 Who", Config)])
+async def test_a_proxy_that_opens_no_tunnel_says_why(monkeypatch: pytest.MonkeyPatch, refusal: str, kind: type[Exception]) -> None:
+    async with HttpProxy(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        failure = await failure_of(a_host(f"https://{FAR}/mcp"))
+    assert isinstance(failure, kind)
+    assert f"(through the proxy {proxy.address}) can't be reached: the proxy answered {refusal}." in str(failure)
+
+
+async def test_a_proxy_that_is_away_is_named_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://us:s3cret@127.0.0.1:1")
+    failure = await failure_of(a_host(f"https://{FAR}/mcp"))
+    assert isinstance(failure, Temporary) and "s3cret" not in str(failure)
+    assert "(through the proxy 127.0.0.1:1) can't be reached: connection refused" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://us:s3cret@127.0.0.1:1080", "the proxy 127.0.0.1:1080 speaks SOCKS, which needs one more package"),
+        ("ALL_PROXY", "ftp://us:s3cret@127.0.0.1:21", "the environment names a proxy, 127.0.0.1:21, but not as http://HOST:PORT"),
+        ("SSL_CERT_FILE", "/no/such/file", "SSL_CERT_FILE is /no/such/file, which can't be read"),
+    ],
+)
+async def test_a_mistake_in_the_environment_is_for_a_person(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    monkeypatch.setenv(name, value)
+    failure = await failure_of(a_host(f"https://{FAR}/mcp"))
+    assert isinstance(failure, Config)
+    assert said in str(failure) and "s3cret" not in str(failure)
 
 
 # --- what became of a call ------------------------------------------------------------------------------------------------------------------

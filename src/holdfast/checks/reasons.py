@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from holdfast.checks.servers import USUAL_PORTS, Kind, Server
+from holdfast.environment import is_here, proxy_for
 from holdfast.invoked import command
-from holdfast.models.environment import is_here, proxy_for
 from holdfast.ports import RawFailure
 
 STARTS: Final[Mapping[Kind, str]] = {

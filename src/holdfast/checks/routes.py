@@ -14,9 +14,9 @@ from holdfast.checks.findings import Finding
 from holdfast.checks.reasons import Reason, Seen, Target, explain, no_such_model
 from holdfast.checks.servers import OLLAMA_LEAST_CONTEXT, Server
 from holdfast.checks.trial import ASKED_TOOL, GREETING, TOOL_WANTED, Tried, tried
+from holdfast.environment import is_here
 from holdfast.invoked import command
 from holdfast.models import Endpoint
-from holdfast.models.environment import is_here
 
 SHORT_CHARS_MAX: Final = 60
 ENOUGH_CONTEXT: Final = 8_192

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from holdfast.models import environment
+from holdfast import environment
 
 Kind = Literal["Ollama", "LM Studio", "llama.cpp", "vLLM", "LiteLLM", "Manifest", ""]
 

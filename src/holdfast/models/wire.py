@@ -17,7 +17,8 @@ from typing import Any, Final, Literal
 import httpx2
 import msgspec
 
-from holdfast.models import Endpoint, environment
+from holdfast import environment
+from holdfast.models import Endpoint
 from holdfast.ports import ModelFailed, RawFailure
 from holdfast.secrets import MASKED_CHARS_MIN
 from holdfast.settings import SECRET_HEADER

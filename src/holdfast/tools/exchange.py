@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import httpx2
 import mcp_types as types
 
+from holdfast import environment
 from holdfast.errors import Temporary
 from holdfast.tools.link import MESSAGE_BYTES_MAX, Unanswered, parse
 from holdfast.tools.refusals import Place, broken
@@ -42,15 +42,17 @@ class Sending:
 
 
 class Http:
-    """The client of one server. It follows no redirect, minds no proxy of the environment, and knows nothing of MCP but how it is packed."""
+    """The client of one server. It follows no redirect, and knows nothing of MCP but how it is packed.
 
-    def __init__(self, place: Place, url: httpx2.URL, context: ssl.SSLContext, connect_timeout_s: float) -> None:
+    Raises `Unusable` if the environment names a proxy that can't be used, or a file of authorities.
+    """
+
+    def __init__(self, place: Place, url: httpx2.URL, connect_timeout_s: float) -> None:
         self.url = url
         self._place = place
         self._connect_timeout_s = connect_timeout_s
-        self._client = httpx2.AsyncClient(
-            verify=context,
-            trust_env=False,
+        self._client = environment.client(
+            str(url),
             timeout=httpx2.Timeout(None, write=connect_timeout_s),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             headers={
@@ -70,8 +72,8 @@ class Http:
         A connection is waited for as long as is configured, the name's look-up included, and the response without limit.
         """
 
-        async def on_step(step: str, _info: dict[str, Any]) -> None:
-            if step == "http11.send_request_headers.started":
+        async def on_step(step: str, info: dict[str, Any]) -> None:
+            if step == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":  # that goes to a proxy
                 sending.written = True
                 if not patience.expired():
                     patience.reschedule(None)

@@ -19,20 +19,26 @@ SAID_CHARS_MAX: Final = 300
 RETRY_AFTER_S_MAX: Final = 3600.0
 _CERTIFICATE: Final = "CERTIFICATE_VERIFY_FAILED"
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL"})
+_PROXY_SAYS_NO: Final = frozenset({"401", "403", "405", "407"})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The server we talk of. `proven`: it has worked under these settings, so that what looks like a mistake in them will pass."""
+    """The server we talk of. `proven`: it has worked under these settings, so that what looks like a mistake in them will pass.
+
+    `proxy`: what stands between, "" if nothing does.
+    """
 
     name: str
     url: str
     headers: Mapping[str, str]
     proven: bool
+    proxy: str = ""
 
     @property
     def server(self) -> str:
-        return f"Tool server {self.name!r} at {self.url}"
+        way = f" (through the proxy {self.proxy})" if self.proxy else ""
+        return f"Tool server {self.name!r} at {self.url}{way}"
 
     @property
     def table(self) -> str:
@@ -77,12 +83,15 @@ def broken(place: Place, error: Exception, connect_timeout_s: float) -> Temporar
         match cause:
             case ssl.SSLCertVerificationError():
                 return Config(
-                    f"{place.server} shows a certificate that can't be trusted ({cause.verify_message}). Correct url in {place.table}, or the server's certificate."
+                    f"{place.server} shows a certificate that can't be trusted ({cause.verify_message}). Correct url in {place.table}, or name who signed it in SSL_CERT_FILE."
                 )
             case ssl.SSLError(reason=str(reason)) if reason in _NOT_TLS:
                 return Config(
                     f"{place.server} does not speak TLS there. Write http:// instead of https:// in {place.table}, or correct the port."
                 )
+            case httpx2.ProxyError():
+                kind = Config if str(cause)[:3] in _PROXY_SAYS_NO else Temporary
+                return kind(f"{place.server} can't be reached: the proxy answered {cause}.")
             case ConnectionRefusedError():
                 return Temporary(f"{place.server} can't be reached: connection refused; is it running?")
             case socket.gaierror():

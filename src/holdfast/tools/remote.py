@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import functools
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -26,6 +25,7 @@ from mcp.client.session import ClientSession
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from holdfast import environment
 from holdfast.errors import Config, Temporary
 from holdfast.tools.exchange import AGAIN_S_MAX, AGAIN_S_MIN, Http, Sending, content_type, is_stream, moved_to
 from holdfast.tools.link import Fate, Linked, Unanswered, parse
@@ -67,15 +67,14 @@ async def reach(name: str, address: Address, connect_timeout_s: float, *, proven
         if not _HEADER_NAME.fullmatch(header) or not _HEADER_VALUE.fullmatch(value):
             raise Config(f"Tool server {name!r}: name or value of the header {header!r} has a character that HTTP forbids. {mend}")
     shown = str(url.copy_with(userinfo=b"", query=None, fragment=None))
-    context = await asyncio.to_thread(_trusted)
-    remote = Remote(Place(name, shown, address.headers, proven), url, context, connect_timeout_s)
+    place = Place(name, shown, address.headers, proven, environment.name_of(environment.proxy_for(address.url)))
+    try:
+        if url.scheme == "https":
+            await asyncio.to_thread(environment.trusted)  # 20 ms at the first time
+        remote = Remote(place, url, connect_timeout_s)
+    except environment.Unusable as unusable:
+        raise Config(f"{place.server} can't be reached: {unusable}.") from None  # what caused it may quote a password
     return Linked(remote, functools.partial(ClientSession, remote.inbox, remote))
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that this machine trusts: 20 ms and 2 MB, once for all servers."""
-    return ssl.create_default_context()
 
 
 class _Again(Exception):
@@ -98,13 +97,13 @@ class _Asked:
 class Remote:
     """A `Link` over HTTP, and the stream that the SDK writes to."""
 
-    def __init__(self, place: Place, url: httpx2.URL, context: ssl.SSLContext, connect_timeout_s: float) -> None:
+    def __init__(self, place: Place, url: httpx2.URL, connect_timeout_s: float) -> None:
+        self._http = Http(place, url, connect_timeout_s)
         self.lost = False
         self.stirred = asyncio.Event()
         self.pid: None = None
         self._outbox, self.inbox = anyio.create_memory_object_stream[SessionMessage | Exception](INBOX_MAX)
         self._place = place
-        self._http = Http(place, url, context, connect_timeout_s)
         self._connect_timeout_s = connect_timeout_s
         self._why = ""
         self._bug: BaseException | None = None

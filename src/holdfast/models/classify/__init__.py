@@ -2,7 +2,8 @@
 
 The shape of the body is read first (`body`, `answer`), then its codes and wording (`words`), then the status (`errors`). Evidence is weighed in
 this light: a mistake taken for weather waits for ever, weather taken for a mistake closes a good route. So words that mean one thing beat a
-status that could mean two, and where nothing tells the two apart it is `unknown`, which is tried a few times.
+status that could mean two, and where nothing tells the two apart it is `unknown`, which is tried a few times. A 400 that says what is wrong,
+in words that no rule knows, will say so again: a mistake, or the conversation's fault where it speaks of messages.
 
 `python -m holdfast.models.classify` is the same as a command: JSON lines in, one JSON line each out.
 """

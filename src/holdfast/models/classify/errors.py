@@ -143,6 +143,8 @@ def _broken(status: int, text: str, about: Said, *, worked_before: bool) -> Verd
     if words.SURELY_SPENT.search(text):
         return words.SPENT.verdict
     rule = first(words.REQUEST, text)
+    if rule is words.LIMITED and _OVERLOAD.search(text):
+        rule = words.BUSY
     if rule is None and _KEY_SURELY.search(text):
         rule = words.KEY
     rule = rule or first((words.NOBODY_FOR_MODEL, *words.WEATHER), text)

@@ -95,7 +95,7 @@ async def diagnose(target: Target, one: Tried, key: str) -> Reason:
     server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url, key))
     here = server is None and not right and is_here(target.base_url)
     near = await servers.near(servers.USUAL_PORTS) if here else {}
-    return explain(target, one.failure, Seen(server, right, near))
+    return explain(target, one.failure, Seen(server, right, near), time.time())
 
 
 def _failed(route: Subject, reason: Reason) -> Finding:

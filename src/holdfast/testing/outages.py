@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, assert_never
 from urllib.parse import urlsplit
@@ -59,6 +59,8 @@ http://127.0.0.1:{port} {{
 }}
 """
 
+CONTEXT_TOKENS: Final = 16_384
+"""Room for dozens of its answers."""
 START_S_MAX: Final = 20.0
 RETURN_S_MAX: Final = 150.0
 """The longest wait of an outage, and what the answer takes."""
@@ -72,7 +74,7 @@ class Provider:
     def __init__(self, folder: Path, kind: Kind = "nothing", script: Script = CALLS_THE_CLOCK) -> None:
         folder.mkdir(exist_ok=True)
         self._folder, self._kind = folder, kind
-        self._llama = Llama(folder, script, SLOW)
+        self._llama = Llama(folder, script, replace(SLOW, context_tokens=CONTEXT_TOKENS))
         self._stack = AsyncExitStack()
         self._stand_in: StubProvider | None = None
 

@@ -10,8 +10,8 @@ import os
 
 import pytest
 from weather_bugs import BUGS
+from weather_parts import Scenario
 from weather_walk import Walker
-from weather_world import Scenario
 
 STATES_MAX = int(os.environ.get("HOLDFAST_WEATHER_STATES", "700"))
 BUG_STATES_MAX = 4000

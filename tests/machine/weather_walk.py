@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any, Final
 
 from weather_book import Flaw, calls_at_most, longest_s
-from weather_world import CIRCLES_MAX, LOOK_S, Move, Scenario, Talk, World
+from weather_parts import Move, Scenario, Talk
+from weather_world import CIRCLES_MAX, LOOK_S, World
 
 STORM_S: Final = 600.0
 STORM_EVERY: Final = 40

@@ -8,20 +8,18 @@ moves of its own.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Final
 
-from weather_book import NEVER, PRESSED_S, Book, Flaw, told
+from weather_book import PRESSED_S, Book, Flaw
+from weather_parts import ACCOUNT, Errand, Move, Scenario, Talk, Told, at_once, classify
 
 from holdfast.core.entries import Command, Failed, UserMessage
-from holdfast.core.failure import Failure
 from holdfast.core.request import Request
 from holdfast.core.weather import GateRow
 from holdfast.core.world import first_open, gates
-from holdfast.ports import Answer, Arrival, Lease, Model, ModelFailed, RawFailure, Release
+from holdfast.ports import Answer, Arrival, ModelFailed, RawFailure, Release
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.clock import ManualClock
@@ -29,7 +27,6 @@ from holdfast.testing.fake_platform import FakeChat, FakePlatform
 from holdfast.testing.fake_tools import FakeTools, Outside
 from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
 
-ACCOUNT: Final = "chat"
 DAY_S: Final = 86_400.0
 TICK_S: Final = 0.01
 """So long a move takes, so that no two things happen at the same instant."""
@@ -37,126 +34,10 @@ TICK_S: Final = 0.01
 LOOK_S: Final = 60.0
 """So often the dispatcher looks at the clocks, however far the next instant is."""
 
-OWN_MAX: Final = 3
 CIRCLES_MAX: Final = 1000
 COSTS: Final = {"write": "writes", "die": "deaths", "stop": "stops", "/retry": "orders", "routes retry": "orders", "set back": "set back"}
 ACTS: Final = {"decides": "decide", "goes": "go"}
 """What a worker does by itself in these phases."""
-
-Move = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What may happen in one walk. `chains`: whose chain is which; `fails`: the classes of failures, some with the seconds that the server names."""
-
-    chains: Mapping[str, tuple[str, ...]]
-    fails: tuple[str, ...] = ("transient",)
-    places: int = 2
-    proven: bool = True
-    writes: int = 1
-    deaths: int = 1
-    orders: int = 0
-    stops: int = 0
-    set_back: int = 0
-    tools: bool = False
-    slow: bool = False
-
-    @property
-    def routes(self) -> tuple[str, ...]:
-        return tuple(sorted({name for chain in self.chains.values() for name in chain}))
-
-
-class Errand:
-    """A coroutine that is sent on its way by hand."""
-
-    def __init__(self, coro: Coroutine[Any, Any, Any]) -> None:
-        self._coro = coro
-        self._awaits: asyncio.Future[Any] | None = None
-        self.done, self.result = False, None
-
-    def go(self) -> bool:
-        """As far as it comes without anybody's help. True if it is at its end."""
-        while not self.done and (self._awaits is None or self._awaits.done()):
-            try:
-                self._awaits = self._coro.send(None)
-            except StopIteration as end:
-                self.done, self.result = True, end.value
-        return self.done
-
-    def cancel(self) -> None:
-        assert self._awaits is not None
-        self._awaits.cancel()
-        try:
-            self.go()
-        except asyncio.CancelledError:
-            self.done = True
-
-    def close(self) -> None:
-        self._coro.close()
-
-
-def at_once(coro: Coroutine[Any, Any, Any]) -> Any:
-    """The journal in memory waits for nobody."""
-    errand = Errand(coro)
-    assert errand.go()
-    return errand.result
-
-
-@dataclass
-class Talk:
-    """One conversation, and its worker. `leaves`: it was let go, and its worker has not ended."""
-
-    name: str
-    chain: tuple[str, ...]
-    owes: bool = True
-    wrote: bool = True
-    """Somebody has written, and no mistake was tried for it since."""
-    phase: Literal["rests", "decides", "goes", "lined", "calls", "works"] = "rests"
-    leaves: bool = False
-    lease: Lease | None = None
-    route: str = ""
-    began: float = NEVER
-    spoke: bool = False
-    own: list[float] = field(default_factory=list)
-    """Until when it waits for its own failures' sake, one after the other."""
-    missed: tuple[str, int] = ("", 0)
-    """The route at which its last call failed, and how many had been answered there by then."""
-    answered_by: str = ""
-    errand: Errand | None = None
-    told: asyncio.Future[Answer] | None = None
-    on_event: Callable[[str], None] = lambda _: None
-
-    @property
-    def asks(self) -> bool:
-        return len(self.own) >= OWN_MAX
-
-    @property
-    def key(self) -> str:
-        return f"{ACCOUNT}:{self.name}"
-
-
-class Told(Model):
-    """A model that waits to be told how its calls end."""
-
-    def __init__(self, talks: Mapping[str, Talk]) -> None:
-        self._talks = talks
-
-    async def call(self, request: Request, on_event: Callable[[str], None]) -> Answer:
-        talk = self._talks[request.user]
-        talk.told, talk.on_event = asyncio.get_running_loop().create_future(), on_event
-        return await talk.told
-
-    async def warm(self) -> None:
-        """There is nothing to import."""
-
-    async def close(self) -> None:
-        """There is nothing to close."""
-
-
-def classify(failure: RawFailure, _dialect: str, _worked_before: bool) -> Failure:
-    kind, hint = told(failure.why)
-    return Failure(kind, hint, "why")  # type: ignore[arg-type] # scenarios name nothing else
 
 
 class World:

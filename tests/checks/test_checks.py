@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast import checks, config
-from holdfast.checks import World, check_everything, check_file
+from holdfast.checks import World, check_answer, check_everything, check_file
 from holdfast.checks.findings import Finding, verdict
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing import model_servers
@@ -58,12 +58,26 @@ async def test_no_secret_is_in_any_finding_also_where_a_server_repeats_it(tmp_pa
     assert KEY not in repr(found)
 
 
-async def test_a_route_that_no_chain_names_is_not_called(tmp_path: Path) -> None:
-    async with StubProvider(model_servers.vllm("m", 32768)) as stub, StubProvider(model_servers.vllm("m", 1)) as unused:
-        found = await checked(tmp_path, route(stub.base_url) + route(unused.base_url, "spare"))
-        assert not unused.hits
-    assert about(found, "routes.spare") == [("warning", "config.unused")]
-    assert [finding.mend for finding in found if finding.about == "routes.spare"] == ['chain = ["main", "spare"]    (in [agent])']
+async def test_a_route_that_no_chain_names_is_tried_too_since_it_can_be_chosen(tmp_path: Path) -> None:
+    async with StubProvider(model_servers.vllm("m", 32768)) as stub:
+        found = await checked(
+            tmp_path, route(stub.base_url) + route(stub.base_url, "spare") + route(stub.base_url, "third", 'api_key = "env:NOT_SET"')
+        )
+    assert about(found, "routes.spare")[:2] == [("warning", "config.unused"), ("ok", "route.answers")]
+    assert set(about(found, "routes.third")) == {("warning", "config.unused"), ("error", "config.start")}
+
+
+async def test_one_route_is_tried_alone_and_known_by_its_fingerprint(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    async with StubProvider(model_servers.vllm("m", 32768)) as stub:
+        file.write_text(route(stub.base_url) + route("http://127.0.0.1:1/v1", "spare", 'api_key = "env:NOT_SET"'))
+        settings, _ = check_file(file, {"HOME": str(tmp_path)})
+        assert settings is not None
+        well, fingerprint = await check_answer(settings, "main", {})
+        assert [hit.path for hit in stub.hits if hit.method == "POST"] == ["/v1/chat/completions"]
+    assert (well.level, well.check, fingerprint) == ("ok", "route.answers", settings.routes["main"].fingerprint)
+    unusable, none = await check_answer(settings, "spare", {})
+    assert (unusable.level, unusable.check, none) == ("error", "config.start", "")
 
 
 async def test_a_key_file_that_others_can_read_is_told(tmp_path: Path) -> None:

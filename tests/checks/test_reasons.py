@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from holdfast.checks.reasons import TYPED, Reason, Seen, Target, explain, nearest
+from holdfast.checks import reasons
+from holdfast.checks.reasons import TYPED, Reason, Seen, Target, nearest
 from holdfast.checks.servers import Listed, Server
 from holdfast.ports import RawFailure
 
@@ -14,6 +17,10 @@ REFUSED = RawFailure(
     "127.0.0.1:11434 can't be reached: connection refused; is it running?", exception="ConnectError: [Errno 111] Connect call failed"
 )
 OLLAMA = Server("Ollama", (Listed("qwen3:8b"), Listed("llama3.2:1b")))
+
+
+def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
+    return reasons.explain(target, failure, seen, 1_800_000_000.0)
 
 
 def answered(status: int, body: str = "", why: str = "") -> RawFailure:
@@ -98,7 +105,9 @@ def test_litellm_means_the_key_though_it_says_something_else(status: int) -> Non
 
 
 def test_manifest_means_the_key_though_it_says_200() -> None:
-    failure = answered(200, why="[🦚 Manifest M003] That doesn't look right. Manifest keys start with mnfst_.")
+    text = "[🦚 Manifest M003] That doesn't look right. Manifest keys start with mnfst_."
+    body = {"id": "chatcmpl-manifest-1", "object": "chat.completion", "choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    failure = answered(200, json.dumps(body), why=text)
     assert "does not accept the key" in explain(Target(URL, "auto", "env:M"), failure, Seen(Server("Manifest"))).what
 
 
@@ -113,6 +122,22 @@ def test_a_model_that_nothing_is_near_to_is_pulled_or_replaced() -> None:
     reason = explain(Target(URL, "zephyr"), answered(404), Seen(OLLAMA, URL))
     assert reason.mend == "ollama pull zephyr"
     assert explain(Target(URL, "zephyr"), answered(404), Seen(Server("vLLM", (Listed("m"),)), URL)).mend == 'model = "m"'
+
+
+def test_a_model_that_is_listed_but_not_for_this_account() -> None:
+    failure = answered(403, '{"error": {"message": "Your organization must be verified to stream this model."}}')
+    reason = explain(ROUTE, failure, Seen(Server("", (Listed("qwen3"),)), URL))
+    assert (reason.what, reason.away) == ("qwen3 is not for this account.", False)
+
+
+def test_a_provider_that_says_when_is_waited_for_as_long() -> None:
+    limit = RawFailure("too many", 429, (("retry-after", "40"),), "Rate limit reached")
+    assert explain(ROUTE, limit, Seen(Server("", (Listed("qwen3"),)), URL)).mend == "Wait 40 s, then: holdfast check"
+
+
+def test_a_page_of_a_proxy_is_told_by_its_heading() -> None:
+    page = answered(502, "<html><title>502 Bad Gateway</title><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>")
+    assert explain(ROUTE, page, Seen()).cause == "The server can't answer now: 502 Bad Gateway."
 
 
 def test_an_lm_studio_without_models() -> None:
@@ -133,6 +158,7 @@ def test_a_model_that_is_still_loaded_passes_by_itself() -> None:
         (400, "Your credit balance is too low", "wants credit"),
         (402, "", "wants credit"),
         (502, "<html>Bad Gateway", "trouble of its own"),
+        (503, '{"error": {"message": "Loading model"}}', "still loading its model"),
     ],
 )
 def test_what_may_pass_by_itself(status: int, body: str, what: str) -> None:

@@ -169,6 +169,13 @@ async def test_a_server_that_refuses_tools_is_an_error_only_where_there_are_tool
     assert finding.mend.startswith("vllm serve MODEL --enable-auto-tool-choice")
 
 
+async def test_a_route_that_is_to_call_no_tools_is_not_asked_to() -> None:
+    async with StubProvider(model_servers.vllm("m", 32768)) as stub:
+        found = await check_route(subject(stub.base_url, "m", tools=True, calls=False))
+        assert not [hit for hit in stub.hits if hit.body and "tools" in hit.json]
+    assert "route.tools" not in {finding.check for finding in found}
+
+
 async def test_what_manifest_says_as_its_model_is_not_taken_for_an_answer() -> None:
     async with StubProvider(model_servers.manifest("mnfst_right")) as stub:
         (finding,) = await check_route(subject(stub.base_url, "auto", secret="mnfst_wrong", key="env:M"))

@@ -40,9 +40,10 @@ class Home:
         assert gateway.stdout is not None and gateway.stdout.readline() == b"ready\n"
         return gateway
 
-    def start_real(self) -> subprocess.Popen[bytes]:
-        """The same with a real one, with the practice model."""
-        (self.folder / "config.toml").write_text(f'data_dir = "{self.data_dir}"\n[routes.main]\ndialect = "practice"\n[web]\nport = 0\n')
+    def start_real(self, more: str = "") -> subprocess.Popen[bytes]:
+        """The same with a real one, with the practice model and whatever more is configured."""
+        text = f'data_dir = "{self.data_dir}"\n[routes.main]\ndialect = "practice"\n[web]\nport = 0\n{more}'
+        (self.folder / "config.toml").write_text(text)
         gateway = subprocess.Popen((*HOLDFAST, "run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.environ)
         self.processes.append(gateway)
         assert gateway.stdout is not None and b"ready" in gateway.stdout.readline()

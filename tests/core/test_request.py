@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from holdfast.core import request, words
 from holdfast.core.entries import (
     AnyBody,
@@ -286,3 +291,88 @@ def test_what_a_provider_finds_out_of_order_is_shown_to_it_plainly() -> None:
     )
     assert plain == (User("look\n[attached file: cat]"),)
     assert all(not m.provider_data for m in messages(*long_turn(), failed("bad-transcript")) if isinstance(m, Assistant))
+
+
+def untold(*bodies: AnyBody) -> tuple[Message, ...]:
+    """What a model that knows no tools is shown."""
+    t = transcript(*bodies)
+    return request.build(t, t.last_outside, "", calls=False).messages
+
+
+def test_a_model_that_knows_no_tools_is_told_of_calls_and_what_came_of_them() -> None:
+    told = untold(
+        said("one"),
+        AssistantMessage(n=1, seen=1, text="Let me see.", calls=call(1, "a", "b"), provider_data="thoughts", route="main"),
+        result("call_1_0", "first"),
+        result("call_1_1", "second"),
+        said("two"),
+    )
+    assert told == (
+        User("one"),
+        Assistant("Let me see.\n[I used a: {}]\n[I used b: {}]", route="main"),
+        User("[What came of a]\nfirst\n\n[What came of b]\nsecond\n\ntwo"),
+    )
+
+
+def test_where_nothing_was_called_a_model_that_knows_no_tools_is_shown_the_same() -> None:
+    turns = (said("one"), AssistantMessage(n=1, seen=1, text="Yes."), *sent("a1"), said("two"))
+    assert untold(*turns) == messages(*turns)
+
+
+turns = st.lists(
+    st.tuples(
+        st.integers(1, 2),  # messages
+        st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=3),  # answers: how many calls, and is there text
+        st.sampled_from(("", "stop", "new", "overflow", "overflow twice", "bad-transcript", "picture", "retry")),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(turns)
+def test_whatever_happened_what_a_model_that_knows_no_tools_is_shown_is_valid_for_the_strictest_provider(
+    story: list[tuple[int, list[tuple[int, bool]], str]],
+) -> None:
+    told = untold(*_told(story))
+    assert isinstance(told[0], User) and isinstance(told[-1], User)
+    assert all(type(before) is not type(after) for before, after in pairwise(told)), "roles alternate"
+    assert all(message.text for message in told)
+    assert not any(isinstance(message, Result) or (isinstance(message, Assistant) and message.calls) for message in told)
+    shown, as_text = messages(*_told(story)), "\n".join(message.text for message in told)
+    assert all(words.came_of(message.tool, message.text) in as_text for message in shown if isinstance(message, Result)), "nothing is lost"
+
+
+def _told(story: list[tuple[int, list[tuple[int, bool]], str]]) -> list[AnyBody]:
+    """A transcript in which all that happened. It ends with something that is owed."""
+    log: list[AnyBody] = []
+    n = 0
+    for turn, (count, answers, last) in enumerate(story):
+        log += [said(f"m{turn}.{i}") for i in range(count)]
+        if last == "picture":
+            log += [with_files(f"look {turn}", **{f"cat{turn}": "image/png"}), Fetched(attachment=f"cat{turn}", sha256="c1")]
+        seen = len(log) - (last == "picture")
+        for calls, text in answers:
+            n += 1
+            made = call(n, *["a", "b"][:calls])
+            log.append(
+                AssistantMessage(n=n, seen=seen, text=f"t{n}" if text or not calls else "", calls=made, provider_data="d", route="r")
+            )
+            for one in made:
+                log += [ToolStarted(call=one.id), result(one.id, "fine " * 60)]
+            if not made:
+                break  # nothing is left open
+        if last in {"stop", "new", "retry"}:
+            log.append(Command(author="ann", id=f"c{turn}", name=last))
+        if last.startswith(("overflow", "bad")):
+            log += [said(f"long {turn}"), *[failed(last.partition(" ")[0])] * (2 if "twice" in last else 1)]
+    log.append(said("and now?"))
+    return log
+
+
+def test_a_server_that_read_much_less_than_it_was_sent_has_cut_it_short() -> None:
+    ask = request.Request("x" * 4000, (User("y" * 8000), Assistant("z" * 400, (Call(id="c", tool="a", arguments="w" * 3600),)), User("")))
+    assert request.tokens(ask) == 4000
+    assert request.was_cut_short(ask, 1500)
+    assert not request.was_cut_short(ask, 1600), "texts of many characters a token are no reason for alarm"
+    assert not request.was_cut_short(ask, 999), "who says so little did not count what was cached"

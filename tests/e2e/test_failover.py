@@ -50,7 +50,8 @@ async def ask(gateway: GatewayProcess, number: int) -> AssistantMessage:
     """Send the `number`-th message of the conversation; its answer, of which there is one."""
     await gateway.door.send("a", f"k{number}", f"message {number}")
     entries = await gateway.told("a", lambda entries: sum(isinstance(entry.body, Delivered) for entry in entries) == number, STEP_S_MAX)
-    assert not any(isinstance(entry.body, Notice | Failed) for entry in entries), "nothing but answers was said"
+    besides = [entry.body for entry in entries if isinstance(entry.body, Notice | Failed)]
+    assert not besides, "nothing but answers was said"
     assert len(answers(entries)) == number
     return answers(entries)[-1]
 

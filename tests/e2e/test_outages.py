@@ -71,7 +71,7 @@ async def test_h_18_a_gateway_killed_in_the_middle_of_an_outage_changes_nothing(
 
 
 WAITING = 200
-PLACES = 4
+PLACES = 8
 INTERVAL_S = 4.0
 
 

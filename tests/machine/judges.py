@@ -207,6 +207,13 @@ def request(messages: tuple[Message, ...]) -> None:
         raise Flaw("a call without its result at the end")
 
 
+def told(messages: tuple[Message, ...]) -> None:
+    """What is shown to a model that knows no tools."""
+    request(messages)
+    if any(isinstance(message, Result) or (isinstance(message, Assistant) and message.calls) for message in messages):
+        raise Flaw("a model that knows no tools is shown a call of one")
+
+
 def asked_for(t: Transcript, horizon: int, messages: tuple[Message, ...]) -> None:
     """What the model is asked for: every message that is owed is there; and nothing that was set aside."""
     words = "\n".join(message.text for message in messages if isinstance(message, User))

@@ -431,6 +431,7 @@ class Walker:
     def judge_request(self, t: Transcript, step: CallModel) -> None:
         messages = request.build(t, step.seen, "").messages
         judges.request(messages)
+        judges.told(request.build(t, step.seen, "", calls=False).messages)
         if (
             any(isinstance(m, request.User) and m.files for m in messages[-1:])
             and self.scenario.pictures == "seen"

@@ -75,6 +75,14 @@ def test_a_model_that_is_not_there_is_a_mistake_even_where_the_endpoint_has_work
     assert told(404, {"error": {"message": "The model `x` does not exist"}}, worked_before=True).kind == "config"
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("The flux must be below nine", "config"), ("One message has too few flowers", "bad-transcript"), ("Bad Request", "unknown")],
+)
+def test_a_complaint_in_words_that_nobody_knows_is_no_weather(said: str, kind: Kind) -> None:
+    assert told(400, {"error": {"message": said, "type": "invalid_request_error"}}).kind == kind
+
+
 def test_a_key_that_is_revoked_is_a_mistake_even_where_it_has_worked() -> None:
     assert told(401, {"error": {"message": "Incorrect API key provided"}}, worked_before=True).kind == "config"
 
@@ -356,16 +364,13 @@ def test_nothing_that_a_server_sends_raises(
 
 HOSTILE = [
     "context length ",
-    "tool_call_id ",
     "model model ",
     "aaaaaaaa",
     "retry in 1s ",
     '{"error": "',
     "data: {}\n",
-    "image image ",
     " ",
     "\t",
-    "1",
     "a1-",
     "<p>",
     "<h1>",
@@ -375,8 +380,6 @@ HOSTILE = [
     '{"a":',
     "http 4",
     "[4",
-    "no ",
-    "tokens ",
     "limit ",
     "quota ",
     "模型",

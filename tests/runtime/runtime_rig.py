@@ -10,13 +10,15 @@ from typing import Any
 
 from holdfast.core.commands import parse
 from holdfast.core.entries import AnyBody, Entry
+from holdfast.core.failure import Failure, Kind
 from holdfast.core.request import Request
+from holdfast.core.weather import GateRow
 from holdfast.ports import Arrival, Lease, Traits
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.weather import GateSettings, Weather
-from holdfast.testing.clock import LoopClock
+from holdfast.testing.clock import LoopClock, ManualClock
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
 from holdfast.testing.fake_tools import FakeTools, Outside
 from holdfast.testing.memory_files import MemoryFiles
@@ -51,6 +53,7 @@ class Rig:
         disk: MemoryDisk | None = None,
         draw: float = 0.5,
         hands: type[Acts] = Acts,
+        agent: AgentSettings | None = None,
     ) -> None:
         self.owner = f"life-{next(_lives)}"
         self.clock = LoopClock()
@@ -58,11 +61,12 @@ class Rig:
         self.outside = Outside()
         self.model = ScriptedModel(self.clock, script or [Say(text="Yes.")])
         self.chat = FakeChat("fake", self.clock, traits or Traits(key_holds_s=float("inf")))
-        self.weather = Weather(self.journal, self.clock, lambda: draw, [GateSettings(GATE, "f1", places)], self._gates())
+        agent = agent or AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
+        gates = [GateSettings(route.gate, "f1", places) for route in agent.routes]
+        self.weather = Weather(self.journal, self.clock, lambda: draw, gates, self._gates())
         self.followers = Followers(self.journal, self.weather.known)
         self.tools = FakeTools(self.outside, self.clock)
         self.platform = FakePlatform(self.chat, self.journal.ingest)
-        agent = AgentSettings("Be brief.", (RouteSettings("main", GATE, self.model),))
         self.hands = hands(
             agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed, files=MemoryFiles()
         )
@@ -112,3 +116,15 @@ async def turns_of_the_loop(count: int = 40) -> None:
     """Let everything happen that happens at this instant."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def weather_of(
+    places: int = 8, row: GateRow | None = None, fingerprint: str = "f1", draw: float = 1.0
+) -> tuple[Weather, ManualClock, MemoryJournal]:
+    clock, journal = ManualClock(), MemoryJournal()
+    return Weather(journal, clock, lambda: draw, [GateSettings(GATE, fingerprint, places)], [row] if row else []), clock, journal
+
+
+async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient") -> None:
+    """A call of this conversation, begun only now, fails."""
+    await weather.failed(GATE, weather._clock.now(), Failure(kind, retry_after_s, why))

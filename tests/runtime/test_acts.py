@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from runtime_rig import GATE, Rig
 
+from holdfast.core import words
 from holdfast.core.entries import (
     AssistantMessage,
     Attachment,
@@ -16,15 +18,19 @@ from holdfast.core.entries import (
     Fetched,
     Question,
     ToolResult,
+    Usage,
     UserMessage,
 )
 from holdfast.core.failure import Failure
+from holdfast.core.request import READ_TOKENS_MIN, User
+from holdfast.core.request import Request as Asked
 from holdfast.core.steps import CallTool, Deliver, Fetch, LookUp
 from holdfast.core.transcript import Transcript
 from holdfast.errors import Request, Temporary
 from holdfast.ports import Lease, Traits
-from holdfast.runtime.acts import RETRY_S
-from holdfast.testing.scripted_model import Break, Say
+from holdfast.runtime.acts import OWN_BACK_OFF_S, RETRY_S, AgentSettings, RouteSettings
+from holdfast.testing.clock import LoopClock
+from holdfast.testing.scripted_model import Break, Say, ScriptedModel, Step
 from holdfast.testing.sim import simulated
 
 LEASE = Lease("fake:c", "fake", "c", "us", 1, 1, 1)
@@ -209,3 +215,179 @@ async def test_an_answer_keeps_what_only_its_route_can_read() -> None:
         await asyncio.sleep(1)
     answer: Any = rig.bodies(AssistantMessage)[0]
     assert (answer.provider_data, answer.route, answer.seen, answer.n) == ("opaque", "main", 1, 1)
+
+
+def _routes(*scripts: tuple[str, list[Step]], tools: bool = True) -> dict[str, RouteSettings]:
+    clock = LoopClock()
+    return {name: RouteSettings(name, f"route:{name}", ScriptedModel(clock, steps), tools=tools, window=9000) for name, steps in scripts}
+
+
+def _model(route: RouteSettings) -> ScriptedModel:
+    assert isinstance(route.model, ScriptedModel)
+    return route.model
+
+
+YES: list[Step] = [Say(text="Yes.")]
+
+
+@simulated
+async def test_the_world_knows_each_kind_of_works_chain_each_accounts_and_what_may_be_chosen() -> None:
+    routes = tuple(_routes(("main", YES), ("small", YES), ("big", YES)).values())
+    agent = AgentSettings(
+        "",
+        routes,
+        chain=("main", "small"),
+        chains={"fast": ("small", "main")},
+        accounts={"elsewhere": ("big",)},
+        summaries=("small",),
+        scheduled=("big", "small"),
+    )
+    rig = Rig(agent=agent)
+    world = rig.hands.world_of("fake:c", "fake")
+    assert [route.name for route in world.routes] == ["main", "small"]
+    assert [route.name for route in world.chain("fast")] == ["small", "main"]
+    assert [route.name for route in world.chain("big")] == ["big"], "each route can be chosen by its name"
+    assert [route.name for route in world.chain("", scheduled=True)] == ["big", "small"]
+    assert [route.name for route in world.summaries] == ["small"]
+    assert {(route.window, route.tools, route.images) for route in world.routes} == {(9000, True, False)}
+    rig.hands._platforms["elsewhere"] = rig.platform  # type: ignore[index] # the rig gave it a dict
+    assert [route.name for route in rig.hands.world_of("elsewhere:c", "elsewhere").routes] == ["big"]
+    assert rig.hands.chains_with("small") == ("the agent", "summaries", "scheduled work", "fast")
+    assert rig.hands.chains_with("big") == ("scheduled work", "elsewhere")
+
+
+@simulated
+async def test_without_chains_of_its_own_everything_uses_all_routes_in_their_order() -> None:
+    rig = Rig(agent=AgentSettings("", tuple(_routes(("main", YES), ("spare", YES)).values())))
+    world = rig.hands.world_of("fake:c", "fake")
+    assert [route.name for route in world.routes] == ["main", "spare"]
+    assert world.summaries == world.scheduled == ()
+    assert world.chain("", scheduled=True) == world.routes
+
+
+@simulated
+async def test_a_step_fails_over_at_once_and_the_next_one_after_the_outage_is_back_on_the_first_route() -> None:
+    routes = _routes(("main", [Break(why="refused"), Say(text="From main.")]), ("spare", [Say(text="From spare.")]))
+    rig = Rig(agent=AgentSettings("", tuple(routes.values())), draw=1.0)
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(0.5)
+        assert rig.shown() == ["From spare."]
+        await asyncio.sleep(5)
+        await rig.say("two")
+        await asyncio.sleep(5)
+    assert rig.shown() == ["From spare.", "From main."]
+    assert [answer.route for answer in rig.bodies(AssistantMessage)] == ["spare", "main"]
+
+
+@simulated
+async def test_a_person_chooses_another_model_while_waiting_and_is_answered_by_it() -> None:
+    routes = _routes(("main", [Break(why="refused")]), ("other", YES))
+    rig = Rig(agent=AgentSettings("", tuple(routes.values()), chain=("main",)))
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(100)
+        assert len(rig.shown()) == 1 and "/model other" in rig.shown()[0]
+        await rig.say("/model other")
+        await asyncio.sleep(5)
+        assert rig.shown()[-1] == "Yes." or rig.shown()[-2] == "Yes."
+        asked = len(_model(routes["main"]).requests)
+        await rig.say("two")
+        await asyncio.sleep(5)
+    assert len(_model(routes["main"]).requests) == asked
+    assert [(answer.route, answer.chain) for answer in rig.bodies(AssistantMessage)] == [("other", "other")] * 2
+
+
+@simulated
+async def test_a_model_that_knows_no_tools_is_offered_none_and_told_of_calls_as_text() -> None:
+    calls: list[Step] = [Say(calls=(("demo__clock", "{}"),)), Say(text="It is noon.")]
+    routes = _routes(("main", calls)) | _routes(("mute", YES), tools=False)
+    rig = Rig(agent=AgentSettings("", tuple(routes.values()), chain=("main",)))
+    async with rig.running():
+        await rig.say("What time is it?")
+        await asyncio.sleep(5)
+        await rig.say("/model mute")
+        await rig.say("Sure?")
+        await asyncio.sleep(5)
+    (asked,) = _model(routes["mute"]).requests
+    assert asked.tools == ()
+    assert all(isinstance(message, User) or not message.calls for message in asked.messages if not hasattr(message, "tool"))
+    told = "\n".join(message.text for message in asked.messages)
+    (call,) = [call for answer in rig.bodies(AssistantMessage) for call in answer.calls]
+    assert words.called(call) in told and "[What came of demo__clock]" in told
+    assert all(request.tools for request in _model(routes["main"]).requests)
+
+
+@simulated
+async def test_a_chain_prefers_a_route_that_can_call_tools_while_there_are_some() -> None:
+    routes = _routes(("mute", YES), tools=False) | _routes(("main", YES))
+    rig = Rig(agent=AgentSettings("", tuple(routes.values())))
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(5)
+    assert [answer.route for answer in rig.bodies(AssistantMessage)] == ["main"]
+
+
+@simulated
+async def test_a_request_says_who_asks() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(5)
+    assert [request.user for request in rig.model.requests] == ["fake:ann"]
+
+
+@pytest.mark.parametrize(("read", "told"), [(READ_TOKENS_MIN, True), (READ_TOKENS_MIN - 1, False), (4000, False)])
+def test_a_server_that_reads_much_less_than_it_is_sent_is_noticed(*, read: int, told: bool) -> None:
+    @simulated
+    async def cut() -> None:
+        said: list[tuple[str, str, int, int]] = []
+
+        async def cut_short(*what: Any) -> None:
+            said.append(what)
+
+        rig = Rig([Say(text="Yes.", usage=Usage(input_tokens=read, output_tokens=1))])
+        rig.hands.cut_short = cut_short
+        async with rig.running():
+            await rig.say("word " * 3000)
+            await asyncio.sleep(5)
+        assert said == ([("main", "f1", 3752, read)] if told else [])
+        assert rig.shown() == ["Yes."]
+
+    cut()
+
+
+@simulated
+async def test_what_fails_while_others_get_through_is_written_down_as_its_own_and_asked_about_after_three_tries() -> None:
+    """Shown in one conversation alone; the route stays open, and all the others are answered."""
+
+    def script(asked: Asked) -> Step:
+        said = " ".join(message.text for message in asked.messages)
+        return Break(why="a strange error", status=500) if "bad" in said else Say(text="Yes.", takes_s=0.1)
+
+    rig = Rig(script, draw=0.5)
+    async with rig.running():
+        await rig.say("hello", chat="good0")
+        await asyncio.sleep(5)
+        await rig.say("bad", chat="bad")
+        for number in range(1, 120):
+            await rig.say("hello", chat=f"good{number}")
+            await asyncio.sleep(1)
+    failures = rig.bodies(Failed, "bad")
+    assert [failure.failure for failure in failures] == ["transient"] * 3
+    assert all(failure.why == "a strange error" for failure in failures)
+    (question,) = rig.bodies(Question, "bad")
+    assert question.question == "budget" and "Everything is kept" in question.text
+    assert all(rig.shown(f"good{number}") == ["Yes."] for number in range(110))
+    at = [entry.at for entry in rig.entries("bad") if isinstance(entry.body, Failed)]
+    assert all(later - earlier >= OWN_BACK_OFF_S for earlier, later in pairwise(at))
+
+
+@simulated
+async def test_what_the_route_never_took_is_masked_before_it_is_written_down() -> None:
+    rig = Rig([Break(why="the key sk-secret is wrong")])
+    rig.hands._mask = lambda text: text.replace("sk-secret", "…")
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(1)
+    assert rig.weather.row(GATE).why == "the key … is wrong"

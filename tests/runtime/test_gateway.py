@@ -5,14 +5,16 @@ import asyncio
 import pytest
 from runtime_rig import GATE, Rig
 
-from holdfast.core.entries import AssistantMessage, Entry, UserMessage
+from holdfast.core.entries import AssistantMessage, Command, Entry, Usage, UserMessage
 from holdfast.core.failure import Failure
-from holdfast.errors import JournalFailed
-from holdfast.ports import Arrival, Standing
+from holdfast.errors import JournalFailed, Request
+from holdfast.ports import Arrival, Standing, Used
+from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.supervisor import Supervisor
+from holdfast.testing.clock import LoopClock
 from holdfast.testing.memory_files import MemoryFiles
-from holdfast.testing.scripted_model import Break, Say
+from holdfast.testing.scripted_model import Break, Say, ScriptedModel
 from holdfast.testing.sim import simulated
 
 
@@ -130,3 +132,72 @@ async def test_conversations_are_listed_and_read() -> None:
     entries = (await gateway.read("fake:c")).entries
     assert [entry.seq for entry in entries] == list(range(1, row.last_seq + 1))
     assert sum(isinstance(entry.body, AssistantMessage) for entry in entries) == 3
+
+
+@simulated
+async def test_routes_are_shown_with_their_state_their_places_their_chains_and_what_they_did_today() -> None:
+    clock = LoopClock()
+    answers = ScriptedModel(clock, [Say(text="Yes.", takes_s=3.0, usage=Usage(input_tokens=2000, output_tokens=500))])
+    routes = (
+        RouteSettings("main", "route:main", answers, called="big-model", price=(2.0, 8.0)),
+        RouteSettings("spare", "route:spare", ScriptedModel(clock, [Say(text="Yes.")]), called="small-model"),
+    )
+    rig = Rig(agent=AgentSettings("", routes, chain=("main",), chains={"cheap": ("spare", "main")}))
+    gateway = _gateway(rig)
+    assert [(one.name, one.state) for one in await gateway.routes()] == [("main", "never tried"), ("spare", "never tried")]
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(1)
+        (main, _) = await gateway.routes()
+        assert (main.state, main.under_way, main.places) == ("never tried", 1, 4)
+        await asyncio.sleep(5)
+        main, spare = await gateway.routes()
+        assert (main.state, main.model, main.under_way) == ("open", "big-model", 0)
+        assert (main.chains, spare.chains) == (("the agent", "cheap"), ("cheap",))
+        assert main.used == Used("main", 1, 2000, 500) and spare.used == Used("spare")
+        assert main.cost == pytest.approx(0.008)
+        await rig.weather.failed("route:spare", rig.clock.now(), Failure("quota", reason="no credit"))
+        spare = (await gateway.routes())[1]
+        assert (spare.state, spare.gate.why) == ("closed", "no credit")
+        await asyncio.sleep(3601)
+        assert (await gateway.routes())[1].state == "to be tried"
+        await asyncio.sleep(86_400)
+        assert (await gateway.routes())[0].used == Used("main"), "another day"
+
+
+@simulated
+async def test_why_says_in_a_sentence_what_a_conversation_does_or_waits_for() -> None:
+    rig = Rig([Say(text="Yes.", takes_s=5.0), Break(why="connection refused")], draw=1.0)
+    gateway = _gateway(rig)
+    with pytest.raises(Request, match="There is no conversation 'fake:c'"):
+        await gateway.why("fake:c")
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(1)
+        assert await gateway.why("fake:c") == "Working on an answer, on main."
+        await asyncio.sleep(10)
+        assert await gateway.why("fake:c") == "Everything is answered."
+        await rig.say("two")
+        await asyncio.sleep(100)
+        why = await gateway.why("fake:c")
+    assert why.startswith("main has not answered for 1 min 40 s (connection refused). Your conversation is saved")
+
+
+@simulated
+async def test_retry_lets_one_through_at_the_gates_that_the_conversation_waits_at_and_at_no_other() -> None:
+    clock = LoopClock()
+    routes = tuple(
+        RouteSettings(name, f"route:{name}", ScriptedModel(clock, [Break(why="refused")])) for name in ("main", "spare", "other")
+    )
+    rig = Rig(agent=AgentSettings("", routes, chain=("main", "spare")), draw=1.0)
+    gateway = _gateway(rig)
+    async with rig.running():
+        for name in ("main", "spare", "other"):
+            await rig.weather.failed(f"route:{name}", rig.clock.now(), Failure("rate-limit", 5000.0, "too many"))
+        await rig.say("one")
+        await asyncio.sleep(1)
+        body = Command(author="ann", id="r", name="retry")
+        await gateway.accept([Arrival("fake:c", "fake", "c", "c r", body, rig.clock.now())])
+        await asyncio.sleep(0.5)
+    asked = [len(route.model.requests) for route in routes if isinstance(route.model, ScriptedModel)]
+    assert asked == [1, 1, 0]

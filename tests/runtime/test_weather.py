@@ -1,33 +1,17 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-from runtime_rig import turns_of_the_loop
+from runtime_rig import GATE as G
+from runtime_rig import fail, weather_of
 
 from holdfast.core.failure import Failure, Kind
 from holdfast.core.weather import GateRow
 from holdfast.runtime.weather import GateClosed, GateSettings, Weather
 from holdfast.testing.clock import ManualClock
-from holdfast.testing.memory_journal import MemoryJournal
-
-G = "route:main"
-
-
-def _weather(
-    places: int = 8, row: GateRow | None = None, fingerprint: str = "f1", draw: float = 1.0
-) -> tuple[Weather, ManualClock, MemoryJournal]:
-    clock, journal = ManualClock(), MemoryJournal()
-    return Weather(journal, clock, lambda: draw, [GateSettings(G, fingerprint, places)], [row] if row else []), clock, journal
-
-
-async def fail(weather: Weather, why: str, retry_after_s: float | None = None, kind: Kind = "transient") -> None:
-    """A call of this conversation, begun only now, fails."""
-    await weather.failed(G, weather._clock.now(), Failure(kind, retry_after_s, why))
 
 
 async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None:
-    weather, clock, _ = _weather(places=8)
+    weather, clock, _ = weather_of(places=8)
     await fail(weather, "refused")
     assert weather.admits() == {G: 0}
     clock.advance(1.0)
@@ -40,7 +24,7 @@ async def test_after_an_outage_it_lets_one_through_then_two_four_eight() -> None
 
 
 async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -> None:
-    weather, clock, journal = _weather(draw=0.5)
+    weather, clock, journal = weather_of(draw=0.5)
     await fail(weather, "refused")
     clock.advance(0.5)
     await fail(weather, "refused")
@@ -55,13 +39,13 @@ async def test_the_wait_is_drawn_doubled_written_down_and_survives_a_restart() -
 
 async def test_a_gate_that_closed_before_the_clock_was_set_back_is_tried_after_its_longest_wait() -> None:
     clock = ManualClock()
-    weather, clock, _ = _weather(row=GateRow(G, "f1", until=clock.now() + 86_400.0, streak=3, since=1.0))
+    weather, clock, _ = weather_of(row=GateRow(G, "f1", until=clock.now() + 86_400.0, streak=3, since=1.0))
     clock.advance(121.0)
     assert weather.is_open(G, "a")
 
 
 async def test_where_the_clock_is_set_each_closed_gate_lets_one_through() -> None:
-    weather, *_ = _weather()
+    weather, *_ = weather_of()
     await fail(weather, "refused", retry_after_s=86_400.0)  # as if the clock had been set back after a short wait was drawn
     assert weather.admits() == {G: 0}
     weather.hasten()
@@ -70,18 +54,18 @@ async def test_where_the_clock_is_set_each_closed_gate_lets_one_through() -> Non
 
 async def test_another_configuration_forgets_the_weather_of_the_old_one() -> None:
     closed = GateRow(G, "f1", until=2e9, streak=9, since=1.0)
-    weather, *_ = _weather(row=closed, fingerprint="f2")
+    weather, *_ = weather_of(row=closed, fingerprint="f2")
     assert weather.is_open(G, "a")
     assert weather.admits() == {G: 1}, "one call first: nobody knows yet whether it works"
 
 
 async def test_a_route_that_worked_before_lets_as_many_through_at_once_as_it_has_places() -> None:
-    weather, *_ = _weather(row=GateRow(G, "f1", last_ok=1.0))
+    weather, *_ = weather_of(row=GateRow(G, "f1", last_ok=1.0))
     assert weather.admits() == {G: 8}
 
 
 async def test_a_route_that_was_never_tried_costs_one_call_if_it_is_configured_wrong() -> None:
-    weather, *_ = _weather()
+    weather, *_ = weather_of()
     async with weather.place(G, "a"):
         assert not weather.is_open(G, "b")
         with pytest.raises(GateClosed):
@@ -92,7 +76,7 @@ async def test_a_route_that_was_never_tried_costs_one_call_if_it_is_configured_w
 
 
 async def test_calls_that_were_under_way_together_fail_together() -> None:
-    weather, clock, journal = _weather()
+    weather, clock, journal = weather_of()
     began = clock.now()
     clock.advance(1.0)
     for _ in range(5):
@@ -103,7 +87,7 @@ async def test_calls_that_were_under_way_together_fail_together() -> None:
 
 async def test_a_mistake_is_tried_every_five_minutes_and_when_a_person_writes_at_most_every_thirty_seconds() -> None:
     """LEDGER part I rows 14 and 15: a wrong model name, and a hundred messages."""
-    weather, clock, journal = _weather(places=8)
+    weather, clock, journal = weather_of(places=8)
     await fail(weather, "no such model", kind="config")
     assert journal.disk.gates[G].until == clock.now() + 300.0
     calls = 0
@@ -123,7 +107,7 @@ async def test_a_mistake_is_tried_every_five_minutes_and_when_a_person_writes_at
 
 
 async def test_an_outage_is_not_tried_sooner_because_somebody_writes() -> None:
-    weather, clock, _ = _weather()
+    weather, clock, _ = weather_of()
     await fail(weather, "refused", retry_after_s=100.0)
     clock.advance(60.0)
     weather.press("a")
@@ -131,7 +115,7 @@ async def test_an_outage_is_not_tried_sooner_because_somebody_writes() -> None:
 
 
 async def test_one_presses_at_a_time() -> None:
-    weather, clock, _ = _weather()
+    weather, clock, _ = weather_of()
     await fail(weather, "bad key", kind="config")
     clock.advance(31.0)
     weather.press("a")
@@ -154,7 +138,7 @@ async def test_one_presses_at_a_time() -> None:
     ],
 )
 async def test_how_long_a_gate_stays_closed_is_a_matter_of_the_failure(kind: Kind, hint: float | None, waits: float) -> None:
-    weather, clock, journal = _weather(draw=1.0)
+    weather, clock, journal = weather_of(draw=1.0)
     await fail(weather, "no", hint, kind)
     row = journal.disk.gates[G]
     assert row.until == clock.now() + waits
@@ -163,7 +147,7 @@ async def test_how_long_a_gate_stays_closed_is_a_matter_of_the_failure(kind: Kin
 
 
 async def test_who_fails_while_others_get_through_is_at_fault_itself() -> None:
-    weather, clock, _ = _weather()
+    weather, clock, _ = weather_of()
     assert not weather.missed(G, "a")
     clock.advance(200.0)
     await weather.succeeded(G, "b")
@@ -177,92 +161,65 @@ async def test_who_fails_while_others_get_through_is_at_fault_itself() -> None:
 
 
 async def test_a_provider_that_says_when_is_believed() -> None:
-    weather, clock, journal = _weather()
+    weather, clock, journal = weather_of()
     await fail(weather, "too many", retry_after_s=77.0)
     assert journal.disk.gates[G].until == clock.now() + 77.0
 
 
-async def _hold(weather: Weather, name: str, done: asyncio.Event, order: list[str]) -> None:
-    async with weather.place(G, name):
-        order.append(name)
-        await done.wait()
-
-
-async def test_places_of_a_healthy_gate_are_given_in_the_order_of_asking() -> None:
-    weather, *_ = _weather(places=1)
-    order: list[str] = []
-    leave = [asyncio.Event() for _ in range(4)]
-    async with asyncio.TaskGroup() as tasks:
-        for i, event in enumerate(leave):
-            tasks.create_task(_hold(weather, str(i), event, order))
-            await turns_of_the_loop(3)
-        for i, event in enumerate(leave):
-            assert order == [str(n) for n in range(i + 1)]
-            event.set()
-            await turns_of_the_loop(5)
-    assert weather.admits() == {G: 1}
-
-
-@pytest.mark.parametrize("late", [False, True])
-async def test_whoever_is_cancelled_while_waiting_in_line_loses_no_place(late: bool) -> None:
-    """Also in the instant in which the place was given (`late`)."""
-    weather, *_ = _weather(places=1)
-    order: list[str] = []
-    first, rest = asyncio.Event(), asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_hold(weather, "first", first, order))
-        await turns_of_the_loop(3)
-        second = tasks.create_task(_hold(weather, "second", rest, order))
-        tasks.create_task(_hold(weather, "third", rest, order))
-        await turns_of_the_loop(3)
-        if late:
-            first.set()
-            await asyncio.sleep(0)
-        second.cancel()
-        first.set()
-        await turns_of_the_loop(5)
-        assert order == ["first", "third"]
-        rest.set()
-    assert weather.admits() == {G: 1}
-
-
-async def test_a_failure_sends_away_those_in_line() -> None:
-    weather, *_ = _weather(places=1)
-    done, order = asyncio.Event(), list[str]()
-    first = asyncio.ensure_future(_hold(weather, "first", done, order))
-    await turns_of_the_loop(3)
-    second = asyncio.ensure_future(_hold(weather, "second", done, order))
-    await turns_of_the_loop(3)
-    await fail(weather, "reset")
-    with pytest.raises(GateClosed):
-        await second
-    done.set()
-    await first
-
-
-async def test_a_reservation_is_used_by_its_conversation_or_given_back() -> None:
-    weather, clock, _ = _weather()
-    await fail(weather, "refused")
-    clock.advance(1.0)
-    weather.reserve(G, "a")
-    assert weather.admits() == {G: 0}
-    assert weather.is_open(G, "a")
-    assert not weather.is_open(G, "b")
-    with pytest.raises(GateClosed):
-        async with weather.place(G, "b"):
-            pass
+async def test_who_has_written_once_has_a_mistake_tried_once() -> None:
+    weather, clock, _ = weather_of()
+    await fail(weather, "bad key", kind="config")
+    weather.press("a")
+    clock.advance(31.0)
     async with weather.place(G, "a"):
-        assert weather.admits() == {G: 0}
-    assert weather.admits() == {G: 1}
-    weather.reserve(G, "b")
-    weather.give_back("b")
-    assert weather.admits() == {G: 1}
-    weather.give_back("b")
-    assert weather.admits() == {G: 1}
+        pass
+    await fail(weather, "bad key", kind="config")
+    clock.advance(31.0)
+    assert not weather.is_open(G, "a"), "its worker is still there, for a slow delivery, say"
+    weather.press("a")
+    assert weather.is_open(G, "a")
+
+
+async def test_a_clock_that_was_set_back_makes_no_outage_a_conversations_own_fault() -> None:
+    weather, clock, _ = weather_of()
+    await weather.succeeded(G, "b")
+    clock.wall -= 86_400.0
+    assert not weather.missed(G, "a")
+    clock.advance(10.0)
+    assert not weather.missed(G, "a"), "nobody has got through since, whatever the clock says"
+
+
+async def test_however_often_it_was_tried_by_hand_a_gate_is_closed_no_longer_than_its_class_ever_is() -> None:
+    weather, clock, journal = weather_of(draw=0.0)
+    for _ in range(100):
+        await fail(weather, "refused")
+        await weather.retry(G)
+    await fail(weather, "refused")
+    assert journal.disk.gates[G].until == clock.now() + 120.0
+
+
+async def test_what_fails_at_once_and_asks_to_be_tried_at_once_is_tried_ten_times_and_then_once_in_ten_seconds() -> None:
+    """LEDGER side note b: a fallback loop can't spin."""
+    weather, clock, _ = weather_of(row=GateRow(G, "f1", last_ok=1.0))
+    calls = 0
+    began = clock.now()
+    while clock.now() < began + 1000.0:
+        if not weather.is_open(G, "a"):
+            clock.advance(0.5)
+            continue
+        async with weather.place(G, "a"):
+            calls += 1
+        await fail(weather, "slow down", 0.0, "rate-limit")
+    assert 100 <= calls <= (10 + 1000 / 10) / 0.8 + 1
+
+
+async def test_retries_of_a_conversations_own_come_out_of_the_same_budget() -> None:
+    weather, *_ = weather_of()
+    assert [weather.retry_in(G) for _ in range(12)] == [0.0] * 10 + [10.0, 20.0]
 
 
 async def test_somebody_is_told_whenever_more_may_be_let_in() -> None:
-    weather, clock, _ = _weather()
+    weather, clock, _ = weather_of()
     told: list[str] = []
     await fail(weather, "refused")
     clock.advance(1.0)
@@ -271,14 +228,14 @@ async def test_somebody_is_told_whenever_more_may_be_let_in() -> None:
         weather.opened(G)
         assert told == ["changed"]
     await weather.succeeded(G, "a")
-    assert len(told) >= 3
+    assert len(told) == 2, "one more for the first event, and everybody for the answer"
     told.clear()
     await weather.succeeded(G, "a")
     assert told == []
 
 
 async def test_only_news_is_written_down() -> None:
-    weather, _, journal = _weather()
+    weather, _, journal = weather_of()
     await weather.succeeded(G, "a")
     first = journal.disk.gates[G]
     await weather.succeeded(G, "a")
@@ -286,7 +243,7 @@ async def test_only_news_is_written_down() -> None:
 
 
 async def test_a_retry_by_hand_lets_one_through_now() -> None:
-    weather, *_ = _weather()
+    weather, *_ = weather_of()
     for _ in range(3):
         await fail(weather, "refused", retry_after_s=1000.0)
     assert await weather.retry(G)
@@ -296,7 +253,7 @@ async def test_a_retry_by_hand_lets_one_through_now() -> None:
 
 async def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    weather, clock, _ = _weather()
+    weather, clock, _ = weather_of()
     for _ in range(5):
         await fail(weather, "refused")
         clock.advance(200.0)
@@ -308,20 +265,9 @@ async def test_an_outage_is_one_line_in_the_log_and_its_end_another(caplog: pyte
     ]
 
 
-async def test_a_place_that_was_reserved_is_not_used_once_the_gate_has_closed() -> None:
-    weather, _, _ = _weather()
-    weather.reserve(G, "c")
-    await fail(weather, "refused")
-    with pytest.raises(GateClosed):
-        async with weather.place(G, "c"):
-            pytest.fail("it was let through")
-    weather.give_back("c")
-    assert weather.admits() == {G: 0}
-
-
 async def test_an_answer_that_broke_off_shows_that_the_endpoint_is_the_right_one() -> None:
     """So that a 404 of a server that starts again, right after the first answer of all, is weather."""
-    weather, _, journal = _weather()
+    weather, _, journal = weather_of()
     await fail(weather, "refused")
     assert not journal.disk.gates[G].last_ok
     weather.opened(G)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast import config, errors
+from holdfast.checks.chains import check_chains
 from holdfast.checks.findings import Finding
 from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
-from holdfast.checks.routes import Subject, check_route
+from holdfast.checks.routes import Subject, answered, check_route
 from holdfast.checks.running import check_running, in_use
 from holdfast.checks.tools import check_tools
 from holdfast.config import Config, Route
@@ -54,7 +55,7 @@ def check_file(path: Path | None, environ: Mapping[str, str]) -> tuple[Config | 
 async def check_everything(settings: Config, world: World) -> list[Finding]:
     """All findings but those about the file itself, every known secret masked."""
     resolved, found = _resolved(settings, world.environ)
-    found += [_unused(name, settings) for name in settings.routes if name not in settings.used_routes]
+    found += check_chains(settings)
     found += check_certificate(resolved.web)
     found += check_folder(settings.data_dir)
     found += check_program()
@@ -73,6 +74,16 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
     return [_masked(finding, resolved.known_secrets) for finding in [*found, *tools.result()]]
 
 
+async def check_answer(settings: Config, name: str, environ: Mapping[str, str]) -> tuple[Finding, str]:
+    """Does this one route answer? With the fingerprint that its gate has in a gateway with these settings ("" if none could start with them)."""
+    resolved, found = _resolved(replace(settings, agent=config.Agent(), routes={name: settings.routes[name]}, tools={}), environ)
+    route = resolved.routes.get(name)
+    if route is None:
+        return next(finding for finding in found if finding.level == "error"), ""
+    finding = await answered(_subject(settings, name, route))
+    return _masked(finding, resolved.known_secrets), route.fingerprint
+
+
 def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, list[Finding]]:
     """The settings with their secrets, without the routes and tool servers whose secret is missing; and what is to be said of that.
 
@@ -82,7 +93,7 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
     parts = {
         "agent": replace(bare, agent=settings.agent),
         "web": replace(bare, web=settings.web),
-        **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.used_routes},
+        **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.routes},
         **{f"tools.{name}": replace(bare, tools={name: server}) for name, server in settings.tools.items()},
     }
     resolved, found = bare, []
@@ -98,20 +109,9 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
     return resolved, found
 
 
-def _unused(name: str, settings: Config) -> Finding:
-    chain = ", ".join(f'"{one}"' for one in (*settings.chain, name))
-    return Finding(
-        "warning",
-        "config.unused",
-        f"routes.{name}",
-        "No chain names this route: it is never used.",
-        mend=f"chain = [{chain}]    (in [agent])",
-    )
-
-
 def _subject(settings: Config, name: str, route: Route) -> Subject:
     key = route.api_key.reference if route.api_key else ""
-    return Subject(route.dialect, endpoint(name, route), key, route.context_tokens, bool(settings.tools))
+    return Subject(route.dialect, endpoint(name, route), key, route.context_tokens, bool(settings.tools), route.tools)
 
 
 def _masked(finding: Finding, secrets: tuple[str, ...]) -> Finding:

@@ -1,6 +1,6 @@
 """Why a call of a model failed, and what mends it, in words for the person who wrote the route. Pure.
 
-Told from everything that is known: what came of the call, what the server tells of itself, and where a server was found instead. It is advice;
+Told from everything that is known: what the classifier makes of the call, what the server tells of itself, and where a server was found instead. It is advice;
 nothing the gateway does depends on it.
 """
 
@@ -13,8 +13,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from holdfast.checks.servers import USUAL_PORTS, Kind, Server
+from holdfast.core.failure import Failure
+from holdfast.core.words import span
 from holdfast.environment import is_here, proxy_for
 from holdfast.invoked import command
+from holdfast.models.classify import classify
+from holdfast.models.classify.errors import NO_MODEL_SERVER, NOTHING_THERE, REFUSES_US
+from holdfast.models.classify.transport import EXPIRED, NO_NAME, NO_NAME_NOW, OTHER_NAME, UNTRUSTED
+from holdfast.models.classify.words import KEY, MODEL
 from holdfast.ports import RawFailure
 
 STARTS: Final[Mapping[Kind, str]] = {
@@ -27,7 +33,18 @@ STARTS: Final[Mapping[Kind, str]] = {
 }
 TYPED: Final = "typed"
 LISTED_MAX: Final = 8
-SPENT: Final = ("insufficient_quota", "credit balance", "out of extra usage", "exceeded your current quota", "insufficient credits")
+
+_ABOUT_KEYS: Final = {KEY.why, REFUSES_US[1]}
+_ABOUT_ADDRESSES: Final = {NOTHING_THERE[1], NO_MODEL_SERVER[1]}
+_ABOUT_CERTIFICATES: Final = {
+    EXPIRED: ("It has expired.", "Renew the certificate of {host}"),
+    OTHER_NAME: ("It was made out to another name.", "base_url = ...    (with the name that stands in the certificate)"),
+    UNTRUSTED: (
+        "It was signed by nobody this machine knows, as home-made certificates are.",
+        "Start the gateway with SSL_CERT_FILE=/path/to/the/authority.pem",
+    ),
+}
+"""Why it can't be trusted, and what mends that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +85,32 @@ class Reason:
     away: bool = False
 
 
-def explain(target: Target, failure: RawFailure, seen: Seen) -> Reason:
-    """The first of these that fits."""
+def explain(target: Target, failure: RawFailure, seen: Seen, now: float) -> Reason:
+    """The first of these that fits. What the failure means, the classifier says, as for the conversations; here it gets its words for the owner."""
+    found = classify(failure, now=now)
     if seen.right and seen.right != target.base_url.rstrip("/"):
         return _elsewhere(target, seen.right)
     if failure.status is None:
-        return _unreachable(target, failure, seen)
-    if seen.server is not None and seen.server.loading:
-        return Reason(
-            f"{target.host} is still loading its model.", failure.why, f"Wait until it is loaded, then: {command('check')}", away=True
-        )
-    if _about_key(failure, seen.server):
+        return _unreachable(target, failure, found, seen)
+    if found.loading or (seen.server is not None and seen.server.loading):
+        again = f"Wait until it is loaded, then: {command('check')}"
+        return Reason(f"{target.host} is still loading its model.", failure.why, again, away=True)
+    if found.kind in {"quota", "rate-limit"}:
+        return _limit(target, found)
+    if found.cause in _ABOUT_KEYS:
         return _key(target, failure)
-    if failure.status in {402, 429} or any(word in failure.body.lower() for word in SPENT):
-        return _limit(target, failure)
-    if _lacks(target, failure, seen.server):
+    if _lacks(target, found, seen.server):
         return no_such_model(target, seen.server)
-    if failure.status >= 500:
+    if found.cause == MODEL.why:
         return Reason(
-            f"{target.host} has trouble of its own (status {failure.status}).",
-            failure.why,
-            f"See its log, then: {command('check')}",
-            away=True,
+            f"{target.model} is not for this account.", failure.why, f"Have it enabled there, or take another model{target.there}"
         )
-    if failure.status in {200, 404, 405} and seen.server is None:
-        cause = f"{failure.why}. Nothing there lists models either."
-        return Reason(
-            f"{target.base_url} does not answer as a model server.",
-            cause,
-            'base_url = "http://HOST:PORT/v1"    (the address of a model server)',
-        )
+    if found.kind in {"transient", "cut"}:
+        return Reason(f"{target.host} has trouble of its own.", found.reason, f"See its log, then: {command('check')}", away=True)
+    if found.cause in _ABOUT_ADDRESSES and seen.server is None:
+        cause = f"{found.reason} Nothing there lists models either."
+        mend = 'base_url = "http://HOST:PORT/v1"    (the address of a model server)'
+        return Reason(f"{target.base_url} does not answer as a model server.", cause, mend)
     return Reason(f"{target.host} refuses the call.", failure.why, f"Correct what it says{target.there}")
 
 
@@ -112,14 +125,13 @@ def _elsewhere(target: Target, right: str) -> Reason:
     return Reason(f"{target.base_url} is not quite the address of this server.", cause, f'base_url = "{right}"')
 
 
-def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
-    told = failure.exception
-    if "CERTIFICATE_VERIFY_FAILED" in told:
-        return _certificate(target, told)
-    if told.startswith("Unusable: "):
-        return Reason(
-            f"{target.host} can't be reached from here.", told.removeprefix("Unusable: "), "Correct that variable of the environment"
-        )
+def _unreachable(target: Target, failure: RawFailure, found: Failure, seen: Seen) -> Reason:
+    if found.cause in _ABOUT_CERTIFICATES:
+        cause, mend = _ABOUT_CERTIFICATES[found.cause]
+        return Reason(f"The certificate of {target.host} can't be trusted.", cause, mend.format(host=target.host))
+    if failure.exception.startswith("Unusable: "):
+        what = f"{target.host} can't be reached from here."
+        return Reason(what, failure.exception.removeprefix("Unusable: "), "Correct that variable of the environment")
     if proxy_for(target.base_url):
         mend = "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY    (or name the host in NO_PROXY, if no proxy leads there)"
         return Reason(f"{target.host} can't be reached through the proxy.", failure.why, mend, away=True)
@@ -128,7 +140,7 @@ def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
         return Reason(
             f"Nothing answers at {target.host}.", f"But {server.kind or 'a model server'} answers at {url}.", f'base_url = "{url}"'
         )
-    if "Name or service not known" in told or "getaddrinfo" in told or "DNS" in failure.why:
+    if found.cause in {NO_NAME, NO_NAME_NOW}:
         host = urlsplit(target.base_url).hostname
         return Reason(f"The name {host} is not known.", "It is misspelt, or there is no network now.", f"getent hosts {host}", away=True)
     port = urlsplit(target.base_url).port or 0
@@ -136,16 +148,6 @@ def _unreachable(target: Target, failure: RawFailure, seen: Seen) -> Reason:
     mend = STARTS[kind].format(port=port) if kind else f"Start the server at {target.host}, or correct base_url{target.there}"
     who = f" That is where {kind} usually is." if kind else ""
     return Reason(f"Nothing answers at {target.host}.{who}", failure.why, mend, away=True)
-
-
-def _certificate(target: Target, told: str) -> Reason:
-    what = f"The certificate of {target.host} can't be trusted."
-    if "expired" in told:
-        return Reason(what, "It has expired.", f"Renew the certificate of {target.host}")
-    if "mismatch" in told or "doesn't match" in told or "not valid for" in told:
-        return Reason(what, "It was made out to another name.", "base_url = ...    (with the name that stands in the certificate)")
-    cause = "It was signed by nobody this machine knows, as home-made certificates are."
-    return Reason(what, cause, "Start the gateway with SSL_CERT_FILE=/path/to/the/authority.pem")
 
 
 def _key(target: Target, failure: RawFailure) -> Reason:
@@ -164,30 +166,19 @@ def _key(target: Target, failure: RawFailure) -> Reason:
     return Reason(f"{target.host} does not accept the key from {target.key}.", cause, mend)
 
 
-def _about_key(failure: RawFailure, server: Server | None) -> bool:
-    """LiteLLM answers 400 or 500 where the key is wrong or missing, and Manifest 200 with a text."""
-    if failure.status in {400, 500} and server is not None and server.refuses_key:
-        return True
-    return failure.status in {401, 403} or (failure.status == 200 and "Manifest M00" in failure.why)
+def _limit(target: Target, found: Failure) -> Reason:
+    if found.kind == "quota":
+        what = f"{target.host} wants credit before it answers."
+        return Reason(what, found.reason, "Add credit to this account, or use another key", away=True)
+    wait = "a minute" if found.retry_after_s is None else span(found.retry_after_s)
+    return Reason(f"{target.host} has had too many calls for now.", found.reason, f"Wait {wait}, then: {command('check')}", away=True)
 
 
-def _limit(target: Target, failure: RawFailure) -> Reason:
-    if any(word in failure.body.lower() for word in SPENT) or failure.status == 402:
-        return Reason(
-            f"{target.host} wants credit before it answers.", failure.why, "Add credit to this account, or use another key", away=True
-        )
-    return Reason(f"{target.host} has had too many calls for now.", failure.why, f"Wait a minute, then: {command('check')}", away=True)
-
-
-def _lacks(target: Target, failure: RawFailure, server: Server | None) -> bool:
-    if server is not None and server.models is not None and server.model(target.model) is None:
-        return True
-    text = failure.body.lower()
-    return (
-        failure.status in {400, 404}
-        and "model" in text
-        and any(word in text for word in ("not found", "does not exist", "invalid model", "no models loaded"))
-    )
+def _lacks(target: Target, found: Failure, server: Server | None) -> bool:
+    """Its own list of models knows best; where it has none, what it says."""
+    if server is not None and server.models is not None:
+        return server.model(target.model) is None
+    return found.cause == MODEL.why
 
 
 def no_such_model(target: Target, server: Server | None) -> Reason:

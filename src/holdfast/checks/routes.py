@@ -38,13 +38,14 @@ _AS_TEXT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A route, ready to be called. `key`: where its key comes from. `tools`: are tool servers configured?"""
+    """A route, ready to be called. `key`: where its key comes from. `tools`: are tool servers configured? `calls`: is it to call tools at all?"""
 
     dialect: str
     endpoint: Endpoint
     key: str = ""
     context_tokens: int | None = None
     tools: bool = False
+    calls: bool = True
 
     @property
     def about(self) -> str:
@@ -57,17 +58,35 @@ class Subject:
 
 async def check_route(route: Subject) -> list[Finding]:
     """All that is to be said of one route. Takes two minutes at most."""
+    answer = await answered(route)
+    if answer.level != "ok":
+        return [answer]
+    endpoint = _patient(route.endpoint)
+    server, two = await asyncio.gather(
+        servers.look(endpoint.base_url, endpoint.api_key, endpoint.model),
+        tried(route.dialect, endpoint, TOOL_WANTED) if route.calls else _nothing(),
+    )
+    tools = [_tools(route, two, server)] if two else []
+    return [answer, *_named(route, server), *_window(route, server), *tools, *_safe(route, server)]
+
+
+async def answered(route: Subject) -> Finding:
+    """Does it answer one word? Takes a minute at most."""
     if route.dialect == "practice":
         what = "The practice model answers: it is built in, and no real model."
-        return [Finding("warning", "route.answers", route.about, what, mend=f"{command('init')}    (connects a real one)")]
-    endpoint = replace(route.endpoint, first_event_timeout_s=trial.BEGIN_S_MAX)
-    one = await tried(route.dialect, endpoint, GREETING)
+        return Finding("warning", "route.answers", route.about, what, mend=f"{command('init')}    (connects a real one)")
+    one = await tried(route.dialect, _patient(route.endpoint), GREETING)
     if one.failure is not None:
-        return [_failed(route, await diagnose(route.target, one, endpoint.api_key))]
-    server, two = await asyncio.gather(
-        servers.look(endpoint.base_url, endpoint.api_key, endpoint.model), tried(route.dialect, endpoint, TOOL_WANTED)
-    )
-    return [_answered(route, one), *_named(route, server), *_window(route, server), _tools(route, two, server), *_safe(route, server)]
+        return _failed(route, await diagnose(route.target, one, route.endpoint.api_key))
+    return Finding("ok", "route.answers", route.about, f"{route.endpoint.model} at {route.target.host} {said(one)}.")
+
+
+def _patient(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, first_event_timeout_s=trial.BEGIN_S_MAX)
+
+
+async def _nothing() -> None:
+    """In place of a call that is not made."""
 
 
 async def diagnose(target: Target, one: Tried, key: str) -> Reason:
@@ -76,15 +95,11 @@ async def diagnose(target: Target, one: Tried, key: str) -> Reason:
     server, right = await asyncio.gather(servers.look(target.base_url, key, target.model), servers.right_address(target.base_url, key))
     here = server is None and not right and is_here(target.base_url)
     near = await servers.near(servers.USUAL_PORTS) if here else {}
-    return explain(target, one.failure, Seen(server, right, near))
+    return explain(target, one.failure, Seen(server, right, near), time.time())
 
 
 def _failed(route: Subject, reason: Reason) -> Finding:
     return Finding("error", "route.answers", route.about, reason.what, reason.cause, reason.mend, reason.away)
-
-
-def _answered(route: Subject, one: Tried) -> Finding:
-    return Finding("ok", "route.answers", route.about, f"{route.endpoint.model} at {route.target.host} {said(one)}.")
 
 
 def said(one: Tried) -> str:

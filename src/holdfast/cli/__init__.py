@@ -171,4 +171,13 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
     show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
     show.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    why = commands.add_parser("why", parents=[everywhere], help="say what a conversation waits for, and why")
+    why.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key (default: all that wait)")
+
+    routes = commands.add_parser("routes", parents=[everywhere], help="list the models, how they are and what they did; test or retry one")
+    routes.add_argument("--json", action="store_true", help="as JSON, for programs")
+    acts = routes.add_subparsers(dest="act", metavar="ACT")
+    for act, does in (("test", "call it from here, and say what is wrong"), ("retry", "have the gateway try it now")):
+        acts.add_parser(act, parents=[everywhere], help=does).add_argument("name", metavar="NAME", help="the route")
     return parser

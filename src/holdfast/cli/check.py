@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from holdfast import checks, cli, config
 from holdfast.checks.findings import Finding, Level, verdict
 from holdfast.cli.client import Away, Client
+from holdfast.cli.output import print_json
 from holdfast.cli.screen import plain
 from holdfast.errors import HoldfastError
 from holdfast.invoked import command
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         found += _beyond_the_file(settings)
     if arguments.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
+        print_json(found)
     else:
         _tell(found)
     return CODES[verdict(found)]
@@ -73,12 +72,11 @@ def _status(data_dir: Path) -> tuple[Mapping[str, Any] | None, list[Finding]]:
 
 def _tell(found: list[Finding]) -> None:
     """The findings for a person, those about one thing together."""
-    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for about in sorted(dict.fromkeys(finding.about for finding in found), key=_place):
         print(HEADS.get(about, f"[{about}]"))
         for finding in found:
             if finding.about == about:
-                print("\n".join(_lines(finding, colours)))
+                print("\n".join(lines(finding)))
         print()
     print(_sum(found))
 
@@ -87,7 +85,9 @@ def _place(about: str) -> int:
     return ORDER.index(about.partition(".")[0])
 
 
-def _lines(finding: Finding, colours: bool) -> Iterable[str]:
+def lines(finding: Finding) -> Iterable[str]:
+    """One finding, as it is printed."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     mark = MARKS[finding.level]
     first, *more = _folded(finding.what)
     yield (f"\x1b[{COLOURS[finding.level]}m{mark}\x1b[0m" if colours else mark) + first

@@ -9,7 +9,7 @@ import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -17,7 +17,10 @@ import msgspec
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
 from holdfast.invoked import command
-from holdfast.web.wire import KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Writing
+from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Why, Writing
+
+if TYPE_CHECKING:
+    from holdfast.ports import RouteState
 
 REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
@@ -67,6 +70,20 @@ class Client:
     def status(self) -> dict[str, Any]:
         """What the gateway says of itself."""
         return decoded(self._ask("GET", "/v1/status"), dict[str, Any])
+
+    def routes(self) -> tuple[RouteState, ...]:
+        """How each route is, and what it did today."""
+        from holdfast.ports import RouteState  # noqa: PLC0415 not needed to talk, and not free at start
+
+        return decoded(self._ask("GET", "/v1/routes"), tuple[RouteState, ...])
+
+    def why(self, key: str) -> str:
+        """What the conversation does, waits for or asks."""
+        return decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/why"), Why).words
+
+    def retry(self, gate: str) -> None:
+        """Open a gate now."""
+        self._ask("POST", f"/v1/gates/{quoted(gate)}/retry")
 
     def entries(self, key: str) -> tuple[Entry, ...]:
         """The whole conversation."""
@@ -174,6 +191,11 @@ def away(error: BaseException, path: Path) -> Temporary | Config:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return Away(f"The gateway is not running. Start it with `{command('run')}`.")
     return Away(SILENT)
+
+
+def key_of(name: str) -> str:
+    """The key of a conversation that a person names: by its name, or by the whole key."""
+    return name if ":" in name else f"{ACCOUNT}:{name}"
 
 
 def quoted(name: str) -> str:

@@ -5,24 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import msgspec
+from typing import Final, TypeVar
 
 from holdfast import cli, config
-from holdfast.cli.client import Away, Client
-from holdfast.cli.screen import plain
+from holdfast.cli.client import Away, Client, key_of
+from holdfast.cli.output import columns, print_json, when
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
 from holdfast.ports import Journal, Standing
-from holdfast.web.wire import ACCOUNT, Listed, door_path
+from holdfast.web.wire import Listed, door_path
 from holdfast.web.words import listed
 
 ROWS_MAX: Final = 200
@@ -36,45 +32,34 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.conversation is None:
         _show_rows(_rows(client, settings.data_dir), arguments.json)
     else:
-        name: str = arguments.conversation
-        _show_story(_entries(client, settings.data_dir, name if ":" in name else f"{ACCOUNT}:{name}"), arguments.json)
+        _show_story(_entries(client, settings.data_dir, key_of(arguments.conversation)), arguments.json)
     return cli.ANSWERED
 
 
 def _show_rows(rows: Sequence[Listed], as_json: bool) -> None:
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     if not rows:
         print(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
         return
-    table = [("CONVERSATION", "LAST ACTIVITY", "STATE"), *((plain(row.name), _when(row.last_at), _how(row)) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(2)]
-    for key, last, what in table:
-        print(f"{key:<{widths[0]}}  {last:<{widths[1]}}  {what}")
+    for line in columns([("CONVERSATION", "LAST ACTIVITY", "STATE"), *((row.name, when(row.last_at), _how(row)) for row in rows)]):
+        print(line)
 
 
 def _show_story(entries: Sequence[Entry], as_json: bool) -> None:
     if as_json:
-        _print_json(entries)
+        print_json(entries)
         return
-    for line in story(entries, _when):
+    for line in story(entries, when):
         print(line)
 
 
 def _how(row: Listed) -> str:
     """The words, with the instant that belongs to them."""
     if not row.until:
-        return plain(row.words)
-    return plain(f"{row.words} {'Until' if row.state == 'asking' else 'Next try:'} {_when(row.until)}.")
-
-
-def _when(at: float) -> str:
-    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+        return row.words
+    return f"{row.words} {'Until' if row.state == 'asking' else 'Next try:'} {when(row.until)}."
 
 
 # --- where it comes from --------------------------------------------------------------------------------------------------------------

@@ -19,10 +19,11 @@ MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown"})
 class Failure:
     """Its class, the seconds after which the server says it is worth trying again (None: it does not say), and a sentence for people without secrets.
 
-    `loading`: it is only getting ready.
+    `loading`: it is only getting ready. `cause`: why, as one of the classifier's own phrases, without what the server said.
     """
 
     kind: Kind
     retry_after_s: float | None = None
     reason: str = ""
     loading: bool = False
+    cause: str = ""

@@ -177,7 +177,7 @@ def waiting(route: Route, now: float) -> str:
         case "rate-limit":
             return f"{route.name} is at its limit{why}. {saved} in {span(route.until - now)}."
         case "loading":
-            return f"{route.name} is loading its model{why}. {saved} when it is ready."
+            return f"{route.name} is loading its model. {saved} when it is ready."
         case _:
             away = f" for {span(now - route.closed_since)}" if route.closed_since else ""
             return f"{route.name} has not answered{away}{why}. {saved} when it does; I try at least every {span(BACK_OFF_S_MAX)}."

@@ -117,7 +117,7 @@ class LocalGateway:
     async def why(self, conversation: str) -> str:
         row = await self._journal.conversation(conversation)
         if row is None:
-            raise Request(f"There is no conversation {conversation!r} here. `holdfast chat` and the page list those that there are.")
+            raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
         said = turn.status(transcript, self._acts.world_of(conversation, row.account), self._clock.now())
         return f"{said} What I have to say waits for {row.speech_gate.partition(':')[2]}." if row.speech_gate else said

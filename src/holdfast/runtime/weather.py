@@ -45,6 +45,7 @@ class _Gate:
     retries: Retries
     taken: int = 0
     spoke: bool = False  # an answer began here, though perhaps none came to its end
+    answers: int = 0  # so many came to their end in this life
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
@@ -70,7 +71,9 @@ class Weather:
             self._gates[settings.name] = _Gate(row, settings.places, settings.places if proven else 1, Retries(clock.now()))
         self._reserved: dict[str, str] = {}  # conversation -> gate
         self._pressing: set[str] = set()  # conversations in which a person has just written
-        self._missed: dict[str, tuple[str, float]] = {}  # conversation -> the gate that its own last call failed at, and when
+        self._missed: dict[
+            str, tuple[str, int]
+        ] = {}  # conversation -> the gate that its last call failed at, and how many had got through by then
 
     def row(self, name: str) -> GateRow:
         return self._gates[name].row
@@ -93,7 +96,8 @@ class Weather:
         gate, now = self._gates[name], self._clock.now()
         if weather.is_closed(gate.row, now) and not (conversation in self._pressing and weather.may_be_pressed(gate.row, now)):
             return False
-        return not self._on_its_way_back(gate) or gate.taken < gate.allowance or self._reserved.get(conversation) == name
+        others = gate.taken - (self._reserved.get(conversation) == name)
+        return not self._on_its_way_back(gate) or others < gate.allowance
 
     def admits(self) -> dict[str, int]:
         """For each gate how many more it lets through now."""
@@ -130,6 +134,9 @@ class Weather:
     def give_back(self, conversation: str) -> None:
         """The conversation's worker let go; what it had not used is free."""
         self._pressing.discard(conversation)
+        self._give_back_reserved(conversation)
+
+    def _give_back_reserved(self, conversation: str) -> None:
         name = self._reserved.pop(conversation, None)
         if name is not None:
             self._free(self._gates[name])
@@ -140,17 +147,26 @@ class Weather:
         gate = self._gates[name]
         if not self.is_open(name, conversation):
             raise GateClosed  # what was reserved is given back when the worker lets go
-        if self._reserved.get(conversation) == name:
+        self._pressing.discard(conversation)
+        if self._reserved.get(conversation) == name and gate.taken <= gate.allowance:
             del self._reserved[conversation]
-        elif gate.taken >= gate.allowance or gate.waiting:
-            await self._wait_in_line(gate)
         else:
-            gate.taken += 1
+            self._give_back_reserved(conversation)  # let in by one gate, it goes through another; or others have taken what was free
+            await self._take(gate)
         gate.retries = gate.retries.called()
         try:
             yield
         finally:
             self._free(gate)
+
+    async def _take(self, gate: _Gate) -> None:
+        if gate.taken < gate.allowance and not gate.waiting:
+            gate.taken += 1
+            return
+        await self._wait_in_line(gate)
+        if weather.is_closed(gate.row, self._clock.now()) or gate.taken > gate.allowance:
+            self._free(gate)  # whoever made room had failed
+            raise GateClosed
 
     async def _wait_in_line(self, gate: _Gate) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -166,13 +182,14 @@ class Weather:
                 gate.waiting.remove(turn)
 
     def _free(self, gate: _Gate) -> None:
+        full = gate.taken >= gate.allowance
         gate.taken -= 1
         while gate.waiting and gate.taken < gate.allowance:
             turn = gate.waiting.popleft()
             if not turn.done():
                 gate.taken += 1
                 turn.set_result(None)
-        if self._on_its_way_back(gate):
+        if full and gate.taken < gate.allowance:
             self._tell()
 
     @staticmethod
@@ -190,6 +207,7 @@ class Weather:
     async def succeeded(self, name: str, conversation: str) -> None:
         """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
         gate = self._gates[name]
+        gate.answers += 1
         self._missed.pop(conversation, None)
         news = gate.row.streak > 0 or not gate.row.last_ok
         if gate.row.streak:
@@ -204,11 +222,11 @@ class Weather:
 
         Asked at each failure, so that an outage that begins after others got through is taken for one failure of its own at most, and then for an outage.
         """
-        gate, at = self._missed.pop(conversation, ("", 0.0))
-        self._missed[conversation] = (name, self._clock.now())
+        gate, answers = self._missed.pop(conversation, ("", 0))
+        self._missed[conversation] = (name, self._gates[name].answers)
         if len(self._missed) > MISSED_MAX:
             del self._missed[next(iter(self._missed))]
-        return gate == name and self._gates[name].row.last_ok > at
+        return gate == name and self._gates[name].answers > answers
 
     def retry_in(self, name: str) -> float:
         """A call is to be made again through this gate: after so many seconds at the earliest."""
@@ -224,7 +242,9 @@ class Weather:
         gate, now = self._gates[name], self._clock.now()
         if began < gate.row.tried <= now:
             return
-        delay_s = max(weather.wait_s(failure, gate.row.streak + 1, self._draw()), self.retry_in(name))
+        delay_s = max(
+            weather.wait_s(failure, gate.row.streak + 1, self._draw()), min(self.retry_in(name), weather.wait_s_max(failure.kind))
+        )
         if not gate.row.streak or gate.row.why != failure.reason:  # not at every try: an outage is one line
             log.warning("%s is closed, and tried again by itself: %s", name, failure.reason)
         worked = gate.row.last_ok or (began if gate.spoke else 0.0)

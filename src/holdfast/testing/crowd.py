@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from holdfast.core.entries import AssistantMessage, Delivered, UserMessage
+from holdfast.core.entries import AssistantMessage, UserMessage
+from holdfast.testing.outages import delivered
 from holdfast.testing.process import GatewayProcess
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, delta, event, events, finish, head, http, text, usage
 
@@ -101,7 +102,7 @@ class Crowd:
         for name in self.names:
 
             async def look(name: str = name) -> bool:
-                return any(isinstance(entry.body, Delivered) for entry in await self._gateway.door.entries(name))
+                return bool(delivered(await self._gateway.door.entries(name)))
 
             await self._gateway.eventually(look, ANSWERED_S_MAX)
 

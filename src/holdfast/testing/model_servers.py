@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdfast.testing.stub_provider import Hit, Reply, answering, http
+from holdfast.testing.stub_provider import Hit, Reply, answering, events, finish, http, text
 
 Script = Callable[[Hit], Reply]
 Answers = Mapping[str, Any]
@@ -110,7 +110,8 @@ def manifest(key: str) -> Script:
         "/api/v1/health": {"status": "healthy", "uptime_seconds": 12, "mode": "selfhosted", "devMode": False},
         "/v1/models": {"object": "list", "data": [_entry("auto", "manifest") | {"context_length": 128_000}]},
     }
-    wrong = answering('[🦚 Manifest M003] That doesn\'t look right. Manifest keys start with "mnfst_".')
+    said = (text('[🦚 Manifest M003] That doesn\'t look right. Manifest keys start with "mnfst_".'), finish())
+    wrong = Reply(http(events(*(one | {"id": "chatcmpl-manifest-1", "model": "manifest"} for one in said))))
 
     def answer(hit: Hit) -> Reply:
         knows = hit.headers.get("authorization") == f"Bearer {key}"

@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, assert_never
 from urllib.parse import urlsplit
@@ -59,6 +59,8 @@ http://127.0.0.1:{port} {{
 }}
 """
 
+CONTEXT_TOKENS: Final = 16_384
+"""Room for dozens of its answers."""
 START_S_MAX: Final = 20.0
 RETURN_S_MAX: Final = 150.0
 """The longest wait of an outage, and what the answer takes."""
@@ -72,7 +74,7 @@ class Provider:
     def __init__(self, folder: Path, kind: Kind = "nothing", script: Script = CALLS_THE_CLOCK) -> None:
         folder.mkdir(exist_ok=True)
         self._folder, self._kind = folder, kind
-        self._llama = Llama(folder, script, SLOW)
+        self._llama = Llama(folder, script, replace(SLOW, context_tokens=CONTEXT_TOKENS))
         self._stack = AsyncExitStack()
         self._stand_in: StubProvider | None = None
 
@@ -203,7 +205,7 @@ class Seen:
         said = {
             "the user had to send it again": sum(isinstance(body, UserMessage) for body in bodies) != 1,
             f"it was answered with {texts}": texts != [ANSWER],
-            "the answer was not delivered once": sum(isinstance(body, Delivered) and body.of.startswith("answer") for body in bodies) > 1,
+            "the answer was not delivered once": len(delivered(self.entries)) != 1,
             f"it was asked {len(self.asked_after)} times after the return": len(self.asked_after) > 1,
             f"the model was shown something else: {asked}": any(messages != asked[0] or len(messages) != 2 for messages in asked),
             f"it came {self.late_s:.1f} s after the next try was due": self.late_s > LATE_S_MAX,
@@ -226,12 +228,18 @@ async def through(provider: Provider, gateway: GatewayProcess, gone: Callable[[]
         nonlocal until, entries
         until = max(until, (await gate(gateway))["until"])
         entries = await gateway.door.entries(name)
-        return any(isinstance(entry.body, Delivered) for entry in entries)
+        return bool(delivered(entries))
 
     await gateway.eventually(answered, RETURN_S_MAX)
     (at,) = [entry.at for entry in entries if isinstance(entry.body, AssistantMessage)][:1]
     asked = provider.asked
     return Seen(asked[:before], asked[before:], entries, at - returned, at - until)
+
+
+def delivered(entries: Sequence[Entry]) -> list[str]:
+    """The answers that reached the user, by name, as often as they did. (What was said of the wait is no answer.)"""
+    answers = {entry.body.name for entry in entries if isinstance(entry.body, AssistantMessage)}
+    return [entry.body.of for entry in entries if isinstance(entry.body, Delivered) and entry.body.of in answers]
 
 
 async def gate(gateway: GatewayProcess, name: str = "route:main") -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The shape of the body is read first (`body`, `answer`), then its codes and wording (`words`), then the status (`errors`). Evidence is weighed in
 this light: a mistake taken for weather waits for ever, weather taken for a mistake closes a good route. So words that mean one thing beat a
-status that could mean two, and where nothing tells the two apart it is `unknown`, which is tried a few times.
+status that could mean two, and where nothing tells the two apart it is `unknown`, which is tried a few times. A 400 that says what is wrong,
+in words that no rule knows, will say so again: a mistake, or the conversation's fault where it speaks of messages.
 
 `python -m holdfast.models.classify` is the same as a command: JSON lines in, one JSON line each out.
 """
@@ -13,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from holdfast.core.failure import Failure
+from holdfast.core.failure import Failure, Kind
 from holdfast.models.classify import errors, transport, words
 from holdfast.models.classify.answer import Reading, read
 from holdfast.models.classify.body import Said, said, said_in
@@ -43,7 +44,9 @@ def classify(failure: RawFailure, *, worked_before: bool = False, now: float) ->
     status = failure.status
     if status is None:
         kind, why = transport.kind_of(failure.exception or failure.why or failure.transport, worked_before=worked_before)
-        return Failure(kind, None, sentence(why, failure.exception.partition(": ")[2] or failure.exception))
+        detail = failure.exception.partition(": ")[2] or failure.exception
+        told = sentence("", failure.why) if failure.why and kind != "config" else sentence(why, "" if why in transport.PLAIN else detail)
+        return Failure(kind, None, told, cause=why)
     if 200 <= status <= 299:
         (kind, why), about = _answered(failure, headers, worked_before=worked_before)
     else:
@@ -53,8 +56,15 @@ def classify(failure: RawFailure, *, worked_before: bool = False, now: float) ->
     hint = retry_after_s(kind, headers, failure.body, about.messages, now)
     if kind == "quota" and hint is not None and hint < _PROBE_S_MIN and words.PER_DAY.search(about.words):
         hint = None  # the next minute does not bring back what a day has used up
-    told = sentence(why, about.message or ("" if kind in {"ok", "cut"} else f"HTTP status {status}"))
-    return Failure(kind, hint, told, loading=why == words.LOADING.why)
+    return Failure(kind, hint, _told(kind, why, about, status), loading=why == words.LOADING.why, cause=why)
+
+
+def _told(kind: Kind, why: str, about: Said, status: int) -> str:
+    """What people read. Of a limit the server's own words, since its class says the rest; of a page the heading."""
+    message = about.message.partition(" | ")[0] if about.page else about.message
+    if message and kind in {"quota", "rate-limit"}:
+        return sentence("", message)
+    return sentence(why, message or ("" if kind in {"ok", "cut"} else f"HTTP status {status}"))
 
 
 def _answered(failure: RawFailure, headers: Mapping[str, str], *, worked_before: bool) -> tuple[Verdict, Said]:
@@ -84,7 +94,7 @@ def _no_answer(about: Said, *, timed_out: bool, worked_before: bool) -> Verdict:
         return rule.verdict
     if worked_before:
         return "transient", "Something else answers in place of the model"
-    return "config", "What answers at this address is not a model server"
+    return errors.NO_MODEL_SERVER
 
 
 def _finished(reading: Reading, *, timed_out: bool) -> Verdict:

@@ -45,11 +45,14 @@ _SETTING_PLACE: Final = re.compile(
 _TOOLS_PLACE: Final = re.compile(r"(^|[\s(.])(request\.)?(tools|functions|function_declarations)(\[|\.)\d", re.MULTILINE)
 
 AWAY: Final[Verdict] = ("transient", words.AWAY.why)
+REFUSES_US: Final[Verdict] = ("config", "The server refuses us")
+NOTHING_THERE: Final[Verdict] = ("config", "Nothing answers at this address")
+NO_MODEL_SERVER: Final[Verdict] = ("config", "What answers at this address is not a model server")
 UNCLEAR: Final[Verdict] = ("unknown", "The server refuses the call")
 COMPLAINT: Final[Verdict] = ("config", "The server does not take the call")
 """Whoever says of a call what is wrong with it will say so again, in words that we do not know."""
 _BY_STATUS: Final[Mapping[int, Verdict]] = {
-    **dict.fromkeys((401, 403, 407, 410), ("config", "The server refuses us")),
+    **dict.fromkeys((401, 403, 407, 410), REFUSES_US),
     **dict.fromkeys((406, 411, 414, 415, 416, 417, 426, 431, 451, 501, 505), ("config", "The server does not take such a request")),
     402: words.MONEY.verdict,
     413: words.OVERFLOW.verdict,
@@ -143,6 +146,8 @@ def _broken(status: int, text: str, about: Said, *, worked_before: bool) -> Verd
     if words.SURELY_SPENT.search(text):
         return words.SPENT.verdict
     rule = first(words.REQUEST, text)
+    if rule is words.LIMITED and _OVERLOAD.search(text):
+        rule = words.BUSY
     if rule is None and _KEY_SURELY.search(text):
         rule = words.KEY
     rule = rule or first((words.NOBODY_FOR_MODEL, *words.WEATHER), text)
@@ -177,7 +182,7 @@ def _not_there(text: str, *, worked_before: bool) -> Verdict:
     rules = (words.OVERFLOW, words.LOADING, words.TRANSCRIPT, words.AWAY, words.PLACE, words.FEATURE, words.ACCOUNT, words.MODEL)
     if (rule := first(rules, text)) is not None:
         return rule.verdict
-    return ("transient", "The model does not answer there now") if worked_before else ("config", "Nothing answers at this address")
+    return ("transient", "The model does not answer there now") if worked_before else NOTHING_THERE
 
 
 def _bad_request(status: int, text: str, about: Said, *, worked_before: bool) -> Verdict:

@@ -15,7 +15,8 @@ _SECRETS: Final = re.compile(
 
 
 def sentence(why: str, detail: str) -> str:
-    """Why, and what the server said of it."""
+    """Why ("": what was said tells it), and what was said of it."""
     detail = " ".join(_SECRETS.sub("***", detail[:1_000]).split()).rstrip(".")
-    text = f"{why}: {detail}." if detail else f"{why}."
+    text = ": ".join(filter(None, (why, detail)))
+    text = text if text.endswith(("?", "!")) else f"{text}."
     return text if len(text) <= REASON_CHARS_MAX else text[: REASON_CHARS_MAX - 1] + "…"

@@ -9,14 +9,22 @@ from holdfast.models.classify.words import Verdict
 
 EXCEPTION_CHARS_MAX: Final = 2_000
 
+EXPIRED: Final = "The server's certificate has expired"
+OTHER_NAME: Final = "The server's certificate was made out to another name"
+UNTRUSTED: Final = "The server's certificate can't be trusted"
+NO_NAME: Final = "Its name is not known (DNS)"
+NO_NAME_NOW: Final = "Its name can't be looked up now (DNS)"
+PLAIN: Final = (EXPIRED, OTHER_NAME, UNTRUSTED, NO_NAME, NO_NAME_NOW)
+"""Why nothing came, with nothing to add."""
+
 _TIMED_OUT: Final = re.compile(r"time-?d? ?out|TimeoutError", re.IGNORECASE)
 _MISTAKES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (why, re.compile("|".join(alternatives), re.IGNORECASE))
     for why, alternatives in (
-        ("The server's certificate has expired", ("certificate has expired", "CERTIFICATE_EXPIRED", "cert.{0,30}expired")),
+        (EXPIRED, ("certificate has expired", "CERTIFICATE_EXPIRED", "cert.{0,30}expired")),
         ("The server's certificate is not valid yet", ("not yet valid",)),
         (
-            "The server's certificate was made out to another name",
+            OTHER_NAME,
             (
                 "hostname mismatch",
                 "doesn't match",
@@ -28,7 +36,7 @@ _MISTAKES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             ),
         ),
         (
-            "The server's certificate can't be trusted",
+            UNTRUSTED,
             (
                 "CERTIFICATE_",
                 "self.signed",
@@ -99,9 +107,9 @@ def kind_of(exception: str, *, worked_before: bool) -> Verdict:
         if pattern.search(exception):
             return "config", why
     if _NAME_LATER.search(exception):
-        return "transient", "Its name can't be looked up now (DNS)"
+        return "transient", NO_NAME_NOW
     if _NO_NAME.search(exception):
-        return ("transient" if worked_before else "config"), "Its name is not known (DNS)"
+        return ("transient" if worked_before else "config"), NO_NAME
     if _NOT_HTTP.search(exception) and not worked_before:
         return "config", "What answers at this address does not speak HTTP"
     if timed_out(exception):

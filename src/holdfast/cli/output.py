@@ -1,0 +1,34 @@
+"""How commands print what they found: in columns, or as JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from holdfast.cli.screen import plain
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Each row as a line, its cells below those of the row before; a cell is made plain."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+
+
+def when(at: float) -> str:
+    """An instant, with its day."""
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def clock(at: float, now: float) -> str:
+    """An instant, with its day only where that is another one than today."""
+    day, _, time = when(at).partition(" ")
+    return time if day == when(now).partition(" ")[0] else f"{day} {time}"

@@ -14,7 +14,7 @@ from holdfast.core.entries import Call
 from holdfast.errors import Config, JournalFailed, Temporary
 from holdfast.ports import Clock, ToolList, ToolOutcome
 from holdfast.testing.contracts.tools import call
-from holdfast.testing.tool_rig import SystemClock, demo_server, eventually, supervised
+from holdfast.testing.tool_rig import SystemClock, children, demo_server, eventually, gone, supervised
 from holdfast.tools import child, mcp
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Command, ServerSettings
@@ -62,18 +62,6 @@ async def ask(host: McpHost, tool: str) -> ToolOutcome:
 async def run_once(host: McpHost) -> None:
     (run,) = host.children().values()
     await run(lambda: None)
-
-
-def gone(pid: int) -> bool:
-    """Ended, or waiting for a reaper that is not us."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-def children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
 # --- servers that can't be had ---------------------------------------------------------------------------------------------------------
@@ -141,8 +129,8 @@ async def test_being_stopped_in_mid_start_leaves_no_process() -> None:
     host = a_host(odd("deaf"))
     (run,) = host.children().values()
     owner = asyncio.create_task(run(lambda: None))
-    await eventually(lambda: bool(children()))
-    pids = children()
+    await eventually(lambda: bool(children(os.getpid())))
+    pids = children(os.getpid())
     owner.cancel()
     await asyncio.wait([owner])
     assert owner.cancelled()

@@ -104,6 +104,23 @@ async def eventually(true: Callable[[], bool], within_s: float = 10.0) -> None:
         await asyncio.sleep(LOOK_S)
 
 
+def gone(pid: int) -> bool:
+    """Has this process ended? One that waits for a reaper has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def children(pid: int) -> list[int]:
+    """Of a process, those waiting for a reaper among them."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended just now
+            found += map(int, (task / "children").read_text().split())
+    return sorted(found)
+
+
 async def failure_of(host: McpHost) -> Exception:
     """How the only server of a host fails when it is started or reached once."""
     (own,) = host.children().values()

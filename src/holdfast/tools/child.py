@@ -13,6 +13,7 @@ from collections import deque
 from typing import Final, cast
 
 from holdfast.errors import Config, Temporary
+from holdfast.tools.guard import Guard
 from holdfast.tools.settings import Command
 
 log: Final = logging.getLogger("holdfast.tools")
@@ -31,7 +32,7 @@ _NEEDS_A_PERSON: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOEXEC, er
 
 
 class Child(asyncio.SubprocessProtocol):
-    """A running tool server. It has a process group of its own, and exits at the end of its input, which comes with our end however we end.
+    """A running tool server. It has a process group of its own, which ends with us however we end: see `guard`.
 
     `lost`: it sends and takes no more. `stirred` is set then, and by whoever else wants its owner's attention.
     """
@@ -43,6 +44,7 @@ class Child(asyncio.SubprocessProtocol):
         self.pid: int | None = None
         self._why = ""
         self._garbage = b""
+        self._guard: Guard | None = None
         self._stdout = asyncio.StreamReader(limit=LINE_BYTES_MAX)
         self._stderr = _Stderr(name)
         self._writable = asyncio.Event()
@@ -63,6 +65,11 @@ class Child(asyncio.SubprocessProtocol):
             if failure.errno in _NEEDS_A_PERSON:
                 raise Config(f"{where} can't be run ({failure.strerror}). Correct it in [tools.{name}].") from failure
             raise Temporary(f"{where} can't be run now ({failure.strerror}).") from failure
+        try:
+            child._guard = Guard(child._transport.get_pid(), END_OF_INPUT_S, TERMINATE_S)  # noqa: SLF001 - it is made here
+        except OSError as failure:
+            await child.stop()
+            raise Temporary(f"{where} can't be run now: there is no room for the shell that guards it ({failure.strerror}).") from failure
         return child
 
     async def line(self) -> bytes:
@@ -108,6 +115,8 @@ class Child(asyncio.SubprocessProtocol):
             self.lose("it was stopped")
             await self._gone_within(REAPED_S)  # also when cancelled: nothing can outlive the signal, and no zombie is left
             self._transport.close()
+            if self._guard is not None:
+                await asyncio.to_thread(self._guard.end)
 
     def last_words(self) -> str:
         """What is known of its end, or of its silence, as the end of a sentence."""

@@ -12,7 +12,6 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
 from holdfast.failpoints import failpoint
 from holdfast.invoked import command
+from holdfast.local_time import LocalTime
 from holdfast.models import open_model
 from holdfast.ports import Journal, Model, RawFailure
 from holdfast.runtime.acts import Acts, AgentSettings, Classify, RouteSettings
@@ -33,12 +33,13 @@ from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.supervisor import Run, Supervisor
-from holdfast.runtime.timers import Say
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
 from holdfast.store.files import FolderFiles
 from holdfast.store.sqlite import SqliteJournal
+from holdfast.tools.builtin import BuiltIn
 from holdfast.tools.mcp import McpHost
+from holdfast.tools.together import Together
 from holdfast.web import door
 from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
@@ -131,21 +132,22 @@ class _Gateway:
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
         agent = _agent(settings, models, _classified(clock))
-        secrets = settings.known_secrets
+        secrets, local = settings.known_secrets, _local_time(settings)
+        host = Together(BuiltIn(journal, files, clock, local), tools) if settings.agent.built_in_tools else tools
         acts = Acts(
             agent,
             weather,
             {self._platform.account: self._platform},
-            tools,
+            host,
             clock,
             followers.changed,
             files=files,
             mask=lambda text: mask(text, secrets),
         )
         owner = uuid.uuid4().hex
-        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed, say=_said(settings))
+        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed, local=local)
         self._gateway = LocalGateway(
-            _version, journal, files, followers, self.dispatch.arrived, weather, tools, self._supervisor, clock, acts, _day_began(settings)
+            _version, journal, files, followers, self.dispatch.arrived, weather, host, self._supervisor, clock, acts, local.day_began
         )
         told = Owner(tuple(_place(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
@@ -238,23 +240,13 @@ def _place(name: str) -> tuple[str, str, str]:
     return conversation_key(NOTES), ACCOUNT, NOTES
 
 
-def _local(settings: config.Config, at: float) -> datetime:
-    """An instant where the owner lives."""
+def _local_time(settings: config.Config) -> LocalTime:
+    """The time where the owner lives."""
     if not settings.agent.time_zone:
-        return datetime.fromtimestamp(at).astimezone()
+        return LocalTime()
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - most configurations name none
 
-    return datetime.fromtimestamp(at, ZoneInfo(settings.agent.time_zone))
-
-
-def _day_began(settings: config.Config) -> Callable[[float], float]:
-    """When the day of an instant began, where the owner lives."""
-    return lambda now: _local(settings, now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-
-
-def _said(settings: config.Config) -> Say:
-    """An instant as people say it, where the owner lives."""
-    return lambda at: _local(settings, at).strftime("%A, %-d %B %Y, %H:%M (%Z)")
+    return LocalTime(ZoneInfo(settings.agent.time_zone))
 
 
 def _classified(clock: SystemClock) -> Classify:

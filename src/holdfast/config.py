@@ -21,7 +21,19 @@ import msgspec
 from holdfast import errors, secrets
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import INSTRUCTIONS_BYTES_MAX, NAME, SECRET_HEADER, SECRET_NAME, Chain, File, Names, Owner, schema, schema_hook
+from holdfast.settings import (
+    INSTRUCTIONS_BYTES_MAX,
+    NAME,
+    OWN_TOOLS,
+    SECRET_HEADER,
+    SECRET_NAME,
+    Chain,
+    File,
+    Names,
+    Owner,
+    schema,
+    schema_hook,
+)
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
@@ -195,6 +207,8 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     for name, route in config.routes.items():
         _check_route(file, name, route)
     for name, server in config.tools.items():
+        if name == OWN_TOOLS:
+            raise _error(file, f"tools.{name}", "can't have this name: the gateway's own tools have it. Give the server another one.")
         if (server.command is None) == (server.url is None):
             raise _error(file, f"tools.{name}", 'needs exactly one of command (such as ["mcp-server-time"]) and url.')
         if server.url:

@@ -119,13 +119,14 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """At `at` this arrival is ingested, once; or again every `every_s` (0: not again). `key` names the timer; with `at` it names the occurrence, whatever
-    the arrival's own `at` and `dedupe`."""
+    """At `at` this arrival is ingested, once; or again every `every_s` (0: not again), counted from `since`, the first time (0: from `at`). `key` names the
+    timer; with `at` it names the occurrence, whatever the arrival's own `at` and `dedupe`."""
 
     key: str
     at: float
     arrival: Arrival
     every_s: float = 0.0
+    since: float = 0.0
 
     @property
     def occurrence(self) -> Arrival:

@@ -12,6 +12,9 @@ from holdfast import secrets
 from holdfast.secrets import Secret
 
 INSTRUCTIONS_BYTES_MAX: Final = 256_000
+OWN_TOOLS: Final = "holdfast"
+"""Under this name, as if of a server, the model knows the gateway's own tools."""
+
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 SEE: Final = ("openai-responses", "anthropic")
 """The dialects whose models see pictures, unless the configuration says otherwise."""
@@ -113,8 +116,14 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="What a turn may use up before somebody is asked whether to go on.",
         ),
     ] = Budget()
+    built_in_tools: Annotated[
+        YesOrNo, _about("Offer the model the gateway's own tools: the time, reading files of the conversation in parts, reminders.")
+    ] = True
     time_zone: Annotated[
-        Line, _about("Where the owner lives, such as Europe/Berlin: when a day begins. If left out: where this machine is set to be.")
+        Line,
+        _about(
+            "Where the owner lives, such as Europe/Berlin: when a day begins, and when it is nine. If left out: where this machine is set to be."
+        ),
     ] = ""
 
 

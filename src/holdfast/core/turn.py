@@ -300,7 +300,7 @@ def _turn_step(t: Transcript, world: World) -> CallModel | None:
         return None
     overtaken = max(t.overtaken, t.last_message) if world.policy.busy == "interrupt" else t.overtaken
     route = first_open(able(chain_of(t, world), needs_of(t, world, upto)))
-    tools = world.tools and not t.without_tools and (route is None or route.tools)
+    tools = not t.without_tools and (route is None or route.tools)
     return CallModel(t.n, overtaken, seen=upto, after_cut=t.after_cut, route=route.name if route else "", chain=t.chain, tools=tools)
 
 

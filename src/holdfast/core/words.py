@@ -266,9 +266,14 @@ def in_full(arguments: str) -> str:
     """What a tool is called with, all of it, so that nothing in it can hide: one thing a line, signs that print nothing or turn the words around spelled out."""
     try:
         shown = json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
-    except ValueError:
+    except (ValueError, RecursionError):
         shown = arguments
-    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in shown)
+    return visible(shown)
+
+
+def visible(text: str) -> str:
+    """A text of strangers, so that what is read is what is there: signs that print nothing, or turn the words around them, are spelled out."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
 
 
 def how_to_choose(tool: str) -> str:
@@ -277,7 +282,7 @@ def how_to_choose(tool: str) -> str:
 
 def unknown_call(call: Call) -> str:
     return (
-        f"I was interrupted while running {call.tool}, and can't know whether it happened.\n{call.arguments}\n"
+        f"I was interrupted while running {call.tool}, and can't know whether it happened.\n{in_full(call.arguments)}\n"
         "Shall I check, retry it, take it as done, or skip it?"
     )
 
@@ -454,6 +459,11 @@ def made(names: Sequence[str]) -> str:
 def whole_kept(shown: int, length: int, sha256: str) -> str:
     """Ends what is shown to the model of a long result."""
     return f"[{shown:,} of {length:,} characters are shown. All of it is kept as {sha256[:16]}: read_attachment reads on.]"
+
+
+def not_kept(name: str, why: str) -> str:
+    """A file that a tool made, and that the disk did not take."""
+    return f"[{name} could not be kept: {why}]"
 
 
 def came_of(tool: str, text: str) -> str:

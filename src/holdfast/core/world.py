@@ -113,7 +113,8 @@ class World:
     """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6).
 
     `routes` is the chain that the conversation uses by itself; `chains` those that a person may choose, and each route by its name; `summaries` and
-    `scheduled` are for that kind of work (empty: what the conversation uses). `tools`: there are tools to offer.
+    `scheduled` are for that kind of work (empty: what the conversation uses). `tools`: there are tool servers,
+    so a route that can call tools is preferred. (For the gateway's own few tools no route is passed over.)
     """
 
     routes: Chain = ()

@@ -37,6 +37,9 @@ RETRY_S: Final = 5.0
 RESULT_CHARS_MAX: Final = 64_000
 """Of a tool's result the model is shown so much; the whole is kept as a file."""
 
+WHOLE: Final = "result.txt"
+"""What that is called."""
+
 FILES_MAX: Final = 20
 """So many files of one result are kept."""
 
@@ -293,14 +296,20 @@ class Acts:
 
     async def _kept(self, text: str, made: Sequence[Made]) -> tuple[str, tuple[Produced, ...]]:
         """The files on disk, before any entry speaks of them; and of a long text the beginning, with where the whole is."""
-        files = [
-            Produced(sha256=await self._put(one.data), name=well_formed(one.name), media_type=one.media_type) for one in made[:FILES_MAX]
-        ]
-        if len(text) > RESULT_CHARS_MAX:
-            sha256 = await self._put(text.encode())
-            files.append(Produced(sha256=sha256, name="result.txt", media_type="text/plain", whole=True))
-            text = f"{text[:RESULT_CHARS_MAX]}\n{words.whole_kept(RESULT_CHARS_MAX, len(text), sha256)}"
-        return text, tuple(files)
+        files: list[Produced] = []
+        shown, length = text[:RESULT_CHARS_MAX], len(text)
+        whole = [Made(WHOLE, "text/plain", text.encode())] if length > RESULT_CHARS_MAX else []
+        for one in (*made[:FILES_MAX], *whole):
+            name = well_formed(one.name)
+            try:
+                sha256 = await self._put(one.data)
+            except (Temporary, Request) as failure:  # what the tool did is done: its result counts all the same
+                shown = f"{shown}\n{words.not_kept(name, str(failure))}"
+                continue
+            files.append(Produced(sha256=sha256, name=name, media_type=one.media_type, whole=one in whole))
+            if one in whole:
+                shown = f"{shown}\n{words.whole_kept(RESULT_CHARS_MAX, length, sha256)}"
+        return shown, tuple(files)
 
     async def _put(self, data: bytes) -> str:
         async def chunks() -> AsyncIterator[bytes]:

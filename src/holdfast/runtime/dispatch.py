@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from holdfast.errors import JournalFailed, LeaseLost
+from holdfast.local_time import LocalTime
 from holdfast.ports import Clock, Journal, Lease, Release
-from holdfast.runtime.timers import Say, fired, said
+from holdfast.runtime.timers import fired
 from holdfast.runtime.weather import Weather
 from holdfast.runtime.worker import Hands, Worker
 
@@ -43,11 +44,11 @@ class Dispatch:
         hands: Hands,
         changed: Callable[[str], None],
         *,
-        say: Say = said,
+        local: LocalTime = LocalTime(),
     ) -> None:
         self._owner, self._accounts = owner, accounts
         self._journal, self._clock, self._weather, self._hands, self._changed = journal, clock, weather, hands, changed
-        self._say = say
+        self._local = local
         self._workers: dict[str, Worker] = {}
         self._woken = asyncio.Event()
         self._let_go = asyncio.Event()
@@ -178,6 +179,6 @@ class Dispatch:
         self._offset = offset
         now = self._clock.now()
         for timer in await self._journal.due_timers(now, CLAIMS_AT_ONCE_MAX):
-            accepted = await self._journal.fire(*fired(timer, now, self._say))
+            accepted = await self._journal.fire(*fired(timer, now, self._local))
             if accepted is not None:
                 self._changed(accepted.conversation)

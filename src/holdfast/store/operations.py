@@ -249,7 +249,8 @@ def page(db: apsw.Connection, conversation: str, before: int, most: int) -> tupl
 
 def put_timer(db: apsw.Connection, timer: Timer, body: str) -> None:
     arrival = timer.arrival
-    db.execute(SQL["put_timer"], (timer.key, timer.at, arrival.conversation, arrival.account, arrival.address, body, timer.every_s))
+    where = arrival.conversation, arrival.account, arrival.address
+    db.execute(SQL["put_timer"], (timer.key, timer.at, *where, body, timer.every_s, timer.since))
 
 
 def due_timers(db: apsw.Connection, now: float, most: int) -> tuple[Timer, ...]:
@@ -261,8 +262,8 @@ def timers(db: apsw.Connection, conversation: str) -> tuple[Timer, ...]:
 
 
 def _timer(row: tuple[Any, ...]) -> Timer:
-    key, at, conversation, account, address, body, every_s = row
-    return Timer(key, at, Arrival(conversation, account, address, "", _from_outside(body), at), every_s)
+    key, at, conversation, account, address, body, every_s, since = row
+    return Timer(key, at, Arrival(conversation, account, address, "", _from_outside(body), at), every_s, since)
 
 
 def _from_outside(text: str) -> Outside:

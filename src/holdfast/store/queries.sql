@@ -141,18 +141,18 @@ ON CONFLICT (name) DO UPDATE SET
 
 -- put_timer --
 -- Set a timer, or set it anew.
-INSERT INTO timer (key, at, conversation, account, address, body, every_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO timer (key, at, conversation, account, address, body, every_s, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (key) DO UPDATE SET
   at = excluded.at, conversation = excluded.conversation, account = excluded.account, address = excluded.address, body = excluded.body,
-  every_s = excluded.every_s;
+  every_s = excluded.every_s, since = excluded.since;
 
 -- due_timers --
 -- The timers whose instant has come, earliest first.
-SELECT key, at, conversation, account, address, body, every_s FROM timer WHERE at <= ?1 ORDER BY at, key LIMIT ?2;
+SELECT key, at, conversation, account, address, body, every_s, since FROM timer WHERE at <= ?1 ORDER BY at, key LIMIT ?2;
 
 -- timers_of --
 -- The timers of one conversation, earliest first.
-SELECT key, at, conversation, account, address, body, every_s FROM timer WHERE conversation = ?1 ORDER BY at;
+SELECT key, at, conversation, account, address, body, every_s, since FROM timer WHERE conversation = ?1 ORDER BY at;
 
 -- earliest_timer --
 -- When the next timer fires.

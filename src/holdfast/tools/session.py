@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import mcp_types as types
@@ -18,11 +18,13 @@ from holdfast.tools import remote, stdio
 from holdfast.tools.catalogue import Offered
 from holdfast.tools.child import log
 from holdfast.tools.link import Linked, Unanswered
-from holdfast.tools.results import cut, progressed, text_of
+from holdfast.tools.results import Contents, brought, cut, only_link, progressed
 from holdfast.tools.settings import Address, Command, ServerSettings
 
 PAGES_MAX: Final = 32
 TOOLS_MAX: Final = 500
+LINK_S: Final = 30.0
+"""For so long what a result links to is waited for."""
 LISTEN_AGAIN_S: Final = 30.0
 
 _client_info: Final = types.Implementation(name="holdfast", version="1")
@@ -133,7 +135,19 @@ class Session:
         finally:
             self.calls -= 1
             self._stir()
-        return ToolOutcome("error" if result.is_error else "ok", cut(text_of(result)))
+        return ToolOutcome("error" if result.is_error else "ok", *brought(result, await self._linked(result)))
+
+    async def _linked(self, result: types.CallToolResult) -> Sequence[Contents]:
+        """What the only link of a result leads to, if it can be had from the same server: it made it."""
+        uri, offers = only_link(result), self.sdk.server_capabilities
+        if uri is None or offers is None or offers.resources is None:
+            return ()
+        request = types.ReadResourceRequest(params=types.ReadResourceRequestParams(uri=uri))
+        try:
+            async with asyncio.timeout(LINK_S):
+                return (await self.sdk.send_request(request, types.ReadResourceResult)).contents
+        except (TimeoutError, ValueError, MCPError):
+            return ()  # the call is done all the same, and its text names the link
 
     def _failed(self, failure: MCPError) -> ToolOutcome:
         unanswered = _unanswered(failure)

@@ -314,6 +314,14 @@ class JournalRowsContract:
         assert await journal.due_timers(40.0, 10) == (self.timer(40.0),)
         assert await journal.fire(self.timer(40.0), None) == Accepted("a", 2, new=True)
 
+    async def test_a_timer_keeps_how_often_and_since_when_it_comes(self, rig: Rig) -> None:
+        timer = replace(self.timer(), every_s=3600.0, since=30.0)
+        await rig.journal.put_timer(self.timer())
+        await rig.journal.put_timer(timer)
+        journal = await rig.restart()
+        await journal.fire(timer, 3630.0)
+        assert await journal.timers("a") == (replace(timer, at=3630.0, arrival=replace(timer.arrival, at=3630.0)),)
+
     async def test_a_timer_that_was_set_anew_meanwhile_does_not_fire(self, journal: Journal) -> None:
         await journal.put_timer(self.timer(30.0))
         await journal.put_timer(self.timer(50.0))

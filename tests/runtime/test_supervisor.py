@@ -54,6 +54,15 @@ async def test_what_fails_for_a_while_is_tried_again_with_growing_waits_for_ever
 
 
 @simulated
+async def test_one_that_waits_says_until_when() -> None:
+    child = _Child([Temporary("down", retry_after_s=42.0)])
+    waiting = await _supervise({"a": child}, for_s=10.0)
+    assert waiting.states()["a"].next_try - waiting.states()["a"].since == 42.0
+    ready = await _supervise({"a": _Child([Temporary("down")])})
+    assert ready.states()["a"].next_try == 0.0
+
+
+@simulated
 async def test_the_same_trouble_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """A child that never becomes ready, such as a page whose port another program has."""
 

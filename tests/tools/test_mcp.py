@@ -217,6 +217,63 @@ async def test_an_idle_server_that_answers_no_more_is_replaced(tmp_path: Path, m
         assert gone(pid)
 
 
+async def test_a_server_stopped_in_mid_call_is_silent_then_down_and_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its idle probe is a minute away: the silence of the call is reason enough to ask."""
+    host = a_host(demo_server(tmp_path / "effects", connect_timeout_s=1.0, timeout_s=0.5, replay={"count": "never"}))
+    async with supervised(host):
+        await host.ready()
+        await host.call(call("clock"))
+        pid = host.servers()[0].pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        going = asyncio.create_task(host.call(call("count", key="a")))
+        begun = time.monotonic()
+        assert (await going).outcome == "unknown"
+        assert "silent for 0.5 s" in (await going).text
+        assert host.servers()[0].state == "down"
+        assert time.monotonic() - begun < 2
+        await eventually(lambda: host.servers()[0].restarts == 1)
+        assert (await host.call(call("clock"))).outcome == "ok"
+        assert time.monotonic() - begun < 8
+        assert gone(pid)
+
+
+async def test_a_tool_that_is_silent_at_a_server_that_answers_costs_its_own_call_only(tmp_path: Path) -> None:
+    host = a_host(odd(timeout_s=0.3))
+    async with supervised(host):
+        await host.ready()
+        pid = host.servers()[0].pid
+        assert (await ask(host, "silent")).outcome == "unknown"
+        assert (await ask(host, "empty")).outcome == "ok"
+        assert (host.servers()[0].pid, host.servers()[0].restarts) == (pid, 0)
+
+
+async def test_the_state_of_a_server_tells_its_process_and_its_memory(tmp_path: Path) -> None:
+    host = a_host(demo_server(tmp_path / "effects"))
+    assert host.servers()[0].memory_bytes is None
+    async with supervised(host):
+        await eventually(lambda: host.servers()[0].state == "ready")
+        state = host.servers()[0]
+        assert state.pid in children(os.getpid())
+        assert 5_000_000 < (state.memory_bytes or 0) < 100_000_000
+    assert (host.servers()[0].pid, host.servers()[0].memory_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "words", ["x", "", '{"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}']
+)
+async def test_a_server_that_prints_without_end_holds_up_nobody_but_itself(tmp_path: Path, words: str) -> None:
+    """It took half a second of every one, and another server half a minute to start."""
+    flood = ServerSettings("odd", Command((sys.executable, "-c", f"while True: print({words!r})")))
+    loop = asyncio.get_running_loop()
+    async with supervised(host := a_host(flood, demo_server(tmp_path / "effects"))):
+        await eventually(lambda: host.servers()[1].state == "ready")
+        used = time.process_time()
+        begun = loop.time()
+        await asyncio.gather(*(host.call(call("slow", seconds=1)) for _ in range(3)))
+        assert time.process_time() - used < 0.7 * (loop.time() - begun)
+
+
 async def test_a_busy_server_is_not_taken_for_a_dead_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "PROBE_S", 0.05)
     async with supervised(host := a_host(odd(connect_timeout_s=0.5))):

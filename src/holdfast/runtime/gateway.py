@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from holdfast.core import turn
@@ -91,13 +91,16 @@ class LocalGateway:
 
     async def status(self) -> Mapping[str, Any]:
         """Lists of what has a name and a state, beside the version and when it started."""
-        now = self._clock.now()
+        now, parts = self._clock.now(), self._supervisor.states()
         return {
             "version": self._version(),
             "started": self._started,
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
-            "tool servers": [asdict(state) for state in self._tools.servers()],
-            "parts": [{"name": name, **asdict(state)} for name, state in self._supervisor.states().items()],
+            "tool servers": [
+                asdict(replace(server, next_try=parts[part].next_try) if (part := f"tools:{server.name}") in parts else server)
+                for server in self._tools.servers()
+            ],
+            "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
 
     async def routes(self) -> tuple[RouteState, ...]:

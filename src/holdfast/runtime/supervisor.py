@@ -37,6 +37,8 @@ class ChildState:
     since: float
     why: str = ""
     restarts: int = 0
+    next_try: float = 0.0
+    """When one that waits is started again."""
 
 
 class Supervisor:
@@ -78,17 +80,28 @@ class Supervisor:
                 bugs.append(self._clock.monotonic())
             streak = 1 if self._clock.monotonic() - began > HEALTHY_AFTER_S else streak + 1
             restarts += 1
-            self._become(name, "waiting", why, restarts)
             too_often = len(bugs) == BUGS_MAX and self._clock.monotonic() - bugs[0] < BUGS_WITHIN_S
             bound = BACK_OFF_S_MAX if too_often else min(BACK_OFF_S_MIN * 2.0 ** min(streak - 1, 16), BACK_OFF_S_MAX)
-            await self._clock.sleep(bound * (0.5 + 0.5 * self._draw()) if delay_s is None else delay_s)
+            delay_s = bound * (0.5 + 0.5 * self._draw()) if delay_s is None else delay_s
+            self._become(name, "waiting", why, restarts, self._clock.now() + delay_s)
+            await self._clock.sleep(delay_s)
 
     def _become(
-        self, name: str, state: Literal["starting", "ready", "waiting", "stopped"], why: str = "", restarts: int | None = None
+        self,
+        name: str,
+        state: Literal["starting", "ready", "waiting", "stopped"],
+        why: str = "",
+        restarts: int | None = None,
+        next_try: float = 0.0,
     ) -> None:
         before = self._states.get(name, ChildState("starting", 0.0))
         if why and why != before.why:  # not at every try: the same trouble is one line
             log.warning("%s: %s", name, why)
         self._states[name] = replace(
-            before, state=state, since=self._clock.now(), why=why, restarts=before.restarts if restarts is None else restarts
+            before,
+            state=state,
+            since=self._clock.now(),
+            why=why,
+            restarts=before.restarts if restarts is None else restarts,
+            next_try=next_try,
         )

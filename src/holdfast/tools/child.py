@@ -19,6 +19,8 @@ from holdfast.tools.settings import Command
 log: Final = logging.getLogger("holdfast.tools")
 
 LINE_BYTES_MAX: Final = 8 * 1024 * 1024
+LINES_PER_S_MAX: Final = 500
+"""Of one server; more wait in the pipe, so that one that prints without end holds up nobody but itself."""
 WORDS_CHARS_MAX: Final = 300
 STDERR_LINE_BYTES_MAX: Final = 4_000
 STDERR_LINES_PER_MINUTE_MAX: Final = 120
@@ -44,6 +46,8 @@ class Child(asyncio.SubprocessProtocol):
         self.pid: int | None = None
         self._why = ""
         self._garbage = b""
+        self._second = 0.0
+        self._lines = 0
         self._guard: Guard | None = None
         self._stdout = asyncio.StreamReader(limit=LINE_BYTES_MAX)
         self._stderr = _Stderr(name)
@@ -74,11 +78,20 @@ class Child(asyncio.SubprocessProtocol):
 
     async def line(self) -> bytes:
         """The next line that it sent; empty when it is lost."""
+        await self._paced()
         try:
             return await self._stdout.readline()
         except ValueError:
             self.lose(f"it sent a line of more than {LINE_BYTES_MAX // 1024 // 1024} MB")
             return b""
+
+    async def _paced(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._second >= 1:
+            self._second, self._lines = now, 0
+        self._lines += 1
+        if self._lines > LINES_PER_S_MAX:
+            await asyncio.sleep(self._second + 1 - now)
 
     def write(self, line: bytes) -> None:
         """Send a line. Never waits: see `writable`."""

@@ -16,6 +16,7 @@ from holdfast.core.request import Tool
 from holdfast.errors import Config, Temporary
 from holdfast.ports import NOBODY, Caller, Clock, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
+from holdfast.tools.memory import memory_bytes
 from holdfast.tools.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ PROBE_S: Final = 60.0
 """How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
 PROBE_DOWN_S: Final = 2.0
 """How often one is that takes no new calls, while some are still under way at it."""
+MEASURED_S: Final = 5.0
+"""For so long a figure of memory is good: the state of a server is asked for at every step."""
 
 Keep = Callable[[ToolList], Awaitable[None]]
 Owner = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
@@ -102,6 +105,7 @@ class _Server:
         self._state: Literal["starting", "ready", "down", "misconfigured"] = "starting"
         self._since = clock.now()
         self._why = ""
+        self._measured: tuple[float, int, int | None] = (0.0, 0, None)
         self._changed = asyncio.Event()
         if self._kept:
             try:
@@ -111,15 +115,25 @@ class _Server:
                 self._kept = None
 
     def state(self) -> ToolServerState:
+        pid = self._session.link.pid if self._session else None
         return ToolServerState(
             name=self.settings.name,
             state=self._state,
             since=self._since,
             why=self._why,
             restarts=max(0, self._starts - 1),
-            pid=self._session.link.pid if self._session else None,
+            pid=pid,
             tools=len(self.offered),
+            memory_bytes=None if pid is None else self._memory_bytes(pid),
         )
+
+    def _memory_bytes(self, pid: int) -> int | None:
+        now = self._clock.monotonic()
+        at, of, size = self._measured
+        if of != pid or now - at > MEASURED_S:
+            size = memory_bytes(pid)
+            self._measured = now, pid, size
+        return size
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Own the server: start it, learn its tools, serve, end it."""
@@ -155,9 +169,13 @@ class _Server:
             until = loop.time() + self.settings.connect_timeout_s
             while (session := await self._live()) is not None:
                 try:
-                    return await session.call(tool, arguments, caller)
+                    outcome = await session.call(tool, arguments, caller)
                 except Temporary as failure:
                     self._doubt(session, str(failure))
+                else:
+                    if session.silent:
+                        self._doubt(session, outcome.text)
+                    return outcome
                 if loop.time() > until:
                     break
             since = datetime.fromtimestamp(self._since, UTC).isoformat(" ", "seconds")
@@ -188,7 +206,7 @@ class _Server:
                     self._become("ready", "")
 
     def _doubt(self, session: Session, why: str) -> None:
-        """A call could not be sent: no other is, until the server's owner had an answer from it."""
+        """A call could not be sent, or had no answer: no other is sent, until the server's owner had an answer from it."""
         if session is self._session and self._state == "ready":
             self._become("down", why)
         session.link.stirred.set()

@@ -84,6 +84,8 @@ class Session:
         """In flight."""
         self.changed = False
         """It said that its tools changed, or left a call without answer, and was not asked for them since."""
+        self.silent = False
+        """It let a call wait in vain, and did not answer since."""
         self.sdk = linked.session(message_handler=self._on_message, client_info=_client_info)
 
     async def shake_hands(self) -> None:
@@ -108,6 +110,7 @@ class Session:
                 cursor = page.next_cursor
                 if cursor is None:
                     break
+        self.silent = False
         if len(offered) > TOOLS_MAX:
             log.warning("%s offers %d tools: only the first %d are used", self.settings.name, len(offered), TOOLS_MAX)
         return tuple(offered[:TOOLS_MAX])
@@ -127,6 +130,7 @@ class Session:
 
                 result = await self.sdk.send_request(request, types.CallToolResult, progress_callback=on_progress)
         except TimeoutError:
+            self.silent = True
             return ToolOutcome("unknown", f"the tool was silent for {self.settings.timeout_s:g} s and was given up")
         except ValueError:
             return ToolOutcome("unknown", "the tool answered, but not as MCP asks for, and its answer can't be read")

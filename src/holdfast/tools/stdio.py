@@ -28,21 +28,20 @@ class _Reader:
     def __init__(self, child: Child) -> None:
         self._child = child
 
-    async def receive(self) -> SessionMessage | Exception:
+    async def receive(self) -> SessionMessage:
         while line := await self._child.line():
             if line.isspace():
                 continue
             try:
                 return SessionMessage(parse(line))
-            except ValueError as failure:
+            except ValueError:
                 self._child.not_understood(line)
-                return failure
         raise anyio.EndOfStream
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> SessionMessage | Exception:
+    async def __anext__(self) -> SessionMessage:
         try:
             return await self.receive()
         except anyio.EndOfStream:

@@ -325,7 +325,7 @@ def approval_key(author: str, call: Call) -> str:
     """What an approval is bound to: the person who gave it, the tool, and what it is called with, however that is spelled."""
     try:
         arguments = msgspec.json.encode(msgspec.json.decode(call.arguments), order="sorted")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         arguments = call.arguments.encode(errors="surrogatepass")
     return sha256(b"\0".join((author.encode(), call.tool.encode(), arguments))).hexdigest()[:32]
 

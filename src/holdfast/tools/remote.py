@@ -22,6 +22,7 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp.client.session import ClientSession
+from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -102,7 +103,8 @@ class Remote:
         self.lost = False
         self.stirred = asyncio.Event()
         self.pid: None = None
-        self._outbox, self.inbox = anyio.create_memory_object_stream[SessionMessage | Exception](INBOX_MAX)
+        # These carry the context of who sends, so that what a server asks in the stream of a call is known to belong to that call.
+        self._outbox, self.inbox = create_context_streams[SessionMessage | Exception](INBOX_MAX)
         self._place = place
         self._connect_timeout_s = connect_timeout_s
         self._why = ""

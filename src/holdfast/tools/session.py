@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from contextvars import ContextVar
+from typing import Any, Final, cast
 
 import mcp_types as types
-from mcp.client.session import IncomingMessage
+from mcp.client.session import ClientRequestContext, IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost, listen
+from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
+from pydantic import TypeAdapter
 
 from holdfast.errors import HoldfastError, Temporary
 from holdfast.ports import Caller, ToolOutcome
 from holdfast.tools import remote, stdio
+from holdfast.tools.asking import Answer, Asking, Patience, refused
 from holdfast.tools.catalogue import Offered
 from holdfast.tools.child import log
 from holdfast.tools.link import Linked, Unanswered
@@ -26,6 +30,11 @@ TOOLS_MAX: Final = 500
 LINK_S: Final = 30.0
 """For so long what a result links to is waited for."""
 LISTEN_AGAIN_S: Final = 30.0
+AGAIN_S: Final = 1.0
+"""Before a call is made again whose server asked for nothing but that."""
+
+_call: Final = ContextVar[Asking]("the call for whose sake something is sent")
+_results: Final = TypeAdapter[types.CallToolResult | types.InputRequiredResult](types.CallToolResult | types.InputRequiredResult)
 
 _client_info: Final = types.Implementation(name="holdfast", version="1")
 
@@ -80,13 +89,22 @@ class Session:
     def __init__(self, settings: ServerSettings, linked: Linked) -> None:
         self.settings = settings
         self.link = linked.link
-        self.calls = 0
-        """In flight."""
         self.changed = False
         """It said that its tools changed, or left a call without answer, and was not asked for them since."""
+        self._under_way: set[Asking] = set()
         self.silent = False
         """It let a call wait in vain, and did not answer since."""
-        self.sdk = linked.session(message_handler=self._on_message, client_info=_client_info)
+        self.sdk = linked.session(
+            message_handler=self._on_message,
+            client_info=_client_info,
+            elicitation_callback=self._on_elicitation,
+            sampling_callback=self._on_sampling if settings.sampling else None,
+        )
+
+    @property
+    def calls(self) -> int:
+        """In flight."""
+        return len(self._under_way)
 
     async def shake_hands(self) -> None:
         """Agree on a protocol version: the handshake of the years up to 2025 first, since servers of that time end at any other question."""
@@ -117,18 +135,18 @@ class Session:
 
     async def call(self, tool: str, arguments: dict[str, Any], caller: Caller) -> ToolOutcome:
         """Make one call. Being cancelled tells the server. Raises `Temporary` if no byte of it was sent."""
-        # Not `sdk.call_tool`: that throws the result of a call that has happened away if it does not fit the tool's own schema.
-        request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
-        self.calls += 1
+        patience = Patience(self.settings.timeout_s)
+        asking = Asking(self.settings.name, caller, patience, sampling=self.settings.sampling)
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            caller.progress(progressed(progress, total, message))
+            patience.heard()
+
+        self._under_way.add(asking)
+        before = _call.set(asking)
         try:
-            async with asyncio.timeout(self.settings.timeout_s) as patience:
-
-                async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-                    caller.progress(progressed(progress, total, message))
-                    with contextlib.suppress(RuntimeError):  # the answer overtook the report
-                        patience.reschedule(asyncio.get_running_loop().time() + self.settings.timeout_s)
-
-                result = await self.sdk.send_request(request, types.CallToolResult, progress_callback=on_progress)
+            async with patience:
+                result = await self._result(types.CallToolRequestParams(name=tool, arguments=arguments), asking, on_progress)
         except TimeoutError:
             self.silent = True
             return ToolOutcome("unknown", f"the tool was silent for {self.settings.timeout_s:g} s and was given up")
@@ -137,9 +155,62 @@ class Session:
         except MCPError as failure:
             return self._failed(failure)
         finally:
-            self.calls -= 1
+            _call.reset(before)
+            self._under_way.discard(asking)
+            await asking.end()
             self._stir()
         return ToolOutcome("error" if result.is_error else "ok", *brought(result, await self._linked(result)))
+
+    async def _result(self, params: types.CallToolRequestParams, asking: Asking, on_progress: ProgressFnT) -> types.CallToolResult:
+        """Make the call; and where its server answers that it needs something first, see to that and make it again."""
+        again = False
+        while True:
+            try:
+                result = await self._sent(params, on_progress, again=again)
+            except MCPError as failure:
+                if not await _opened(failure, asking):
+                    raise
+            else:
+                if isinstance(result, types.CallToolResult):
+                    return result
+                answers = await _provided(result, asking)
+                params = params.model_copy(update={"input_responses": answers, "request_state": result.request_state})
+            again = True
+
+    async def _sent(
+        self, params: types.CallToolRequestParams, on_progress: ProgressFnT, *, again: bool = False
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        # Not `sdk.call_tool`: that throws the result of a call that has happened away if it does not fit the tool's own schema.
+        try:
+            return await self.sdk.send_request(types.CallToolRequest(params=params), _results, progress_callback=on_progress)
+        except MCPError as failure:
+            unanswered = _unanswered(failure)
+            if again and unanswered is not None and unanswered.fate == "not sent":  # but what was before it was
+                raise MCPError(failure.code, failure.message, Unanswered("unknown", unanswered.error)) from failure
+            raise
+
+    # What the server asks in the middle of a call.
+
+    async def _on_elicitation(
+        self, _context: ClientRequestContext, params: types.ElicitRequestParams
+    ) -> types.ElicitResult | types.ErrorData:
+        return cast("types.ElicitResult | types.ErrorData", await self._asked(types.ElicitRequest(params=params)))
+
+    async def _on_sampling(
+        self, _context: ClientRequestContext, params: types.CreateMessageRequestParams
+    ) -> types.CreateMessageResult | types.ErrorData:
+        return cast("types.CreateMessageResult | types.ErrorData", await self._asked(types.CreateMessageRequest(params=params)))
+
+    async def _asked(self, request: types.InputRequest) -> Answer:
+        """Ask for the call that this came with, where the link tells; else for the only one there is."""
+        asking = _call.get(None)
+        if asking is None and self.calls != 1:
+            return refused(
+                f"{self.calls} calls are under way, and nothing says for which of them this is asked. Make one call at a time."
+                if self.calls
+                else "No call is under way for which a person or a model could be asked."
+            )
+        return await (asking or next(iter(self._under_way))).answer_beside(request)
 
     async def _linked(self, result: types.CallToolResult) -> Sequence[Contents]:
         """What the only link of a result leads to, if it can be had from the same server: it made it."""
@@ -210,6 +281,34 @@ class Session:
 def _unanswered(failure: Exception) -> Unanswered | None:
     """What a link says of a request in place of an answer. No server can say this: it comes as an object, not as JSON."""
     return failure.error.data if isinstance(failure, MCPError) and isinstance(failure.error.data, Unanswered) else None
+
+
+async def _provided(result: types.InputRequiredResult, asking: Asking) -> types.InputResponses | None:
+    """What a server needs before it can make a call, as those from 2026 on say. Raises `MCPError` if it can't be had."""
+    answers: types.InputResponses = {}
+    for name, request in (result.input_requests or {}).items():
+        answer = await asking.answer(request)
+        if isinstance(answer, types.ErrorData):
+            raise MCPError.from_error_data(answer)
+        answers[name] = answer
+    if not answers:
+        await asyncio.sleep(AGAIN_S)
+    return answers or None
+
+
+async def _opened(failure: MCPError, asking: Asking) -> bool:
+    """Has a person opened the pages without which a server does not make a call, as those of 2025 say?"""
+    if failure.code != types.URL_ELICITATION_REQUIRED:
+        return False
+    try:
+        pages = types.ElicitationRequiredErrorData.model_validate(failure.error.data).elicitations
+    except ValueError:
+        return False
+    for page in pages:
+        answer = await asking.answer(types.ElicitRequest(params=page))
+        if not isinstance(answer, types.ElicitResult) or answer.action != "accept":
+            return False
+    return bool(pages)
 
 
 def _offered(tool: types.Tool) -> Offered:

@@ -4,10 +4,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import BaseModel
 
 Message = MutableMapping[str, Any]
 server = MCPServer("real", log_level="ERROR")
@@ -39,6 +41,27 @@ async def grow(context: Context) -> str:
     else:
         await context.session.send_tool_list_changed()
     return "grown"
+
+
+class Colour(BaseModel):
+    colour: str
+
+
+async def which(thing: str) -> Elicit[Colour]:
+    return Elicit(f"Which colour for the {thing}?", Colour)
+
+
+@server.tool()
+async def paint(thing: str, colour: Annotated[Colour, Resolve(which)]) -> str:
+    """Asks in the way of its protocol."""
+    return f"{thing}: {colour.colour}"
+
+
+@server.tool()
+async def shout(thing: str, context: Context) -> str:
+    """Asks without saying for which call."""
+    answer = await context.session.elicit_form(f"How loud is the {thing}?", {"type": "object", "properties": {}})
+    return f"{thing}: {answer.action}"
 
 
 modern = "modern" in sys.argv

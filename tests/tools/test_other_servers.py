@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import shutil
-import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,7 @@ import pytest
 
 from holdfast.core.entries import Call
 from holdfast.ports import ToolList, ToolOutcome
-from holdfast.testing.tool_rig import SystemClock, eventually, supervised
+from holdfast.testing.tool_rig import SystemClock, a_free_port, eventually, running, supervised
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Address, ServerSettings
 
@@ -41,39 +37,6 @@ async def is_ready(host: McpHost) -> None:
     await eventually(lambda: host.servers()[0].state == "ready")
 
 
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-@contextlib.asynccontextmanager
-async def running(port: int, *command: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A server of others at a port, when it listens; killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, **env},
-    )
-
-    async def listens() -> None:
-        while True:
-            with contextlib.suppress(OSError):
-                (await asyncio.open_connection("127.0.0.1", port))[1].close()
-                return
-            assert process.returncode is None, "it ended at once"
-            await asyncio.sleep(0.02)
-
-    try:
-        await asyncio.wait_for(listens(), 30)
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
 async def ask(host: McpHost, tool: str, **arguments: Any) -> ToolOutcome:
     return await host.call(Call(id="call_1_0", tool=f"demo__{tool}", arguments=json.dumps(arguments)))
 
@@ -84,7 +47,7 @@ async def test_a_server_of_the_sdk_is_used_in_either_protocol(era: str) -> None:
     host = a_host(port, timeout_s=1.0)
     async with running(port, sys.executable, SDK_SERVER, str(port), era), supervised(host):
         await host.ready()
-        assert {tool.name for tool in host.tools()} == {"demo__slow", "demo__were_aborted", "demo__grow"}
+        assert {tool.name for tool in host.tools()} >= {"demo__slow", "demo__were_aborted", "demo__grow"}
         assert await ask(host, "slow", seconds=1.5) == ToolOutcome("ok", "done"), "progress is a sign of life"
         going = asyncio.create_task(ask(host, "slow", seconds=60))
         await ask(host, "slow", seconds=0.3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -94,6 +95,39 @@ class HttpServer:
     def settings(self, **settings: Any) -> ServerSettings:
         """As server `demo`, its annotations trusted."""
         return ServerSettings(**{"name": "demo", "where": Address(self.url), "trust_annotations": True, **settings})
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def running(port: int, *command: str, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A server of others at a port, when it listens; killed at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **env},
+    )
+
+    async def listens() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                (await asyncio.open_connection("127.0.0.1", port))[1].close()
+                return
+            assert process.returncode is None, "it ended at once"
+            await asyncio.sleep(0.02)
+
+    try:
+        await asyncio.wait_for(listens(), 30)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
 async def eventually(true: Callable[[], bool], within_s: float = 10.0) -> None:

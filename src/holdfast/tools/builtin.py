@@ -209,8 +209,7 @@ class BuiltIn:
         at = float(round(at))
         if not AHEAD_S_MIN <= at - asked <= AHEAD_S_MAX:
             raise Request(
-                f"`when` is {self._local.said(at)}, and now it is {self._local.said(asked)}. It must be at least {words.span(AHEAD_S_MIN)} "
-                "ahead, and at most 5 years."
+                f"`when` is {when[:100]!r}, and now it is {self._local.said(asked)}. It must be at least {words.span(AHEAD_S_MIN)} ahead, and at most 5 years."
             )
         return at
 

@@ -25,10 +25,12 @@ TOOLS: list[str] = [
     "orphan",
     "busy",
     "empty",
+    "picky",
 ]
 PICTURE = {"type": "image", "mimeType": "image/png", "data": "A" * 16384}
 LINK = {"type": "resource_link", "name": "a page", "uri": "https://example.org/"}
 BLOB = {"type": "resource", "resource": {"uri": "file:///a.bin", "blob": "AAAA"}}
+PICKY = {"type": "object", "properties": {"filter[name]": {"type": "string"}}, "anyOf": [{"required": ["filter[name]"]}, {}]}
 PAGE = {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "the text of a page"}}
 
 
@@ -41,7 +43,7 @@ def text(words: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": words}]}
 
 
-def call(name: str, request: int) -> dict[str, Any] | None:
+def call(name: str, request: int, arguments: dict[str, Any]) -> dict[str, Any] | None:
     match name:
         case "image":
             return {"content": [{"type": "text", "text": "look:"}, PICTURE, LINK, BLOB, PAGE]}
@@ -84,6 +86,8 @@ def call(name: str, request: int) -> dict[str, Any] | None:
             return text("done")
         case "empty":
             return {"content": []}
+        case "picky":
+            return text(json.dumps(arguments))
     return None
 
 
@@ -105,10 +109,10 @@ def answer(message: dict[str, Any]) -> None:
             version = message["params"]["protocolVersion"]
             say({"id": message["id"], "result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}})
         case "tools/list":
-            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]
+            tools = [{"name": name, "inputSchema": PICKY if name == "picky" else {"type": "object"}} for name in TOOLS]
             say({"id": message["id"], "result": {"tools": tools, "ttlMs": 0, "cacheScope": "public", "resultType": "complete"}})
         case "tools/call":
-            called = call(message["params"]["name"], message["id"])
+            called = call(message["params"]["name"], message["id"], message["params"].get("arguments", {}))
             if called is not None:
                 say({"id": message["id"], "result": {"resultType": "complete", **called}})
 

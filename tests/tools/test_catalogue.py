@@ -15,19 +15,20 @@ def test_a_plain_name_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "tool"), [("my.files", "read"), ("a", "read file"), ("a", "x" * 80), ("a__b", "c"), ("a_", "b"), ("größe", "größe")]
+    ("server", "tool"),
+    [("my.files", "read"), ("a", "read file"), ("a", "x" * 80), ("a__b", "c"), ("a_", "b"), ("größe", "größe"), ("1st", "b"), ("-", "b")],
 )
 def test_a_name_that_is_too_long_not_valid_or_ambiguous_gets_a_mark(server: str, tool: str) -> None:
     name = tool_name(server, tool)
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name)
+    assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", name)
     assert re.search(r"_[0-9a-f]{8}$", name)
 
 
-@given(st.lists(st.tuples(st.text("ab_.", min_size=1, max_size=40), st.text("ab_.", max_size=40)), unique=True))
+@given(st.lists(st.tuples(st.text("ab_.1", min_size=1, max_size=40), st.text("ab_.", max_size=40)), unique=True))
 def test_different_tools_have_different_valid_names(tools: list[tuple[str, str]]) -> None:
     names = [tool_name(*tool) for tool in tools]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names)
+    assert all(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}", name) for name in names)
 
 
 READ_ONLY = Offered(name="t", schema={}, read_only_hint=True)
@@ -75,10 +76,15 @@ def test_a_description_without_end_is_cut() -> None:
 
 def test_every_schema_is_that_of_an_object_with_properties() -> None:
     entries = catalogue(
-        [(ServerSettings("s", Command(("c",))), (Offered(name="a", schema={}), Offered(name="b", schema={"properties": {"x": {}}})))]
+        [
+            (
+                ServerSettings("s", Command(("c",))),
+                (Offered(name="a", schema={}), Offered(name="b", schema={"properties": {"x": {"type": "string"}}})),
+            )
+        ]
     )
     assert entries["s__a"].tool.schema == {"type": "object", "properties": {}}
-    assert entries["s__b"].tool.schema == {"type": "object", "properties": {"x": {}}}
+    assert entries["s__b"].tool.schema == {"type": "object", "properties": {"x": {"type": "string"}}}
 
 
 def test_a_list_survives_the_journal() -> None:

@@ -16,6 +16,7 @@ from holdfast.ports import Clock, ToolList, ToolOutcome
 from holdfast.testing.contracts.tools import call
 from holdfast.testing.tool_rig import SystemClock, children, demo_server, eventually, gone, supervised
 from holdfast.tools import child, mcp
+from holdfast.tools.catalogue import Offered
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Command, ServerSettings
 
@@ -334,6 +335,46 @@ async def test_more_calls_than_places_wait_for_their_turn(tmp_path: Path, monkey
     async with supervised(host := a_host(demo_server(tmp_path / "effects"))):
         outcomes = await asyncio.gather(*(host.call(call("slow", seconds=0.05)) for _ in range(6)))
         assert {outcome.outcome for outcome in outcomes} == {"ok"}
+
+
+async def test_an_argument_whose_name_a_provider_refuses_reaches_its_server_under_its_own() -> None:
+    async with supervised(host := a_host(odd())):
+        await host.ready()
+        (tool,) = [tool for tool in host.tools() if tool.name == "odd__picky"]
+        (name,) = tool.schema["properties"]
+        assert name.startswith("filter_name__")
+        outcome = await host.call(Call(id="call_1_0", tool="odd__picky", arguments=json.dumps({name: "x", "other": 1})))
+        assert json.loads(outcome.text) == {"filter[name]": "x", "other": 1}
+
+
+async def test_more_tools_than_a_provider_takes_are_left_out_and_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mcp, "TOOLS_MAX", 5)
+    async with supervised(host := a_host(odd())):
+        await host.ready()
+        assert len(host.tools()) == 5
+    assert "tools only the first 5 are used, in the order of [tools]" in caplog.text
+
+
+async def test_a_probe_that_finds_nothing_new_leaves_the_list_the_very_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reckons with the tools need not reckon again."""
+    monkeypatch.setattr(mcp, "PROBE_S", 0.02)
+    async with supervised(host := a_host(odd())):
+        await host.ready()
+        tools, asked = host.tools(), 0
+        session = host._servers["odd"]._session
+        assert session
+        whole = session.tools
+
+        async def counted() -> tuple[Offered, ...]:
+            nonlocal asked
+            asked += 1
+            return await whole()
+
+        monkeypatch.setattr(session, "tools", counted)
+        await eventually(lambda: asked > 2)
+        assert host.tools() is tools
 
 
 async def test_cancelling_a_call_to_a_server_that_reads_nothing_returns_at_once(tmp_path: Path) -> None:

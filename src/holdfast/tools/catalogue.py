@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from holdfast.core.request import Tool
+from holdfast.tools.schemas import adapted
 from holdfast.tools.settings import Permission, ServerSettings
 
 NAME_CHARS_MAX: Final = 64
 DESCRIPTION_CHARS_MAX: Final = 8_000
 
-_valid: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_valid: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _invalid: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -53,7 +55,7 @@ def tool_name(server: str, tool: str) -> str:
     if _valid.fullmatch(name) and name.partition("__") == (server, "__", tool):
         return name
     mark = "_" + sha256(f"{server}\0{tool}".encode()).hexdigest()[:8]
-    return _invalid.sub("_", name)[: NAME_CHARS_MAX - len(mark)] + mark
+    return re.sub("^[^a-zA-Z]", "_", _invalid.sub("_", name))[: NAME_CHARS_MAX - len(mark)] + mark
 
 
 def repeatable(settings: ServerSettings, offered: Offered) -> bool:
@@ -75,10 +77,11 @@ def permission(settings: ServerSettings, offered: Offered) -> Permission:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tool as the model sees it, and its name at its server."""
+    """A tool as the model sees it, its name at its server, and the server's names of arguments that are called otherwise here."""
 
     tool: Tool
     own_name: str
+    own_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def catalogue(servers: Iterable[tuple[ServerSettings, tuple[Offered, ...]]]) -> dict[str, Entry]:
@@ -87,10 +90,10 @@ def catalogue(servers: Iterable[tuple[ServerSettings, tuple[Offered, ...]]]) -> 
     for settings, offered in servers:
         for one in offered:
             name = tool_name(settings.name, one.name)
-            description = one.description[:DESCRIPTION_CHARS_MAX]
-            schema = {"properties": {}, **one.schema, "type": "object"}  # without these the strictest providers refuse the whole request
+            form = adapted(one.schema)
+            description = " ".join(filter(None, (one.description[:DESCRIPTION_CHARS_MAX], form.words)))
             tool = Tool(
-                name, description, schema, server=settings.name, repeatable=repeatable(settings, one), policy=permission(settings, one)
+                name, description, form.schema, server=settings.name, repeatable=repeatable(settings, one), policy=permission(settings, one)
             )
-            entries.setdefault(name, Entry(tool, one.name))
+            entries.setdefault(name, Entry(tool, one.name, form.own_names))
     return entries

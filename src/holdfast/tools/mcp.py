@@ -7,6 +7,7 @@ import contextlib
 import importlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from holdfast.core.request import Tool
 from holdfast.errors import Config, Temporary
 from holdfast.ports import NOBODY, Caller, Clock, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
+from holdfast.tools.child import log
 from holdfast.tools.memory import memory_bytes
 from holdfast.tools.settings import ServerSettings
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 CALLS_AT_ONCE_MAX: Final = 32
 """Of one server; more wait for their turn."""
+TOOLS_MAX: Final = 120
+"""Of all servers together: some providers refuse a request with more than 128, and the gateway has some of its own."""
 PROBE_S: Final = 60.0
 """How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
 PROBE_DOWN_S: Final = 2.0
@@ -73,6 +77,7 @@ class McpHost:
             arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeError) as failure:
             return ToolOutcome("error", f"the arguments are not the text of a JSON object ({failure}); the tool was not called")
+        arguments = {entry.own_names.get(name, name): value for name, value in arguments.items()}
         outcome = await self._servers[entry.tool.server].call(entry.own_name, arguments, caller)
         if outcome.outcome == "unknown":
             if entry.tool.repeatable:
@@ -82,6 +87,9 @@ class McpHost:
 
     def _index(self) -> None:
         self._entries = catalogue((server.settings, server.offered) for server in self._servers.values())
+        if len(self._entries) > TOOLS_MAX:
+            log.warning("of %d tools only the first %d are used, in the order of [tools]", len(self._entries), TOOLS_MAX)
+            self._entries = dict(islice(self._entries.items(), TOOLS_MAX))
         self._tools = tuple(entry.tool for entry in self._entries.values())
         self._news.set()
         self._news = asyncio.Event()
@@ -217,11 +225,14 @@ class _Server:
             await self._keep(latest)
             self._kept = latest
             self.offered = offered
+            self.settled.set()
+            self._on_news()
         self._settle()
 
     def _settle(self) -> None:
-        self.settled.set()
-        self._on_news()
+        if not self.settled.is_set():
+            self.settled.set()
+            self._on_news()
 
     async def _live(self) -> Session | None:
         """The live session: if need be, after waiting for a server that is starting, or that was lost only just now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -389,7 +390,7 @@ async def test_a_server_may_ask_to_be_called_again_without_asking_anything(monke
         assert (await call(host, "state", again=10_000)).outcome == "unknown"
 
 
-# --- over HTTP -----------------------------------------------------------------------------------------------------------------------
+# --- servers of others -----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("era", ["handshake", "modern"])
@@ -406,6 +407,21 @@ async def test_over_http_the_stream_says_which_call_asks(era: str) -> None:
             assert [text for text, _, _ in person.asked] == [f"shop asks: Which colour for the {thing}?\nColour"]
         if era == "handshake":
             assert (await call(host, "shout", Person("ok"), thing="dog")).text == "dog: accept"
+
+
+async def test_a_server_of_another_making_is_answered() -> None:
+    program = shutil.which("mcp-server-everything")
+    if program is None:
+        pytest.skip("mcp-server-everything is not installed: `npm install -g @modelcontextprotocol/server-everything`, and this test runs.")
+    host = McpHost([ServerSettings("shop", Command((program,)), connect_timeout_s=20.0, sampling=True)], forget, {}, SystemClock())
+    async with supervised(host):
+        person = Person("Ann", "yes", *["skip"] * 11, "done", model="Hello.")
+        outcome = await call(host, "trigger-elicitation-request", person)
+        assert "User provided the requested information" in outcome.text and '"name": "Ann"' in outcome.text
+        assert "(skip means: Superman)" in person.asked[10][0] and "(skip means: Tuna)" in person.asked[11][0]
+        outcome = await call(host, "trigger-url-elicitation", person, url="https://example.org/x", message="Log in.")
+        assert "User completed" in outcome.text
+        assert "Hello." in (await call(host, "trigger-sampling-request", person, prompt="Say hello.")).text
 
 
 # --- the model ------------------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from holdfast.tools.form import DECLINE, Field, Value, fields_of
 
 QUESTIONS_MAX: Final = 20
 """That one call may ask."""
-FIELDS_MAX: Final = 10
+FIELDS_MAX: Final = 20
 TRIES_MAX: Final = 3
 MESSAGE_CHARS_MAX: Final = 2_000
 URL_CHARS_MAX: Final = 2_000

@@ -93,18 +93,15 @@ def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
     properties = schema.get("properties") or {}
     if not isinstance(properties, Mapping):
         raise ValueError("its schema has no properties")  # noqa: TRY004 it is a value of the wire
-    required = schema.get("required") or ()
-    return tuple(_field(name, one, required=name in required) for name, one in properties.items())
+    return tuple(_field(name, one, required=name in _each(schema.get("required"))) for name, one in properties.items())
 
 
 def _field(name: str, schema: Any, *, required: bool) -> Field:
     shown = visible(name)[:LABEL_CHARS_MAX]
     if not isinstance(schema, Mapping):
         raise ValueError(f"{shown} has no schema")  # noqa: TRY004 it is a value of the wire
-    of_one_kind = [one for one in schema.get("anyOf") or () if isinstance(one, Mapping) and one.get("type") != "null"]
-    if len(of_one_kind) == 1:  # the way in which some libraries write "or nothing"
-        schema = {**schema, **of_one_kind[0]}
-    kind, default = str(schema.get("type")), schema.get("default")
+    schema = _of_one_kind(schema)
+    kind, default = str(schema.get("type")), _default(schema)
     choices, several = _choices(schema, kind)
     if len(choices) > CHOICES_MAX:
         raise ValueError(f"{shown} has {len(choices)} choices; at most {CHOICES_MAX} are shown")
@@ -113,16 +110,33 @@ def _field(name: str, schema: Any, *, required: bool) -> Field:
     least, most = _bounds(schema, kind)
     return Field(
         name=name,
-        question=_question(shown, schema, default, choices if several else {}),
+        question=_question(shown, schema, choices, default, several=several),
         kind=kind,
         choices=choices,
         several=several,
         skips=not required or default is not None,
-        default=default if isinstance(default, str | int | float | list) else None,
+        default=default,
         least=least,
         most=most,
         format=str(schema.get("format") or ""),
     )
+
+
+def _of_one_kind(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the ways in which some libraries write "or nothing"."""
+    kinds = [kind for kind in _each(schema.get("type")) if kind != "null"]
+    schemas = [one for one in _each(schema.get("anyOf")) if isinstance(one, Mapping) and one.get("type") != "null"]
+    return {**schema, **({"type": kinds[0]} if len(kinds) == 1 else {}), **(schemas[0] if len(schemas) == 1 else {})}
+
+
+def _default(schema: Mapping[str, Any]) -> Value | None:
+    match schema.get("default"):
+        case (str() | int() | float()) as default:
+            return default
+        case [*values] if values and all(isinstance(value, str) for value in values):
+            return values
+        case _:
+            return None
 
 
 def _choices(schema: Mapping[str, Any], kind: str) -> tuple[dict[str, Value], bool]:
@@ -133,9 +147,9 @@ def _choices(schema: Mapping[str, Any], kind: str) -> tuple[dict[str, Value], bo
     source = schema.get("items") if several else schema
     if not isinstance(source, Mapping):
         return {}, False
-    titled = source.get("oneOf") or (source.get("anyOf") if several else None) or ()
+    titled = _each(source.get("oneOf")) or (_each(source.get("anyOf")) if several else [])
     pairs = [(one.get("title"), one.get("const")) for one in titled if isinstance(one, Mapping)]
-    pairs += zip_longest(source.get("enumNames") or (), source.get("enum") or ())
+    pairs += zip_longest(_each(source.get("enumNames")), _each(source.get("enum")))
     choices: dict[str, Value] = {}
     for title, value in pairs:
         if not isinstance(value, str):
@@ -144,6 +158,11 @@ def _choices(schema: Mapping[str, Any], kind: str) -> tuple[dict[str, Value], bo
         taken = label in choices or label.casefold() in _OURS or (several and "," in label)
         choices[f"{label} ({len(choices) + 1})".replace(",", ";") if taken else label] = value
     return choices, several
+
+
+def _each(value: object) -> list[Any]:
+    """A list, where the wire has one."""
+    return value if isinstance(value, list) else []
 
 
 def _label(value: object) -> str:
@@ -156,14 +175,16 @@ def _bounds(schema: Mapping[str, Any], kind: str) -> tuple[float | None, float |
     return (least if isinstance(least, int | float) else None), (most if isinstance(most, int | float) else None)
 
 
-def _question(name: str, schema: Mapping[str, Any], default: object, several: Mapping[str, Value]) -> str:
+def _question(name: str, schema: Mapping[str, Any], choices: Mapping[str, Value], default: Value | None, *, several: bool) -> str:
     said = [_label(schema.get("title") or name)]
     if description := schema.get("description"):
         said.append(f": {visible(str(description))[:DESCRIPTION_CHARS_MAX]}")
     if several:
-        said.append(f" (one or more of these, with commas between: {', '.join(several)})")
+        said.append(f" (one or more of these, with commas between: {', '.join(choices)})")
     if default is not None:
-        said.append(f" ({SKIP} means: {_label(default)})")
+        labels: dict[object, str] = {value: label for label, value in choices.items() if isinstance(value, str | bool)}
+        values = default if isinstance(default, list) else [default]
+        said.append(f" ({SKIP} means: {', '.join(labels.get(value) or _label(value) for value in values)})")
     return "".join(said)
 
 

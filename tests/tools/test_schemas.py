@@ -54,6 +54,7 @@ REFUSED: list[tuple[Any, Any]] = [
     (True, ANYTHING),
     (None, ANYTHING),
     ({"type": "any"}, ANYTHING),
+    ({"type": {}}, ANYTHING),
     ({"type": "null"}, ANYTHING),
     # types
     ({"type": ["string", "null"]}, {"type": "string"}),

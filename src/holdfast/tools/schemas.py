@@ -173,7 +173,7 @@ def _joined(under: Schema, over: Schema) -> Schema:
 def _kinds(plain: Schema) -> list[str]:
     """Its types but null; inferred where none is named."""
     named = plain.get("type")
-    known = [kind for kind in (named if isinstance(named, list) else [named]) if kind in {*_SIMPLE, "object", "array"}]
+    known = [kind for kind in (named if isinstance(named, list) else [named]) if kind in (*_SIMPLE, "object", "array")]
     if known:
         return list(dict.fromkeys(known))
     if _properties(plain) or "additionalProperties" in plain:

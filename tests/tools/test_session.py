@@ -15,7 +15,6 @@ from holdfast.ports import ToolOutcome
 from holdfast.testing.tool_rig import SystemClock, supervised
 from holdfast.tools import child
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.results import TEXT_BYTES_MAX, cut
 from holdfast.tools.settings import INHERITED, Command, ServerSettings
 
 ODD = str(Path(__file__).parent / "odd_server.py")
@@ -36,12 +35,13 @@ async def ask(host: McpHost, tool: str) -> ToolOutcome:
     return await host.call(Call(id="call_1_0", tool=f"odd__{tool}", arguments="{}"))
 
 
-async def test_what_is_no_text_is_named_in_words(host: McpHost) -> None:
+async def test_what_is_no_text_is_a_file_and_named_where_it_stood(host: McpHost) -> None:
     outcome = await ask(host, "image")
-    assert outcome == ToolOutcome(
-        "ok",
-        "look:\n[image image/png, 12 kB]\n[resource a page: https://example.org/]\n[resource file:///a.bin, unknown type, 1 kB]\nthe text of a page",
+    assert outcome.text == (
+        "look:\n[file picture-1, application/octet-stream, 12 kB]\n[resource a page: https://example.org/]\n"
+        "[file a.bin, application/octet-stream, 1 kB]\nthe text of a page"
     )
+    assert [(file.name, len(file.data)) for file in outcome.files] == [("picture-1", 12288), ("a.bin", 3)]
 
 
 async def test_structured_content_without_text_is_told_as_json(host: McpHost) -> None:
@@ -52,15 +52,9 @@ async def test_an_answer_without_anything_says_so(host: McpHost) -> None:
     assert await ask(host, "empty") == ToolOutcome("ok", "[no output]")
 
 
-async def test_a_long_text_is_cut_and_says_so(host: McpHost) -> None:
+async def test_a_long_text_comes_whole(host: McpHost) -> None:
     outcome = await ask(host, "long")
-    assert outcome.text.endswith("ä\n[cut: 64 kB of 195 kB are shown]")
-    assert len(outcome.text.encode()) <= TEXT_BYTES_MAX + 100
-
-
-def test_a_cut_never_splits_a_character() -> None:
-    assert cut("äää", 3).startswith("ä\n[cut: ")
-    assert cut("äää", 6) == "äää"
+    assert outcome.text == "ä" * 100_000
 
 
 async def test_texts_broken_in_mid_character_are_read_all_the_same(host: McpHost) -> None:

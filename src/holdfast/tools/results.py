@@ -99,6 +99,7 @@ class _Found:
 
     def _keep(self, data: bytes | None, media_type: str, kind: str, name: str = "") -> None:
         """A file, and its name in the text; or why there is none."""
+        media_type = _true(media_type, data or b"")
         name = name or f"{kind}-{len(self.files) + 1}{_ENDINGS.get(media_type, '')}"
         if data is None:
             self.parts.append(f"[{name}, {media_type}: it can't be read, for it is not base64]")
@@ -107,7 +108,6 @@ class _Found:
         elif len(self.files) >= FILES_MAX:
             self.parts.append(f"[{name}, {media_type}, {_kilobytes(len(data))}: left out, after {FILES_MAX} files]")
         else:
-            media_type = _true(media_type, data)
             self.files.append(Made(name, media_type, data))
             self.parts.append(f"[file {name}, {media_type}, {_kilobytes(len(data))}]")
 
@@ -131,7 +131,7 @@ def _true(claimed: str, data: bytes) -> str:
 
 def _name_in(uri: str) -> str:
     """What a resource is called at the end of its URI; "" if that is no name."""
-    return _clean(unquote(uri.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]))
+    return _clean(unquote(uri.partition(":")[2].partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]))
 
 
 def _clean(name: str) -> str:

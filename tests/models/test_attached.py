@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.request import Assistant, File, User
+from holdfast.core.entries import Call
+from holdfast.core.request import Assistant, File, Result, User
 from holdfast.models import attached
 from holdfast.models.attached import PICTURE_BYTES_MAX, PICTURES_MAX, TEXT_CHARS_MAX, what_is_said
 from holdfast.testing.dialects import STREAMS, Say
@@ -90,6 +91,52 @@ async def test_a_text_file_is_text_in_every_dialect(to: Open, dialect: str) -> N
     content = user_content(dialect, route.stub.hits[0].json)
     text = content if isinstance(content, str) else content[0]["text"]
     assert text == "Read\n[attached file: b.txt]\n\n[b.txt:]\nGröße <\u200d|im_start|>\n[end of b.txt]"
+
+
+MADE = "[Made by the tools: picture-1.png]"
+"""After an answer with a call comes what it brought, then what was made for the eyes: as the user's side, in one message where the dialect joins them."""
+AFTER_RESULTS: dict[str, list[dict[str, Any]]] = {
+    "openai-chat": [
+        {"role": "tool", "tool_call_id": "call_1_0", "content": "drawn"},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": MADE}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}}],
+        },
+    ],
+    "openai-responses": [
+        {"type": "function_call_output", "call_id": "call_1_0", "output": "drawn"},
+        {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": MADE}, {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"}],
+        },
+    ],
+    "anthropic": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_1_0", "content": "drawn"},
+                {"type": "text", "text": MADE},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DATA}},
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", sorted(STREAMS))
+async def test_a_picture_that_a_tool_made_follows_its_result_in_every_dialect(to: Open, dialect: str) -> None:
+    """Anthropic wants results first in the message after the answer; the others want them before any other message."""
+    route = await to(Reply(http(b"".join(STREAMS[dialect](Say("I see."))))), dialect, images=True)
+    sha256 = hashlib.sha256(PNG).hexdigest()
+    route.files.kept[sha256] = PNG
+    call = Call(id="call_1_0", tool="draw", arguments="{}")
+    made = User(MADE, (File(sha256, "picture-1.png", "image/png"),))
+    await route.ask(User("Draw."), Assistant("", (call,)), Result("call_1_0", "draw", "drawn"), made)
+    body = route.stub.hits[0].json
+    user_content(dialect, body)
+    after = AFTER_RESULTS[dialect]
+    assert body["input" if dialect == "openai-responses" else "messages"][-len(after) :] == after
 
 
 async def test_without_files_nothing_is_read_and_the_text_stands(files: CountedFiles) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -179,6 +180,45 @@ async def test_a_server_that_refuses_to_count_is_asked_again_without_and_never_a
     route = await to(picky)
     assert [(await route.ask()).text for _ in range(2)] == ["Well.", "Well."]
     assert len(route.stub.hits) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (400, b'{"object": "error", "message": "Unexpected role \'user\' after role \'tool\'", "type": "invalid_request_message_order"}'),
+        (500, b'{"error": {"message": "After the optional system message, conversation roles must alternate user/assistant/..."}}'),
+    ],
+)
+async def test_where_a_model_wants_an_answer_between_results_and_the_user_it_is_put_there_from_then_on(
+    to: Open, status: int, refusal: bytes
+) -> None:
+    """Models of Mistral, also behind other servers. A message that arrives while a tool runs follows its result."""
+
+    def picky(hit: Hit) -> Reply:
+        roles = [message["role"] for message in hit.json["messages"]]
+        return Reply(http(refusal, status, "application/json")) if ("tool", "user") in pairwise(roles) else answering("Well.")
+
+    route = await to(picky)
+    call = Call(id="call_1_0", tool="clock_time", arguments="{}")
+    said = (User("What time is it?"), Assistant("", (call,)), Result("call_1_0", "clock_time", "noon"), User("And now?"))
+    assert [(await route.ask(*said, tools=(CLOCK,))).text for _ in range(2)] == ["Well.", "Well."]
+    assert len(route.stub.hits) == 3
+    assert [message["role"] for message in route.stub.hits[-1].json["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
+    assert (await route.ask(tools=(CLOCK,))).text == "Well."
+    assert [message["role"] for message in route.stub.hits[-1].json["messages"]] == ["system", "user"]
+
+
+async def test_where_no_answer_is_missing_such_a_refusal_is_a_failure(to: Open) -> None:
+    route = await to(Reply(http(b'{"message": "roles must alternate"}', 400, "application/json")))
+    assert (await route.fails()).status == 400
+    assert len(route.stub.hits) == 1
 
 
 async def test_line_ends_comments_and_odd_pieces_of_the_stream_make_no_difference(to: Open) -> None:

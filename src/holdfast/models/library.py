@@ -8,6 +8,7 @@ believed, and an empty answer is no answer (docs/decisions/005-model-library.md)
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
@@ -52,6 +53,8 @@ from holdfast.ports import Answer, Files
 # Nobody asks the library what an answer cost: its price lists, loaded with the first model, take 4 MB and 20 ms.
 set_custom_snapshot(DataSnapshot([], from_auto_update=False))
 
+_WANTS_BRIDGES: Final = re.compile(r"'user' after role 'tool'|roles must alternate", re.IGNORECASE)
+_BRIDGE: Final = {"role": "assistant", "content": "OK."}
 _NOT_IN_THE_BODY: Final = {"extra_body", "extra_headers", "timeout"}
 
 
@@ -71,6 +74,8 @@ class Chat:
         client.chat = SimpleNamespace(completions=SimpleNamespace(create=self._exchange))
         self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
         self._asks_for_usage = True
+        self._bridges = False
+        """What models of Mistral want: between the results of tools and what the user says next an answer stands."""
 
     async def close(self) -> None:
         await self._connection.close()
@@ -116,6 +121,8 @@ class Chat:
         exchange, events = _current.get()
         if not self._asks_for_usage:
             body.pop("stream_options")
+        if self._bridges:
+            body["messages"] = _bridged(body["messages"])
         status = await exchange.send(msgspec.json.encode(body))
         if status == httpx2.codes.OK:
             return events
@@ -123,7 +130,18 @@ class Chat:
         if status in {400, 422} and "stream_options" in said and "stream_options" in body:
             self._asks_for_usage = False  # only our question for the usage was refused: from now on it is not asked
             return await self._exchange(**options)
+        if not self._bridges and _WANTS_BRIDGES.search(said) and _bridged(body["messages"]) != body["messages"]:
+            self._bridges = True
+            return await self._exchange(**options)
         raise refused(status, said)
+
+
+def _bridged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An answer between each tool's result and a message of the user that follows it."""
+    pairs = zip([{}, *messages], messages, strict=False)
+    return [
+        one for before, here in pairs for one in ([_BRIDGE, here] if (before.get("role"), here.get("role")) == ("tool", "user") else [here])
+    ]
 
 
 _current: Final[ContextVar[tuple[Exchange, Events]]] = ContextVar("exchange")

@@ -10,12 +10,13 @@ from holdfast.core.entries import Call, Entry, Produced, Question
 
 
 class OpenCall(msgspec.Struct, frozen=True):
-    """A call without a result. `started` is the epoch of its newest start (0: none), `asked` the seq of the question about it (0: none)."""
+    """A call without a result. `started` is the epoch of its newest start (0: none), `begun` that entry's seq; `asked` the seq of the question about it (0: none)."""
 
     call: Call
     n: int
     seen: int
     started: int = 0
+    begun: int = 0
     repeatable: bool = False
     asked: int = 0
 

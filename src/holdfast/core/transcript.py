@@ -229,6 +229,8 @@ class Transcript:
         needed += [self.chosen] if self.last_answer is not None and self.last_answer.chain != self.chain else []
         needed += [self.blocked] if self.blocked > self.last_outside else []
         needed += [speech.seq for speech in self.speech.values()]
+        if self.allowed and any(isinstance(entry.body, Command) and entry.body.name == "new" for entry in self.unreplied.values()):
+            return 1  # its reply will say which approvals stand: nothing behind it does so far
         if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
             return 1  # an open call or a dangling preview: rare, short-lived, and not worth an index
         return min(seq for seq in needed if seq > 0)
@@ -477,7 +479,7 @@ class Transcript:
     def _tool_started(self, entry: Entry, body: ToolStarted) -> None:
         if body.call in self.calls:
             call = self.calls[body.call]
-            self.calls[body.call] = replace(call, started=entry.epoch, repeatable=body.repeatable)
+            self.calls[body.call] = replace(call, started=entry.epoch, begun=entry.seq, repeatable=body.repeatable)
             self.touched.add(call.n)
 
     def _result(self, entry: Entry, body: ToolResult) -> None:

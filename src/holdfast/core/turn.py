@@ -53,7 +53,7 @@ from holdfast.core.entries import (
     approval_key,
 )
 from holdfast.core.files import is_picture, is_text
-from holdfast.core.records import Closed, Kept, OpenCall, Part, Speech
+from holdfast.core.records import Asked, Closed, Kept, OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import ALWAYS, Transcript
@@ -62,6 +62,7 @@ from holdfast.core.world import Chain, Needs, Policy, World, able, first_open, g
 ATTEMPTS_MAX: Final = 3
 SAID_AFTER_S: Final = 20.0
 WINDOW_SHARE_MAX: Final = 0.75
+_YES: Final = ("once", ALWAYS)
 
 # --- the table ------------------------------------------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
         notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world), allowed=tuple(t.allowed) if anew else ())
         d.wanted.append(Write("C2", str(seq), (notice,)))
     for asked in t.open_questions():
-        if asked.question.question == "elicitation" and asked.question.about not in t.calls:
+        if asked.question.question == "elicitation" and not _asks_still(t, asked):
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.moot(asked.question), about=asked.seq),)))
         elif now >= asked.question.expires:
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
@@ -108,6 +109,12 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
             d.wait_until(asked.question.expires)
     if t.waiting is not None and (over := _waited(t)):
         d.wanted.append(Write("C4", str(t.waiting.seq), (Notice(text=over, edits=t.waiting.seq),)))
+
+
+def _asks_still(t: Transcript, asked: Asked) -> bool:
+    """Is the call under way that asked this? One that was begun anew asks anew."""
+    call = t.calls.get(asked.question.about)
+    return call is not None and call.begun < asked.seq
 
 
 def _waited(t: Transcript) -> str:
@@ -243,23 +250,23 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
     asked = t.questions.get(call.asked)
     if t.is_cut(call.seen):
         d.wanted.append(_close("K1", id_, "unknown" if call.started else "declined", words.closed_by_cut(started=bool(call.started))))
-    elif call.started == epoch or (call.started and call.repeatable):
+    elif call.started == epoch or (call.started and call.repeatable and tool not in policy.denies):
         d.wanted.append(run)  # K2
     elif call.started:
         d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, world.policy, now, words.interrupted_call())))
     elif tool in policy.denies:
         d.wanted.append(_close("K4", id_, "declined", words.denied_by_policy(tool)))
-    elif asked is not None and asked.closed and asked.option not in {"once", ALWAYS}:
+    elif asked is not None and asked.closed and asked.option not in _YES:
         told = (Notice(text=words.how_to_choose(tool)),) if asked.closed == "message" else ()
         d.wanted.append(Write("K4", id_, (ToolResult(call=id_, outcome="declined", text=words.not_allowed(asked.closed)), *told)))
-    elif asked is None and tool in policy.asks and approval_key(person, call.call) not in t.allowed and not world.account.asks:
+    elif asked is None and not is_permitted(t, call, policy) and not world.account.asks:
         d.wanted.append(_close("K4", id_, "declined", words.nobody_to_ask(tool)))
-    elif asked is None and tool in policy.asks and approval_key(person, call.call) not in t.allowed:
+    elif asked is None and not is_permitted(t, call, policy):
         question = Question(
             question="approval",
             about=id_,
             text=words.approval(call.call),
-            options=("once", ALWAYS, "deny"),
+            options=(*_YES, "deny"),
             to=person,
             expires=now + policy.approval_expires_s,
             overtakable=policy.busy != "queue",
@@ -269,6 +276,16 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
         d.held.append(run)  # K5
     else:
         d.wanted.append(run)  # K6
+
+
+def is_permitted(t: Transcript, call: OpenCall, policy: Policy) -> bool:
+    """May it be made, as far as we know the tool by now?"""
+    asked = t.questions.get(call.asked)
+    if call.call.tool in policy.denies:
+        return False
+    if call.call.tool not in policy.asks or (asked is not None and asked.option in _YES):
+        return True
+    return approval_key(t.authors.get(t.turn_from, ""), call.call) in t.allowed
 
 
 def _close(row: str, call: str, outcome: Literal["declined", "unknown"], text: str) -> Write:

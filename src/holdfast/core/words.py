@@ -392,6 +392,10 @@ def nobody_to_ask(tool: str) -> str:
     return f"Not run: {tool} needs a person's approval, and there is nobody here who can be asked."
 
 
+def known_too_late(tool: str) -> str:
+    return f"Not run: {tool} became known only now, and it needs a person's approval. Call it again, and they are asked."
+
+
 def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
     match closed:
         case "message":

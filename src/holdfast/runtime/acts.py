@@ -96,12 +96,18 @@ class _Caller:
         self._acts, self._lease, self._transcript, self._step, self._ask = acts, lease, transcript, step, ask
         self.conversation, self.account, self.address = lease.conversation, lease.account, lease.address
         self.author = transcript.authors.get(transcript.turn_from, "")
+        self.asking_s = 0.0
+        """How long people were thinking, which is no time that the call took."""
 
     def progress(self, text: str) -> None:
         self._acts.show(self._lease, self._step.id, text)
 
     async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:
+        if not self._acts.world_of(self.conversation, self.account).account.asks:
+            return None
+        began = self._acts.clock.monotonic()
         asked = await self._ask(self._acts.question(self._transcript, self._step.id, text, options, free=free))
+        self.asking_s += self._acts.clock.monotonic() - began
         return asked.option if asked.closed == "choice" else None
 
     async def sample(self, request: request.Request) -> Answer:
@@ -123,7 +129,7 @@ class Acts:
         files: Files,
         mask: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self._agent, self._weather, self._platforms, self._tools, self._clock = agent, weather, platforms, tools, clock
+        self._agent, self._weather, self._platforms, self._tools, self.clock = agent, weather, platforms, tools, clock
         self.routes = {route.name: route for route in agent.routes}
         self._chain = agent.chain or tuple(self.routes)
         self._choices = {**agent.chains, **{name: (name,) for name in self.routes}}
@@ -219,7 +225,7 @@ class Acts:
         tools = tuple(tool for tool in self._tools.tools() if tool.policy != "deny") if step.tools else ()
         ask = request.build(transcript, step.seen, self._agent.instructions, tools, calls=self.routes[step.route].tools)
         ask = replace(ask, user=f"{lease.account}:{transcript.authors.get(transcript.turn_from, '')}")
-        platform, began = self._platforms[lease.account], self._clock.monotonic()
+        platform, began = self._platforms[lease.account], self.clock.monotonic()
         answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
         if not isinstance(answer, Answer):
             return () if answer is None else (answer,)
@@ -237,7 +243,7 @@ class Acts:
                 route=step.route,
                 chain=step.chain,
                 usage=answer.usage,
-                took_s=round(self._clock.monotonic() - began, 3),
+                took_s=round(self.clock.monotonic() - began, 3),
                 provider_data=answer.provider_data,
             ),
         )
@@ -245,7 +251,7 @@ class Acts:
     async def _ask(self, lease: Lease, name: str, ask: request.Request, show: Callable[[str], None]) -> Answer | Failed | None:
         """Call the model through its gate. None if there is no answer, and the gate has closed: the table knows what to do. `Failed` if the fault is
         this conversation's."""
-        route, weather, first, began = self.routes[name], self._weather, True, self._clock.now()
+        route, weather, first, began = self.routes[name], self._weather, True, self.clock.now()
 
         def on_event(text: str) -> None:
             nonlocal first
@@ -258,7 +264,7 @@ class Acts:
 
         try:
             async with weather.place(route.gate, lease.conversation):
-                began = self._clock.now()
+                began = self.clock.now()
                 failpoint("model.before_request")
                 answer = await route.model.call(ask, on_event)
                 failpoint("model.complete")
@@ -279,19 +285,23 @@ class Acts:
             return Failed(failure=failure.kind, route=route.name, why=reason)
         if self._weather.missed(route.gate, lease.conversation) and failure.kind in MAY_BE_OWN:
             delay_s = max(OWN_BACK_OFF_S, self._weather.retry_in(route.gate))
-            return Failed(failure=failure.kind, route=route.name, why=reason, until=self._clock.now() + delay_s)
+            return Failed(failure=failure.kind, route=route.name, why=reason, until=self.clock.now() + delay_s)
         await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
 
     async def _call_tool(self, lease: Lease, transcript: Transcript, step: CallTool, ask: Ask) -> Facts:
         failpoint("tool.started")
-        began = self._clock.monotonic()
-        outcome = await self._tools.call(step.call, _Caller(self, lease, transcript, step, ask))
+        if all(tool.name != step.call.tool for tool in self._tools.tools()):
+            await self._tools.ready()
+        if not turn.is_permitted(transcript, transcript.calls[step.id], self._policy()):
+            return (ToolResult(call=step.id, outcome="declined", text=words.known_too_late(step.call.tool)),)
+        began, caller = self.clock.monotonic(), _Caller(self, lease, transcript, step, ask)
+        outcome = await self._tools.call(step.call, caller)
         failpoint("tool.after_effect")
         text, files = await self._kept(self._mask(well_formed(outcome.text)), outcome.files)
         if outcome.outcome == "unknown":
-            return turn.unknown_outcome(transcript, step.call, self._policy(), self._clock.now(), text)
-        took_s = round(self._clock.monotonic() - began, 3)
+            return turn.unknown_outcome(transcript, step.call, self._policy(), self.clock.now(), text)
+        took_s = round(self.clock.monotonic() - began - caller.asking_s, 3)
         return (ToolResult(call=step.id, outcome=outcome.outcome, text=text, took_s=took_s, files=files),)
 
     async def _kept(self, text: str, made: Sequence[Made]) -> tuple[str, tuple[Produced, ...]]:
@@ -338,7 +348,7 @@ class Acts:
             text=self._mask(well_formed(text)),
             options=options,
             to=transcript.authors.get(transcript.turn_from, ""),
-            expires=self._clock.now() + self._policy().approval_expires_s,
+            expires=self.clock.now() + self._policy().approval_expires_s,
             free=free,
         )
 
@@ -352,7 +362,7 @@ class Acts:
         try:
             found = await self._platforms[lease.account].find(lease.address, step.text, _key(lease, step.key))
         except Temporary as failure:
-            until = self._clock.now() + (failure.retry_after_s or RETRY_S)
+            until = self.clock.now() + (failure.retry_after_s or RETRY_S)
             return (DeliveryFailed(of=step.of, part=step.part, refusal="unknown", why=str(failure), until=until),)
         if found is not None:
             return (Delivered(of=step.of, part=step.part, id=found),)
@@ -363,14 +373,14 @@ class Acts:
             return delivered
         waits = receipt.refusal in {"retry", "unknown"}
         delay_s = RETRY_S if receipt.retry_after_s is None else receipt.retry_after_s
-        until = self._clock.now() + delay_s if waits else 0.0
+        until = self.clock.now() + delay_s if waits else 0.0
         return DeliveryFailed(of=of, part=part, refusal=receipt.refusal, why=receipt.why, until=until)
 
     async def _fetch(self, lease: Lease, step: Fetch) -> Facts:
         try:
             sha256 = await self._platforms[lease.account].fetch(step.attachment)
         except Temporary as failure:
-            return (Fetched(attachment=step.id, why=str(failure), until=self._clock.now() + (failure.retry_after_s or RETRY_S)),)
+            return (Fetched(attachment=step.id, why=str(failure), until=self.clock.now() + (failure.retry_after_s or RETRY_S)),)
         except Request as failure:
             return (Fetched(attachment=step.id, why=str(failure)),)
         return (Fetched(attachment=step.id, sha256=sha256),)

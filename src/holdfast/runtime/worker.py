@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from holdfast.core import turn
-from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Question
+from holdfast.core import turn, words
+from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Notice, Question
 from holdfast.core.records import Asked
 from holdfast.core.steps import Decision, Deliver, Finish, LookUp, Step, Write
 from holdfast.core.transcript import Transcript
@@ -100,7 +100,8 @@ class Worker:
         decision = self._decide(decided_on, now)
         self._cancel(decision)
         starts = self._startable(decision)
-        intentions = [body for step in starts for body in step.first]
+        taken_back = self._taken_back(decided_on)
+        intentions = [*taken_back, *(body for step in starts for body in step.first)]
         release = None if self._running or starts else self._release(decision, decided_on, now)
         if facts or intentions or release is not None:
             appended = await self._append(now, facts, intentions, release)
@@ -112,7 +113,7 @@ class Worker:
             decided_on.extend(appended.entries[len(facts) :])
             self._transcript = decided_on
         self._start(tasks, starts)
-        if not any(isinstance(step, Write) for step in starts) and release is None:
+        if not taken_back and not any(isinstance(step, Write) for step in starts) and release is None:
             await self._wait(decision)
         return False
 
@@ -134,6 +135,7 @@ class Worker:
     async def _ask(self, question: Question) -> Asked:
         """See `Ask`."""
         answer: asyncio.Future[Asked] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda _: self._woken.set())
         self._to_ask.append((question, answer))
         self._woken.set()
         return await answer
@@ -141,12 +143,20 @@ class Worker:
     def _answer(self) -> None:
         """Tell the steps that asked what became of their questions."""
         for seq, answer in list(self._asked.items()):
-            asked = self._transcript.questions.get(seq)
-            if answer.done():
+            asked = self._transcript.questions[seq]
+            if asked.closed:
                 del self._asked[seq]
-            elif asked is not None and asked.closed:
-                answer.set_result(asked)
-                del self._asked[seq]
+                if not answer.done():
+                    answer.set_result(asked)
+
+    def _taken_back(self, transcript: Transcript) -> list[Intention]:
+        """What writes off the questions whose step goes on and no longer asks them. (Of one that has ended the table says so.)"""
+        gone = [transcript.questions[seq] for seq, answer in self._asked.items() if answer.cancelled()]
+        return [
+            Notice(text=words.moot(asked.question), about=asked.seq)
+            for asked in gone
+            if not asked.closed and asked.question.about in transcript.calls
+        ]
 
     def _predicted(self, facts: Facts, now: float) -> Transcript:
         """The transcript as it will be if these facts are committed and nothing arrives before them."""
@@ -180,11 +190,9 @@ class Worker:
         if any(isinstance(body, ENDS_AN_ATTEMPT) for body in facts):
             self._attempts = 1
         appended = await self._journal.append(self.lease, now, self._wakes, facts, intentions, release)
-        to_ask, self._to_ask = self._to_ask, [one for one in self._to_ask if one[0] not in facts]
-        for entry in appended.entries:
-            answer = next((answer for question, answer in to_ask if question == entry.body), None)
-            if answer is not None:
-                self._asked[entry.seq] = answer
+        committed = {id(fact): entry.seq for fact, entry in zip(facts, appended.entries, strict=False)}
+        self._asked |= {committed[id(question)]: answer for question, answer in self._to_ask if id(question) in committed}
+        self._to_ask = [one for one in self._to_ask if id(one[0]) not in committed and not one[1].done()]
         if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
             self._attempts = 1
         if appended.entries or appended.released:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,7 @@ async def test_a_proxy_that_can_not_be_used_is_a_failure_that_says_what_to_do(
     to: Open, dialect: str, monkeypatch: pytest.MonkeyPatch, proxy: str, said: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # a tool server of others may have brought it along
     route = await to(hello(dialect), dialect, host=FAR)
     await route.model.warm()
     failure = await route.fails()

@@ -119,6 +119,7 @@ async def test_a_server_that_neither_ends_with_its_input_nor_when_asked_is_kille
 
 
 async def test_what_a_server_has_started_ends_with_it() -> None:
+    """Part I row 20: the wrapper (`npx`) was ended, and what it had started was not."""
     host = a_host(odd())
     async with supervised(host):
         grandchild = int((await ask(host, "leave")).text)
@@ -166,6 +167,7 @@ async def test_a_call_to_a_server_that_does_not_come_is_unavailable_with_since_w
 
 
 async def test_tools_are_known_before_the_server_is_and_stay_when_it_goes() -> None:
+    """H-51."""
     kept = Kept()
     async with supervised(first := a_host(odd(), kept=kept)):
         await first.ready()
@@ -291,6 +293,7 @@ async def test_a_server_whose_own_child_holds_its_output_open_is_lost_all_the_sa
 
 
 async def test_errors_of_tools_and_of_those_who_call_them_never_start_a_server_anew(tmp_path: Path) -> None:
+    """H-50: whoever answers is well."""
     journal = tmp_path / "effects"
     host = a_host(demo_server(journal))
     async with supervised(host):
@@ -302,6 +305,7 @@ async def test_errors_of_tools_and_of_those_who_call_them_never_start_a_server_a
 
 
 async def test_one_bad_server_holds_no_other_up(tmp_path: Path) -> None:
+    """H-52."""
     host = a_host(odd("garbage"), demo_server(tmp_path / "effects"), ServerSettings("none", Command(("no-such-program",))))
     async with supervised(host):
         assert (await host.call(call("clock"))).outcome == "ok"

@@ -108,6 +108,7 @@ async def test_a_call_to_a_server_that_comes_back_soon_waits_and_is_made_once(se
 async def test_a_call_that_was_sent_and_not_answered_is_unknown_and_is_not_made_again(
     server: HttpServer, journal: Path, trouble: Trouble, happened: int
 ) -> None:
+    """H-40: nothing is guessed."""
     async with behind_a_wire(server) as (wire, host):
         wire.trouble = trouble
         outcome = await host.call(call("count", key="a"))

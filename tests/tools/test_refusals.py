@@ -41,7 +41,7 @@ def test_a_page_is_no_endpoint_until_it_has_worked() -> None:
     assert isinstance(not_mcp(PROVEN, "text/html"), Temporary)
 
 
-@pytest.mark.parametrize("status", [400, 408, 418, 425, 429, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("status", [400, 408, 418, 425, 429, 500, 502, 503, 504, 529, 530])
 def test_everything_else_passes(status: int) -> None:
     assert isinstance(refusal(NEW, status, {}, b""), Temporary)
 

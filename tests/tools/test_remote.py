@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -212,6 +213,7 @@ async def test_a_proxy_that_is_away_is_named_and_waited_for(monkeypatch: pytest.
 )
 async def test_a_mistake_in_the_environment_is_for_a_person(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
     monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # a tool server of others may have brought it along
     failure = await failure_of(a_host(f"https://{FAR}/mcp"))
     assert isinstance(failure, Config)
     assert said in str(failure) and "s3cret" not in str(failure)
@@ -228,8 +230,9 @@ async def test_a_call_that_is_refused_did_not_happen_and_the_reason_is_told(stat
         assert str(status) in outcome.text and "not so" in outcome.text
 
 
-@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 530])
 async def test_a_call_that_ends_in_a_failure_of_the_server_may_have_happened(status: int) -> None:
+    """Part I row 26: one server's 530 ended the whole gateway."""
     async with served(Script(call=lambda _: refused(status))) as (_, host), supervised(host):
         assert (await do(host)).outcome == "unknown"
 
@@ -300,6 +303,7 @@ async def test_one_failed_call_ends_no_other() -> None:
 
 @pytest.mark.parametrize("status", [400, 404])
 async def test_a_forgotten_session_is_begun_anew_and_the_call_is_made_once(status: int) -> None:
+    """H-41, part I row 30: no call is made twice for it, and none fails until a restart."""
     known = {"session-1"}
     happened: list[str] = []
 

@@ -56,6 +56,7 @@ class ToolHostContract:
         assert rig.count("count", "a") == 1
 
     async def test_calls_at_once_run_side_by_side(self, rig: Rig) -> None:
+        """H-53: one call of five minutes held up that server for all conversations."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         outcomes = await asyncio.gather(*(rig.host.call(call("slow", seconds=0.4, key=f"k{n}")) for n in range(20)))

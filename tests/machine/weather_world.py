@@ -25,6 +25,7 @@ from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.clock import ManualClock
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
 from holdfast.testing.fake_tools import FakeTools, Outside
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
 
 DAY_S: Final = 86_400.0
@@ -72,7 +73,9 @@ class World:
         routes = tuple(RouteSettings(name, f"route:{name}", Told(self.talks)) for name in names)
         agent = AgentSettings("", routes, classify, chains=self.scenario.chains)
         platform = FakePlatform(FakeChat(ACCOUNT, self.clock), self.journal.ingest)
-        self.acts = Acts(agent, self.weather, {ACCOUNT: platform}, FakeTools(Outside(), self.clock), self.clock, lambda _: None)
+        self.acts = Acts(
+            agent, self.weather, {ACCOUNT: platform}, FakeTools(Outside(), self.clock), self.clock, lambda _: None, files=MemoryFiles()
+        )
         self.woken, self.looking, self.admits = True, False, dict[str, int]()
 
     def close(self) -> None:

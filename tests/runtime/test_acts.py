@@ -14,14 +14,17 @@ from holdfast.core.entries import (
     Call,
     Delivered,
     DeliveryFailed,
+    Entry,
     Failed,
     Fetched,
     Question,
     ToolResult,
+    ToolStarted,
     Usage,
     UserMessage,
 )
 from holdfast.core.failure import Failure
+from holdfast.core.records import Asked as Put
 from holdfast.core.request import READ_TOKENS_MIN, User
 from holdfast.core.request import Request as Asked
 from holdfast.core.steps import CallTool, Deliver, Fetch, LookUp
@@ -35,6 +38,10 @@ from holdfast.testing.sim import simulated
 
 LEASE = Lease("fake:c", "fake", "c", "us", 1, 1, 1)
 UNKEYED = Traits()
+
+
+async def nobody_asks(question: Question) -> Put:
+    raise AssertionError(question)
 
 
 @simulated
@@ -142,7 +149,7 @@ async def test_a_chat_that_blocked_us_hears_again_when_it_writes() -> None:
 async def test_when_a_platform_does_not_say_for_how_long_it_is_tried_again_soon() -> None:
     rig = Rig()
     rig.chat.take_down("the platform is down")
-    (failed,) = await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"))
+    (failed,) = await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), nobody_asks)
     assert isinstance(failed, DeliveryFailed)
     assert (failed.refusal, failed.until) == ("retry", rig.clock.now() + RETRY_S)
 
@@ -151,10 +158,10 @@ async def test_when_a_platform_does_not_say_for_how_long_it_is_tried_again_soon(
 async def test_a_part_is_looked_for_in_the_chats_history() -> None:
     rig = Rig()
     step = LookUp("a1", 0, "Yes.", "a1/0")
-    (absent,) = await rig.hands.perform(LEASE, Transcript(), step)
+    (absent,) = await rig.hands.perform(LEASE, Transcript(), step, nobody_asks)
     assert isinstance(absent, DeliveryFailed) and absent.refusal == "retry"
-    await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"))
-    (found,) = await rig.hands.perform(LEASE, Transcript(), step)
+    await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), nobody_asks)
+    (found,) = await rig.hands.perform(LEASE, Transcript(), step, nobody_asks)
     assert isinstance(found, Delivered) and found.id == "s1"
 
 
@@ -163,7 +170,8 @@ async def test_a_tool_whose_outcome_nobody_knows_comes_with_a_question() -> None
     rig = Rig()
     rig.outside.faults["count"].append("lost")
     call = Call(id="call_1_0", tool="demo__count", arguments='{"key": "k"}')
-    result, question = await rig.hands.perform(LEASE, Transcript(), CallTool("call_1_0", call, repeatable=False))
+    begun = Transcript([Entry(1, 0.0, 1, AssistantMessage(n=1, seen=0, calls=(call,))), Entry(2, 0.0, 1, ToolStarted(call=call.id))])
+    result, question = await rig.hands.perform(LEASE, begun, CallTool("call_1_0", call, repeatable=False), nobody_asks)
     assert isinstance(result, ToolResult) and result.outcome == "unknown"
     assert isinstance(question, Question) and (question.question, question.about) == ("unknown", "call_1_0")
 
@@ -188,7 +196,7 @@ def test_an_attachment_that_can_not_be_had(failure: Exception) -> None:
             raise failure
 
         rig.platform.fetch = fetch  # type: ignore[method-assign,assignment] # fails as told
-        (fact,) = await rig.hands.perform(LEASE, Transcript(), Fetch("f1", Attachment(id="f1", name="a.txt")))
+        (fact,) = await rig.hands.perform(LEASE, Transcript(), Fetch("f1", Attachment(id="f1", name="a.txt")), nobody_asks)
         until = rig.clock.now() + 30.0 if isinstance(failure, Temporary) else 0.0
         assert fact == Fetched(attachment="f1", why=str(failure), until=until)
 

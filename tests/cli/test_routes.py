@@ -72,7 +72,7 @@ def test_below_a_closed_route_stands_since_when_and_why() -> None:
         ("quota", "Without credit since"),
         ("rate-limit", "At its limit since"),
         ("loading", "Loading its model since"),
-        ("unknown", "Away since"),
+        ("unknown", "Failing since"),
     ],
 )
 def test_each_kind_of_trouble_is_called_by_its_name(kind: str, words: str) -> None:

@@ -79,6 +79,11 @@ def test_each_kind_of_trouble_is_called_by_its_name(kind: str, words: str) -> No
     assert trouble(closed(kind), NOW).startswith(words)
 
 
+@pytest.mark.parametrize(("why", "end"), [("", "(2 min 40 s)."), ("Gone", ": Gone."), ("Is it running?", ": Is it running?")])
+def test_a_sentence_ends_once(why: str, end: str) -> None:
+    assert trouble(replace(WELL, gate=replace(AWAY, why=why), state="closed"), NOW).endswith(end)
+
+
 def test_a_route_whose_time_has_come_is_tried_when_it_is_needed() -> None:
     assert trouble(closed("transient", "to be tried"), NOW).endswith("It is tried as soon as somebody needs it.")
 

@@ -109,8 +109,9 @@ def _tokens(number: int) -> str:
 def trouble(state: RouteState, now: float) -> str:
     """Since when a route is closed, why, and what happens next."""
     gate = state.gate
-    why = f": {gate.why.removesuffix('.')}" if gate.why else ""
-    said = f"{TROUBLE.get(gate.kind, 'Away')} since {clock(gate.since, now)} ({span(now - gate.since)}){why}."
+    why = f": {gate.why}" if gate.why else ""
+    said = f"{TROUBLE.get(gate.kind, 'Away')} since {clock(gate.since, now)} ({span(now - gate.since)}){why}"
+    said += "" if said.endswith((".", "?", "!", "…")) else "."
     if state.state == "to be tried":
         said += " It is tried as soon as somebody needs it."
     if gate.kind == "config":

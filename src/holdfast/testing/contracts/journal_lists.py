@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage, Command, Notice, UserMessage
+from holdfast.core.entries import AssistantMessage, Command, Note, Notice, UserMessage
 from holdfast.ports import ALL, Journal
 from holdfast.testing.contracts.journal_kit import Rig, arrival, claim_one, ingest
 
@@ -36,6 +36,12 @@ class JournalListsContract:
         for number, args in ((3, "Salt"), (4, "  Sea\nsalt  ")):
             await journal.ingest([arrival(message=str(number), body=Command(author="ann", id=str(number), name="title", args=args))])
         assert await self.title(journal) == "Sea salt"
+
+    async def test_a_conversation_that_began_with_a_note_to_the_owner_is_not_called_by_what_is_said_there(self, journal: Journal) -> None:
+        await journal.ingest([arrival(message="0", body=Note(text="main is away.")), arrival(message="1", body=message("Why?"))])
+        assert await self.title(journal) == ""
+        await journal.ingest([arrival(message="2", body=Command(author="ann", id="2", name="title", args="Notes"))])
+        assert await self.title(journal) == "Notes"
 
     async def test_a_long_title_is_cut(self, journal: Journal) -> None:
         await journal.ingest([arrival(body=message("so " * 100))])

@@ -330,3 +330,24 @@ async def test_nothing_in_the_routes_moves_when_one_goes_away_or_the_gateway_doe
     await gateway.start()
     await expect(chat.page.get_by_role("dialog")).to_contain_text("Kept up to date while you look.")
     assert await chat.page.evaluate(places) == before
+
+
+async def test_a_try_that_takes_its_time_is_shown_and_can_be_stopped(chats: Any, scene: Scene) -> None:
+    scene.models.says["main"] = limited(3000)
+    await chats.gateway(scene.config)
+    chat = await chats.open()
+    await chat.say("Hello")
+    waits = card(chat)
+    await expect(waits.get_by_role("timer")).to_have_text(re.compile("Next try at"))
+    scene.models.says["main"] = Reply(end="hang")
+    await chat.page.evaluate(WATCH)
+    await waits.get_by_role("button", name="Try now").click()
+    await expect(waits.get_by_role("timer")).to_have_text("Trying it now.")
+    await chat.say("/status")
+    await expect(chat.page.locator("article.notice")).to_have_count(1)
+    await expect(waits.get_by_role("timer")).to_have_text("Trying it now.")
+    await expect(chat.mine.locator(".state")).to_contain_text("waiting")
+    assert await chat.page.evaluate("blinks") == 0
+    await waits.get_by_role("button", name="Stop").click()
+    await expect(waits).to_be_hidden()
+    await expect(chat.mine.locator(".state")).to_contain_text("stopped")

@@ -107,12 +107,14 @@ class Day:
         self.transactions: Counter[int] = Counter()
         self.decisions: Counter[int] = Counter()
         self.killed_at: list[float] = []
+        self.ended_at: list[float] = []
         self.trouble_at: list[float] = []
         """When something began or ceased to be wrong: until then nobody could hurry."""
         self.armed: list[str] = []
         self.hit: set[str] = set()
         self.lives = 0
         self.told = 0
+        self.settled_at = float("inf")
         self.life: Life | None = None
         self.awake = True
         short = Limit(500)
@@ -153,6 +155,7 @@ class Day:
         if life is None or not self.awake:
             return
         self.life = None
+        self.ended_at.append(self.clock.now())
         if hard:
             self.killed_at.append(self.clock.now())
         self.trouble(f"kill {why}")
@@ -331,6 +334,7 @@ class Day:
         self.awake, self.providers.steady = False, True
         self.start()
         await asyncio.sleep(QUIET_S)
+        self.settled_at = self.clock.now()
         for chat in self.people.chats:
             self.people.say(chat, "say")
             await asyncio.sleep(QUIET_S / 40)

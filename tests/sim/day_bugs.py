@@ -152,16 +152,6 @@ def models_without_tools_are_offered_some(m: pytest.MonkeyPatch) -> None:
     m.setattr(request, "build", lambda *rest, calls: right(*rest, calls=True))
 
 
-def a_mistake_waits_for_a_person(m: pytest.MonkeyPatch) -> None:
-    """Only a new configuration opens the gate again, though it may have healed by itself."""
-    right = weather.wait_s
-    m.setattr(weather, "wait_s_max", lambda kind: 1e9 if kind == "config" else right_max(kind))
-    m.setattr(weather, "wait_s", lambda failure, *rest, **named: 1e9 if failure.kind == "config" else right(failure, *rest, **named))
-
-
-right_max = weather.wait_s_max
-
-
 def attempts_count_every_death(m: pytest.MonkeyPatch) -> None:
     """No fact and no release takes an attempt back, and those who may be guilty are not run one at a time."""
 
@@ -198,7 +188,6 @@ DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outag
 _moody = replace(_short, kills_at_points=0, kills_at_rounds=0, kills_at_instants=0, outages=0)
 for bug, plan in (
     (the_owner_is_told_at_every_try, replace(_moody, doings=120)),
-    (a_mistake_waits_for_a_person, replace(_moody, doings=120)),
     (models_without_tools_are_offered_some, replace(_moody, doings=120)),
 ):
     DAYS[bug.__name__] = (bug, plan)

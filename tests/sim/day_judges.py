@@ -40,7 +40,7 @@ CALLS_PER_MINUTE_MAX = 40
 DECISIONS_PER_MINUTE_MAX = 300
 TRANSACTIONS_PER_MINUTE_MAX = 1500
 
-NUMBER = re.compile(r"#(\d+)(?: line (\d+)| end)?")
+NUMBER = re.compile(r"#(\d+)(?: line (\d+)| (end))?")
 ASKS = ("Shall I go on, or stop here?", "Shall I go on trying, or stop here?", "Nobody answered, so I stopped here")
 SET_ASIDE = "I crashed several times on this"
 
@@ -69,8 +69,8 @@ def judge(day: Day) -> None:
     for key, conversation in sorted(day.disk.conversations.items()):
         flaws += [f"{key}: {flaw}" for flaw in (*_released(day, conversation), *_transcript(conversation.entries))]
     _busy(day)
-    _owner(day)
     if not day.plan.takeovers:
+        _owner(day)
         _back(day)
 
 
@@ -83,21 +83,24 @@ def _owner(day: Day) -> None:
         day.flaws.append(f"the owner was to be told {notes}, and was told {shown}")
     everything = [e for row in day.disk.conversations.values() for e in row.entries]
     own = [(e.at, e.body.route, e.body.failure) for e in everything if isinstance(e.body, Failed)]
-    day.flaws += day.providers.seen.judge(notes, own, day.killed_at)
+    day.flaws += day.providers.seen.judge(notes, own, day.ended_at)
     day.told = len(notes)
 
 
 def _back(day: Day) -> None:
     """Everything works again: whoever chose nothing is answered by the first route, and nobody by one that he did not choose."""
     for key, row in sorted(day.disk.conversations.items()):
-        answers = [e.body for e in row.entries if isinstance(e.body, AssistantMessage)]
+        answers = [(e.at, e.body) for e in row.entries if isinstance(e.body, AssistantMessage)]
         day.flaws += [
             f"{key}: answered by {answer.route}, and {answer.chain or 'default'} was chosen"
-            for answer in answers
+            for _, answer in answers
             if answer.route not in CHAINS.get(answer.chain or "default", (answer.chain,))
         ]
-        if answers and not answers[-1].chain and answers[-1].route != "main":
-            day.flaws.append(f"{key}: main works again, and {answers[-1].route} still answers")
+        day.flaws += [
+            f"{key}: main works again, and {answer.route} still answers"
+            for at, answer in answers
+            if at > day.settled_at and not answer.chain and answer.route != "main"
+        ]
 
 
 def _answered(day: Day, chat: str, updates: list[Update], shown: list[Shown]) -> list[str]:
@@ -204,7 +207,7 @@ def _copies(day: Day, account: FakeChat, shown: list[Shown]) -> list[str]:
 def _order(shown: list[Shown]) -> list[str]:
     """Answers, and their parts, are sent in order. (What a killed process sent may still be under way when its successor sends.)"""
     first = dict.fromkeys(core(s)[0] for s in sorted(shown, key=_sent))
-    places = [(int(found[1]), int(found[2] or -1)) for found in (NUMBER.search(text) for text in first) if found]
+    places = [(int(found[1]), 1000 if found[3] else int(found[2] or -1)) for found in (NUMBER.search(text) for text in first) if found]
     return [f"{two} is shown after {one}" for one, two in pairwise(places) if two < one]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 from holdfast.core.failure import Failure
@@ -37,8 +37,8 @@ OUTAGES: Final = ("refuses", "breaks", "hangs")
 WAITS_S: Final = {"has no credit": 3600.0, "has no credit for a while": 400.0, "is at its limit": 70.0, "is not configured right": 300.0}
 """So long after the last failure nobody may have looked whether it works again."""
 
-TOLD: Final = {"config": 1, "quota": 1, "unknown": 3}
-"""After so many failures in a row the owner is told."""
+MARKS: Final = {"config": "can't be used as it is configured", "quota": "has no credit left", "unknown": "in a way that I don't know"}
+"""What the owner is told of, and how."""
 
 ENOUGH_S: Final = 5.0
 """Whoever lives so long after a failure has told the owner of it."""
@@ -64,7 +64,7 @@ def fails(mood: str, rng: random.Random) -> Break:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a call, if whoever made it lived to see it. `kind`: "ok", or the class of its failure."""
+    """What came of a call, if whoever made it lived to see it. `kind`: "ok", "own" (the fault is the conversation's), or the class of its failure."""
 
     kind: str
     began: float
@@ -81,41 +81,43 @@ class Seen:
 
     outcomes: defaultdict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
 
-    def judge(self, notes: list[tuple[float, str]], own: list[tuple[float, str, str]], killed_at: list[float]) -> list[str]:
+    def judge(self, notes: list[tuple[float, str]], own: list[tuple[float, str, str]], ended_at: list[float]) -> list[str]:
         """The owner was told of each closing that only an owner can mend, once. `own`: what was taken for a conversation's own fault (when, route, class)."""
         flaws = []
         for route in ROUTES:
-            runs = self._runs(route)
-            for kind, least in TOLD.items():
-                about = [at for at, text in notes if text.startswith(f"{route} ") and MARKS[kind] in text]
-                closings = [[one for one in run if one.kind == kind] for run in runs]
-                most = sum(len(run) >= 1 for run in closings)
-                if len(about) > most:
-                    flaws.append(f"the owner was told {len(about)} times that {route} fails ({kind}): it closed {most} times")
-                for run, closing in zip(runs, closings, strict=True):
-                    theirs = [at for at, failed_at, failed_with in own if (failed_at, failed_with) == (route, kind)]
-                    sure = [one for one in closing if _counts(one, run, killed_at) and not any(one.has_just_ended(at) for at in theirs)]
+            at_most = self._runs(route, lambda one: one.kind in {"ok", "own"})
+            at_least = self._runs(route, lambda one: one.kind == "ok" and not _killed(one, ended_at))
+            for kind, mark in MARKS.items():
+                about = [at for at, text in notes if text.startswith(f"{route} ") and mark in text]
+                closings = sum(any(one.kind == kind for one in run) for run in at_most)
+                if len(about) > closings:
+                    flaws.append(f"the owner was told {len(about)} times that {route} fails ({kind}): it closed {closings} times")
+                theirs = [at for at, failed_at, failed_with in own if (failed_at, failed_with) == (route, kind)]
+                for run in at_least:
                     told = any(run[0].began <= at <= run[-1].ended + ENOUGH_S for at in about)
-                    if kind != "unknown" and len(sure) >= least and not told:
+                    sure = [one for one in run if one.kind == kind and _closes(one, run, ended_at)]
+                    if kind != "unknown" and not told and any(not any(map(one.has_just_ended, theirs)) for one in sure):
                         flaws.append(f"nobody told the owner that {route} fails ({kind}) since {run[0].began:.0f}")
         return flaws
 
-    def _runs(self, route: str) -> list[list[Outcome]]:
+    def _runs(self, route: str, ends: Callable[[Outcome], bool]) -> list[list[Outcome]]:
         """Failures in a row, of one configuration, in the order in which they came to their end."""
         runs: list[list[Outcome]] = [[]]
-        outcomes = sorted(self.outcomes[route], key=lambda one: one.ended)
-        for before, one in pairwise([None, *outcomes]):
-            if before is not None and one is not None and (one.kind == "ok" or one.configuration != before.configuration):
+        configuration = 0
+        for one in sorted(self.outcomes[route], key=lambda one: one.ended):
+            if ends(one) or one.configuration != configuration:
                 runs.append([])
-            if one is not None and one.kind != "ok":
+            configuration = one.configuration
+            if one.kind not in {"ok", "own"}:
                 runs[-1].append(one)
         return [run for run in runs if run]
 
 
-MARKS: Final = {"config": "can't be used as it is configured", "quota": "has no credit left", "unknown": "in a way that I don't know"}
+def _killed(one: Outcome, ended_at: list[float]) -> bool:
+    """Whoever made it may not have lived to see what came of it, and to say so."""
+    return any(one.began <= end <= one.ended + ENOUGH_S for end in ended_at)
 
 
-def _counts(one: Outcome, run: list[Outcome], killed_at: list[float]) -> bool:
-    """It was seen by who made it, and no other closed the gate while it was under way."""
-    lived = not any(one.began <= kill <= one.ended + ENOUGH_S for kill in killed_at)
-    return lived and not any(one.began <= other.ended <= one.ended for other in run if other is not one)
+def _closes(one: Outcome, run: list[Outcome], ended_at: list[float]) -> bool:
+    """It was seen, and no other failure closed the gate while it was under way."""
+    return not _killed(one, ended_at) and not any(one.began <= other.ended <= one.ended for other in run if other is not one)

@@ -12,6 +12,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -251,11 +252,13 @@ def _local_time(settings: config.Config) -> LocalTime:
 
 def _classified(clock: SystemClock) -> Classify:
     def classified(failure: RawFailure, _dialect: str, worked_before: bool) -> Failure:
-        from holdfast.models.classify import classify  # noqa: PLC0415 - most starts meet no failure for a while
+        from holdfast.models.classify import classify, setting  # noqa: PLC0415 - most starts meet no failure for a while
 
         found = classify(failure, worked_before=worked_before, now=clock.now())
-        # "ok": the bytes look whole, but whoever read them found them wanting
-        return Failure("cut", reason=failure.why) if found.kind == "ok" else found
+        if found.kind == "ok":  # the bytes look whole, but whoever read them found them wanting
+            return Failure("cut", reason=failure.why)
+        about = setting(found)
+        return replace(found, reason=f"{found.reason.removesuffix('.')}; see {about}") if about else found
 
     return classified
 

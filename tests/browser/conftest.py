@@ -26,10 +26,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Route, async_playwright, expect
 
 from holdfast.testing.gateway_rig import Parts, parts_in, unavailable
 from holdfast.testing.process import GatewayProcess, practice
+from holdfast.web.page import ASSETS, CONTENT_TYPES
 
 CHROMIUM: Final = "/usr/bin/chromium"
 FLAGS: Final = (
@@ -210,6 +211,23 @@ async def browser() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+@pytest.fixture
+async def scripts(browser: Browser) -> Page:
+    """A page that has nothing but the page's files, to ask one of its scripts."""
+    page = await browser.new_page()
+
+    async def serve(route: Route) -> None:
+        path = ASSETS / route.request.url.rpartition("/assets/")[2]
+        if path.is_file():
+            await route.fulfill(body=path.read_bytes(), content_type=CONTENT_TYPES[path.suffix])
+        else:
+            await route.fulfill(body="<!doctype html>", content_type="text/html")
+
+    await page.route("**/*", serve)
+    await page.goto("http://page.test/")
+    return page
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ async def test_a_message_says_that_it_waits_and_why(chats: Any) -> None:
     await chat.say("Hello")
     await expect(chat.mine.locator(".state")).to_have_text(re.compile("waiting"))
     standing = chat.page.locator("#standing")
-    await expect(standing).to_contain_text(re.compile(r"Waiting for main.*Everything is saved"))
+    await expect(standing).to_contain_text(re.compile(r"Waiting for main.*Everything is saved", re.DOTALL))
     await expect(standing.get_by_role("button", name="Try now")).to_be_visible()
     await standing.get_by_role("button", name="Try now").click()
     address = chats.folder / "gateway" / "holdfast.toml"

@@ -15,6 +15,15 @@ SERIOUS: Final = {"serious", "critical"}
 EVERYTHING: Final = (
     "# Head\n\n| a | b |\n|:--|--:|\n| 1 | [link](https://example.org) |\n\n```python\nx = 1\n```\n\n> said\n\n- one\n- `two`\n\n"
 )
+AWAY: Final = """
+[agent]
+chain = ["main", "spare"]
+[routes.main]
+base_url = "http://models.invalid/v1"
+model = "m"
+[routes.spare]
+dialect = "practice"
+"""
 DESK: Final = {"viewport": {"width": 1280, "height": 800}}
 PHONE: Final = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
 
@@ -30,6 +39,37 @@ async def findings(page: Page) -> list[str]:
         if found["impact"] in SERIOUS
         for node in found["nodes"]
     ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
+async def test_axe_finds_nothing_serious_while_it_waits(chats: Any, scheme: str, screen: Any) -> None:
+    """The card, the routes, and the note to the owner."""
+    gateway = await chats.gateway(f"{AWAY}\n[chains]\nquick = ['main', 'spare']\n")
+    chat = await chats.open(color_scheme=scheme, reduced_motion="reduce", **screen)
+    await chat.say("/model main")
+    await chat.say("Hello")
+    card = chat.page.get_by_role("region", name="Waiting for main")
+    await expect(card.get_by_role("button", name="spare")).to_be_visible()
+    assert await findings(chat.page) == []
+    gateway.kill()
+    await gateway.ended()
+    await expect(card.get_by_role("timer")).to_have_text("The next try comes when the gateway is back.")
+    assert await findings(chat.page) == []
+    await gateway.start()
+    await expect(chat.away).to_be_hidden()
+    if screen is PHONE:
+        await chat.page.get_by_role("button", name="Conversations").tap()
+    await chat.page.get_by_role("button", name="Routes", exact=True).click()
+    routes = chat.page.get_by_role("dialog", name="Routes")
+    await expect(routes.get_by_role("listitem")).to_have_count(2)
+    assert await findings(chat.page) == []
+    assert await routes.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth")
+    await chat.page.keyboard.press("Escape")
+    await expect(routes).to_be_hidden()
+    await chat.page.get_by_role("link", name="Holdfast").click()
+    await expect(chat.page.get_by_role("article", name="A note to you")).to_be_visible()
+    assert await findings(chat.page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -130,6 +130,34 @@ async def test_what_was_not_sent_outlives_the_page(chats: Any) -> None:
     assert await chat.page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('holdfast.outbox.'))") == []
 
 
+async def test_the_page_opens_while_the_gateway_is_away_and_what_is_written_then_is_sent_when_it_is_back(chats: Any) -> None:
+    gateway = await chats.gateway()
+    chat = await chats.open()
+    await chat.say("Hello")
+    await chat.answered(1)
+    await chat.page.wait_for_function("async () => navigator.serviceWorker.controller && await caches.match('/')")
+    await kill(gateway)
+    await chat.page.reload()
+    await expect(chat.away).to_be_visible()
+    await chat.say("Kept in this browser")
+    await expect(chat.mine.locator(".state.sending")).to_have_count(1)
+    await back(gateway)
+    await expect(chat.away).to_be_hidden()
+    await chat.answered(2)
+    assert said(await gateway.door.entries(chat.name)) == ["Hello", "Kept in this browser"]
+
+
+async def test_a_new_conversation_asks_for_nothing_that_is_not_there(chats: Any) -> None:
+    await chats.gateway()
+    chat = await chats.open()
+    refused: list[str] = []
+    chat.page.on("response", lambda response: refused.append(response.url) if response.status >= 400 else None)
+    await chat.page.get_by_role("button", name="New conversation").click()
+    await chat.say("Hello")
+    await chat.answered(1)
+    assert refused == []
+
+
 async def test_a_message_whose_acknowledgement_was_lost_is_not_doubled(chats: Any) -> None:
     gateway = await chats.gateway()
     chat = await chats.open()

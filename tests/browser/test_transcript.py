@@ -6,9 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route
-
-from holdfast.web.page import ASSETS, CONTENT_TYPES
+from playwright.async_api import Page
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -16,23 +14,12 @@ Items = Callable[..., Coroutine[Any, Any, list[dict[str, Any]]]]
 
 
 @pytest.fixture
-async def items(browser: Browser) -> Items:
+async def items(scripts: Page) -> Items:
     """`items(bodies, **what)`: the items of these entries, numbered from 1."""
-    page = await browser.new_page()
-
-    async def serve(route: Route) -> None:
-        path = ASSETS / route.request.url.rpartition("/assets/")[2]
-        if path.is_file():
-            await route.fulfill(body=path.read_bytes(), content_type=CONTENT_TYPES[path.suffix])
-        else:
-            await route.fulfill(body="<!doctype html>", content_type="text/html")
-
-    await page.route("**/*", serve)
-    await page.goto("http://page.test/")
 
     async def ask(*bodies: dict[str, Any], **what: Any) -> list[dict[str, Any]]:
         entries = [{"seq": seq, "at": 1000.0 + seq, "epoch": 1, "body": body} for seq, body in enumerate(bodies, start=1)]
-        found: list[dict[str, Any]] = await page.evaluate(
+        found: list[dict[str, Any]] = await scripts.evaluate(
             "async (what) => (await import('/assets/transcript.js')).itemsOf(what)", {"entries": entries, **what}
         )
         return found
@@ -66,6 +53,19 @@ def question(kind: str, about: str, *options: str, **more: Any) -> dict[str, Any
 
 def kinds(items: list[dict[str, Any]]) -> list[str]:
     return [item["type"] for item in items]
+
+
+async def test_a_note_to_the_owner_is_an_item_of_its_own(items: Items) -> None:
+    (note,) = await items({"kind": "note/1", "text": "main can't be used."})
+    assert (note["type"], note["text"]) == ("owner", "main can't be used.")
+
+
+async def test_what_is_said_of_a_wait_is_shown_when_it_is_over_in_its_place(items: Items) -> None:
+    waits = {"kind": "notice/1", "text": "main has not answered.", "about": 1, "stands": True}
+    over = {"kind": "notice/1", "text": "That took 3 min. It goes on.", "edits": 2}
+    assert kinds(await items(user("k1"), waits)) == ["message"], "how it stands is shown below"
+    took = await items(user("k1"), waits, answer(1, 1), over)
+    assert [item["text"] for item in took] == ["Hello", over["text"], "Hi"]
 
 
 @pytest.mark.parametrize("state", ["working", "waiting", "asking"])

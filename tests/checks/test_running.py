@@ -27,8 +27,11 @@ def test_what_is_away_there_is_told_in_its_own_words() -> None:
         "gates": [{"name": "route:main", "state": "closed", "why": "the server refuses the connection"}],
         "tool servers": [{"name": "clock", "state": "down", "why": "it ended"}],
     }
-    told = {(finding.what, finding.cause) for finding in check_running(status, 8420, 0.0) if finding.level == "warning"}
-    assert told == {("route main is closed there.", "the server refuses the connection"), ("Its tool server clock is down.", "it ended")}
+    told = {(finding.what, finding.cause, finding.mend) for finding in check_running(status, 8420, 0.0) if finding.level == "warning"}
+    assert told == {
+        ("route main is closed there.", "the server refuses the connection", "holdfast routes retry main    (tries it now)"),
+        ("Its tool server clock is down.", "it ended", ""),
+    }
 
 
 def test_a_page_that_has_no_port_has_to_be_given_another() -> None:

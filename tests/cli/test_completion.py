@@ -3,14 +3,16 @@ from __future__ import annotations
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from holdfast.cli.completion import Commands
+from holdfast.cli.completion import Commands, models
 from holdfast.core.entries import Question
+from holdfast.core.weather import GateRow
+from holdfast.ports import RouteState, Used
 
 ASKED = Question(question="budget", about="1", text="Shall I\ngo on?", options=("go on", "stop"))
 
 
 def _offered(typed: str, after: str = "") -> list[tuple[str, str]]:
-    commands = Commands(lambda: [(41, ASKED)])
+    commands = Commands(lambda: [(41, ASKED)], lambda: [("fast", "a chain of 2 routes"), ("main", "qwen3:8b")])
     offered = commands.get_completions(Document(typed + after, len(typed)), CompleteEvent())
     return [(completion.text, completion.display_meta_text) for completion in offered]
 
@@ -24,6 +26,25 @@ def test_a_slash_offers_every_command_with_what_it_does() -> None:
 def test_open_questions_are_offered_with_their_options() -> None:
     assert _offered("/choose 41 s") == [("/choose 41 stop", "Shall I go on?")]
     assert [text for text, _ in _offered("/cho")] == ["/choose 41 go on", "/choose 41 stop", "/choose "]
+
+
+def test_models_are_offered_with_what_they_are() -> None:
+    assert _offered("/model f") == [("/model fast", "a chain of 2 routes")]
+    assert [text for text, _ in _offered("/mod")] == ["/model fast", "/model main", "/model "]
+
+
+def test_a_model_is_a_named_chain_a_route_or_the_way_back() -> None:
+    def route(name: str, *chains: str) -> RouteState:
+        return RouteState(name, "qwen3:8b", GateRow(f"route:{name}"), "open", 0, 4, chains, Used(name), 0.0)
+
+    routes = [route("main", "the agent", "web:local", "fast", "summaries", "scheduled work"), route("small", "fast", "cheap")]
+    assert models(routes) == [
+        ("fast", "a chain of 2 routes"),
+        ("cheap", "a chain of one route"),
+        ("main", "qwen3:8b"),
+        ("small", "qwen3:8b"),
+        ("default", "what is used without a choice"),
+    ]
 
 
 def test_nothing_is_offered_where_no_command_can_be() -> None:

@@ -72,11 +72,16 @@ def test_below_a_closed_route_stands_since_when_and_why() -> None:
         ("quota", "Without credit since"),
         ("rate-limit", "At its limit since"),
         ("loading", "Loading its model since"),
-        ("unknown", "Away since"),
+        ("unknown", "Failing since"),
     ],
 )
 def test_each_kind_of_trouble_is_called_by_its_name(kind: str, words: str) -> None:
     assert trouble(closed(kind), NOW).startswith(words)
+
+
+@pytest.mark.parametrize(("why", "end"), [("", "(2 min 40 s)."), ("Gone", ": Gone."), ("Is it running?", ": Is it running?")])
+def test_a_sentence_ends_once(why: str, end: str) -> None:
+    assert trouble(replace(WELL, gate=replace(AWAY, why=why), state="closed"), NOW).endswith(end)
 
 
 def test_a_route_whose_time_has_come_is_tried_when_it_is_needed() -> None:

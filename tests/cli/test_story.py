@@ -17,6 +17,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Note,
     Notice,
     Question,
     SetAside,
@@ -100,6 +101,8 @@ def test_every_kind_of_entry_can_be_told() -> None:
         DeliveryStarted(of="a1", part=0),
         Delivered(of="a1", part=0),
         DeliveryFailed(of="a1", part=0, refusal="refused"),
+        Note(text="main has no credit left."),
+        Notice(text="That took 2 min.", edits=7),
     )
     assert {type(body) for body in bodies} == set(get_args(AnyBody))
     heads = [line.partition("  ")[2] for line in _told(*bodies) if not line.startswith(" ")]
@@ -121,6 +124,8 @@ def test_every_kind_of_entry_can_be_told() -> None:
         "c was not called  [15]",
         "the agent answered (refused by the chat)  [16]",
         "c was started  [17]",
+        "holdfast tells its owner  [21]",
+        "holdfast says in place of [7]  [22]",
     ]
 
 

@@ -10,6 +10,7 @@ from holdfast.core.entries import (
     Choice,
     Command,
     Entry,
+    Note,
     Notice,
     Question,
     SetAside,
@@ -211,3 +212,21 @@ def test_a_message_stands_after_the_answer_that_was_being_written_when_it_came()
     assert [said.text for said in told] == ["b", "c", "B and C"]
     told = _begun(_message("a"), _message("b"), _answer("A"), _answer("B", 2, 2))
     assert [said.text for said in told] == ["a", "A", "b", "B"]
+
+
+# --- what the gateway says ---------------------------------------------------------------------------------------------------------------
+
+
+def test_that_a_turn_waits_is_said_and_its_end_is_the_answer() -> None:
+    rig = _Rig(_message())
+    assert rig.see(Notice(text="main has not answered for 20 s.", about=1, stands=True)) == [
+        Said("gateway", "main has not answered for 20 s.")
+    ]
+    assert rig.see(_answer("Here I am.")) == [Said("answer", "Here I am.")]
+    assert rig.see(Notice(text="That took 27 s. It goes on.", edits=2)) == []
+
+
+def test_what_the_owner_is_told_is_shown() -> None:
+    rig = _Rig()
+    assert rig.see(Note(text="main has no credit left.")) == [Said("gateway", "main has no credit left.")]
+    assert Telling(_sentences).begin([Entry(1, 0.0, 0, Note(text="It has none."))]) == [Said("gateway", "It has none.")]

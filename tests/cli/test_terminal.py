@@ -78,6 +78,27 @@ def test_a_question_says_how_to_answer_and_choose_is_completed(home: Any) -> Non
         terminal.until("It is noon.")
 
 
+def test_models_are_completed_and_the_choice_is_said(home: Any) -> None:
+    home.start_real('[routes.spare]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "qwen3:8b"\n')
+    with home.terminal() as terminal:
+        terminal.until("Enter sends")
+        terminal.type("/model\r")
+        terminal.until("You can choose main, spare")
+        terminal.type("/model s")
+        terminal.until(lambda terminal: _said(terminal, "/model spare qwen3:8b") == 1)
+        terminal.type("\t\r")
+        terminal.until("From now on this conversation uses spare.")
+
+
+def test_a_wait_says_when_it_is_tried_next(home: Any) -> None:
+    home.start_real('[routes.spare]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "qwen3:8b"\n')
+    home.holdfast("chat", "-q", "/model spare")
+    with home.terminal() as terminal:
+        terminal.until("Enter sends")
+        terminal.type("Hello\r")
+        terminal.until(lambda terminal: _said(terminal, "Everything is saved, and it goes on by itself. Next try: ") > 0)
+
+
 def test_markdown_is_rendered(home: Any) -> None:
     home.start()
     with home.terminal() as terminal:

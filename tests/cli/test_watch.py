@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Reply, Watch, shortened
+from holdfast.core import entries
 from holdfast.core.entries import (
     AnyBody,
     AssistantMessage,
@@ -73,6 +74,16 @@ def test_a_stop_by_somebody_ends_it_with_its_reply() -> None:
 
 def test_another_command_by_somebody_does_not_end_it() -> None:
     assert _seen(MESSAGE, _command("status"), Notice(text="Working.", replies_to=MINE + 1)) == [Note("Working.")]
+
+
+def test_a_wait_is_told_once_and_its_end_is_the_answer() -> None:
+    waits, over = Notice(text="main is away.", about=MINE, stands=True), Notice(text="That took 27 s. It goes on.", edits=MINE + 1)
+    told = _seen(MESSAGE, waits, AssistantMessage(n=3, seen=MINE, text="Hi"), over)
+    assert told == [Note("main is away."), Answer("a3", "Hi"), End("answered")]
+
+
+def test_what_the_owner_is_told_meanwhile_is_told_beside() -> None:
+    assert _seen(MESSAGE, entries.Note(text="main has no credit left.")) == [Note("main has no credit left.")]
 
 
 def test_a_turn_set_aside_ends_with_what_is_said_or_asked_about_it() -> None:

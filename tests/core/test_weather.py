@@ -5,6 +5,8 @@ import pytest
 from holdfast.core.failure import Failure, Kind
 from holdfast.core.weather import (
     BACK_OFF_S_MAX,
+    MISTAKE_PRESSED_S,
+    MISTAKE_S,
     GateRow,
     Retries,
     admits,
@@ -64,11 +66,11 @@ def test_each_wave_of_successes_lets_twice_as_many_through_up_to_all_places() ->
     [
         ("transient", None, 3, 1.0, 4.0),
         ("transient", None, 3, 0.25, 1.0),
-        ("transient", None, 3, 0.0, 0.0),
+        ("transient", None, 3, 0.0, 0.25),
         ("transient", 5.0, 9, 0.0, 5.0),
         ("cut", 9e9, 1, 0.0, 120.0),
-        ("rate-limit", 0.0, 9, 1.0, 0.0),
-        ("rate-limit", -5.0, 1, 1.0, 0.0),
+        ("rate-limit", 0.0, 9, 1.0, 0.25),
+        ("rate-limit", -5.0, 1, 1.0, 0.25),
         ("rate-limit", 7200.0, 1, 0.0, 7200.0),
         ("rate-limit", None, 2, 1.0, 2.0),
         ("quota", None, 7, 0.0, 3600.0),
@@ -121,3 +123,10 @@ def test_a_clock_that_was_set_back_earns_nothing_and_costs_nothing() -> None:
     retries, delay_s = Retries(at=1e6, saved=0.0).spent(0.0)
     assert delay_s == 10.0
     assert retries.spent(20.0)[1] == 0.0
+
+
+def test_a_mistake_at_a_route_that_had_worked_is_looked_at_again_soon_and_then_seldom() -> None:
+    """It may be one conversation that its provider complains about: the others must not wait long to show that."""
+    mistake = Failure("config")
+    assert wait_s(mistake, 1, 1.0, proven=True) == MISTAKE_PRESSED_S
+    assert wait_s(mistake, 2, 1.0, proven=True) == wait_s(mistake, 1, 1.0) == MISTAKE_S

@@ -24,11 +24,11 @@ def longest_s(kind: str) -> float:
     return {"rate-limit": 86_400.0, "quota": 32 * 86_400.0, "config": 300.0}.get(kind, 120.0)
 
 
-def shortest_s(how: str, streak: int, draw: float) -> float:
-    """It rests at least so long after this failure, the `streak`-th in a row."""
+def shortest_s(how: str, streak: int, draw: float, *, worked: bool = False) -> float:
+    """It rests at least so long after this failure, the `streak`-th in a row; `worked`: it had worked before."""
     kind, hint = told(how)
     if kind == "config":
-        return 300.0
+        return PRESSED_S if worked and streak == 1 else 300.0
     if hint is not None:
         return min(hint, longest_s(kind))
     return 3600.0 if kind == "quota" else draw * min(2.0 ** (streak - 1), 120.0)
@@ -39,7 +39,7 @@ def calls_at_most(how: str, span_s: float) -> float:
     (ten saved, one in ten seconds, and a fifth of all calls)."""
     kind, hint = told(how)
     if kind == "config" or (kind == "quota" and hint is None):
-        return 2.0 + span_s / shortest_s(how, 1, 0.0)
+        return 3.0 + span_s / shortest_s(how, 2, 0.0)
     return 1.0 + (10.0 + span_s / 10.0) / 0.8
 
 
@@ -55,6 +55,7 @@ class Book:
     kind: str = ""
     tried: float = NEVER
     answers: int = 0
+    spoke: bool = False
 
     def __post_init__(self) -> None:
         self.allowance = self.places if self.worked else 1
@@ -74,7 +75,7 @@ class Book:
         return False
 
     def began_to_answer(self) -> None:
-        self.allowance = min(self.allowance + 1, self.places)
+        self.allowance, self.spoke = min(self.allowance + 1, self.places), True
 
     def answered(self) -> None:
         self.until, self.streak, self.kind, self.tried, self.worked = 0.0, 0, "", NEVER, True
@@ -84,7 +85,9 @@ class Book:
         if began < self.tried <= now:
             return  # it was under way together with the one that closed the route
         self.streak += 1
-        self.until, self.kind, self.tried, self.allowance = now + shortest_s(how, self.streak, draw), told(how)[0], now, 1
+        wait_s = shortest_s(how, self.streak, draw, worked=self.worked)
+        self.until, self.kind, self.tried, self.allowance = now + wait_s, told(how)[0], now, 1
+        self.worked = self.worked or self.spoke
 
     def ordered(self) -> None:
         """Somebody wants it tried now."""
@@ -93,5 +96,5 @@ class Book:
 
     def begun_again(self, now: float) -> None:
         """The process has died: what stands in the gate's row is known still."""
-        self.until = min(self.until, now + longest_s(self.kind))
+        self.until, self.spoke = min(self.until, now + longest_s(self.kind)), False
         self.allowance = self.places if self.worked and not self.streak else 1

@@ -68,7 +68,7 @@ def waits_do_not_grow(m: pytest.MonkeyPatch) -> None:
 
 @shows_in("limits")
 def what_the_server_says_of_when_is_not_believed(m: pytest.MonkeyPatch) -> None:
-    m.setattr(weather, "wait_s", lambda failure, streak, draw: weather.back_off_s(streak) * draw)
+    m.setattr(weather, "wait_s", lambda failure, streak, draw, **_: weather.back_off_s(streak) * draw)
 
 
 @shows_in("one route")

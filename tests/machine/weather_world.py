@@ -135,7 +135,10 @@ class World:
 
     def do(self, move: Move) -> None:
         """One move."""
+        instant = self.next_instant()
         self.clock.advance(TICK_S)
+        if instant is not None and instant <= self.now:
+            self.wake()  # the dispatcher has a timer for it
         if move[0] in COSTS:
             self.left[COSTS[move[0]]] -= 1
         match move:

@@ -20,7 +20,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import day_judges as judges
-from day_life import ROUTES, Life
+from day_life import Life
+from day_weather import MOODS, OUTAGES, ROUTES
 from day_world import People, Providers, core
 
 from holdfast import failpoints
@@ -54,7 +55,7 @@ POINTS = (
 )
 """Where a process is killed on purpose: at each of these at least once a day."""
 
-QUIET_S = 1200.0
+QUIET_S = 5000.0
 """After the last fault: so long until everything has to be answered."""
 
 
@@ -71,6 +72,8 @@ class Plan:
     kills_at_instants: int = 10
     stops: int = 5
     outages: int = 16
+    moods: int = 24
+    """How often a route has one of its own: a limit, no credit, a mistake, riddles."""
     outage_s_max: tuple[float, ...] = (20.0, 300.0, 3000.0)
     takeovers: int = 0
     """Another process takes over while the old one stands still; then the old one goes on for a while."""
@@ -104,11 +107,14 @@ class Day:
         self.transactions: Counter[int] = Counter()
         self.decisions: Counter[int] = Counter()
         self.killed_at: list[float] = []
+        self.ended_at: list[float] = []
         self.trouble_at: list[float] = []
         """When something began or ceased to be wrong: until then nobody could hurry."""
         self.armed: list[str] = []
         self.hit: set[str] = set()
         self.lives = 0
+        self.told = 0
+        self.settled_at = float("inf")
         self.life: Life | None = None
         self.awake = True
         short = Limit(500)
@@ -149,6 +155,7 @@ class Day:
         if life is None or not self.awake:
             return
         self.life = None
+        self.ended_at.append(self.clock.now())
         if hard:
             self.killed_at.append(self.clock.now())
         self.trouble(f"kill {why}")
@@ -207,6 +214,8 @@ class Day:
 
     def _seen(self, chat: str, shown: Shown) -> None:
         self.note(f"{chat} {shown.id} {shown.text!r}")
+        if chat not in self.people.chats:
+            return
         if self.awake and self.rng.random() < 0.1:
             self.loop.call_later(self.rng.random() * 0.02, self.people.say, chat, "say")
         if self.awake and "Shall I go on" in core(shown)[0] and self.rng.random() < 0.7:
@@ -239,6 +248,9 @@ class Day:
             loop.call_later(rng.uniform(0.0, end), lambda: loop.create_task(self.take_over()))
         for _ in range(plan.outages):
             self._schedule_outage(rng.uniform(0.0, end - HOUR), rng.choice(plan.outage_s_max) * rng.random())
+        for _ in range(plan.moods):
+            how = {rng.choice(("main", "main", "spare", "tiny", "mute")): rng.choice([mood for mood in MOODS if mood not in OUTAGES])}
+            self._schedule_weather(how, rng.uniform(0.0, end - HOUR), rng.choice((60.0, 900.0, 5000.0)))
         for _ in range(plan.doings // 4):
             loop.call_later(rng.uniform(0.0, end), self._fault)
         for account in self.accounts.values():
@@ -253,14 +265,20 @@ class Day:
         self.loop.after_rounds(self.rng.randint(1, 120), lambda: self.kill("rounds"))
 
     def _schedule_outage(self, at: float, for_s: float) -> None:
-        routes = ROUTES if self.rng.random() < 0.6 else ROUTES[:1]
-        how = self.rng.choice(("refuses", "breaks", "hangs"))
-        self.loop.call_later(at, lambda: self.providers.away.update(dict.fromkeys(routes, how)))
-        self.loop.call_later(at + for_s, self._bring_back)
+        routes = self.rng.choice((ROUTES, ROUTES, ROUTES[:1]))
+        self._schedule_weather(dict.fromkeys(routes, self.rng.choice(OUTAGES)), at, for_s)
 
-    def _bring_back(self) -> None:
-        self.trouble("the providers are back")
-        self.providers.away.clear()
+    def _schedule_weather(self, how: dict[str, str], at: float, for_s: float) -> None:
+        self.loop.call_later(at, self.providers.away.update, how)
+        self.loop.call_later(at + for_s, self._bring_back, tuple(how))
+
+    def _bring_back(self, routes: tuple[str, ...] = ROUTES) -> None:
+        """They work again: by themselves, or since a mistake was mended, with a new configuration."""
+        were = {route: self.providers.away.pop(route) for route in routes if route in self.providers.away}
+        self.trouble(f"back: {were}")
+        if "is not configured right" in were.values() and self.rng.random() < 0.6:
+            self.providers.configurations.update(route for route, how in were.items() if how == "is not configured right")
+            self.kill("new configuration", hard=False)
 
     def _take_down(self, account: FakeChat) -> None:
         self.note(f"{account.account} is down")
@@ -293,6 +311,7 @@ class Day:
         figures = {
             "messages": float(sum(self.people.written.values())),
             "answers": float(len(self.providers.given)),
+            "notes to the owner": float(self.told),
             "calls a minute": float(max(self.providers.calls.values(), default=0)),
             "transactions a minute": float(max(self.transactions.values(), default=0)),
             "decisions a minute": float(max(self.decisions.values(), default=0)),
@@ -312,9 +331,13 @@ class Day:
             for chat in self.people.chats:
                 self.people.say(chat, "tools")
             await asyncio.sleep(90.0)
-        self.awake = False
+        self.awake, self.providers.steady = False, True
         self.start()
         await asyncio.sleep(QUIET_S)
+        self.settled_at = self.clock.now()
+        for chat in self.people.chats:
+            self.people.say(chat, "say")
+            await asyncio.sleep(QUIET_S / 40)
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

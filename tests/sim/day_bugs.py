@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from day import OUTSIDE_SENT, Plan
 
-from holdfast.core import steps, turn, weather, words
+from holdfast.core import request, steps, turn, weather, words
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import World
 from holdfast.ports import Arrival, Cursor, Lease, Release
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.owner import Owner
 from holdfast.testing import memory_journal
 from holdfast.testing.memory_journal import Conversation, MemoryJournal
 
@@ -132,6 +133,25 @@ def nobody_disowns(m: pytest.MonkeyPatch) -> None:
     m.setattr(MemoryJournal, "disown", disown)
 
 
+def the_owner_is_told_at_every_try(m: pytest.MonkeyPatch) -> None:
+    right = Owner.tell
+    m.setattr(Owner, "tell", lambda self, key, text: right(self, f"{key} {self._clock.now()}", text))
+
+
+def nobody_tells_the_owner(m: pytest.MonkeyPatch) -> None:
+    m.setattr(words, "told_owner", lambda *_: "")
+
+
+def the_fallback_stays(m: pytest.MonkeyPatch) -> None:
+    """Who has once been answered by another route goes on there."""
+    m.setattr(turn, "first_open", lambda chain: next((route for route in reversed(chain) if route.open), None))
+
+
+def models_without_tools_are_offered_some(m: pytest.MonkeyPatch) -> None:
+    right = request.build
+    m.setattr(request, "build", lambda *rest, calls: right(*rest, calls=True))
+
+
 def attempts_count_every_death(m: pytest.MonkeyPatch) -> None:
     """No fact and no release takes an attempt back, and those who may be guilty are not run one at a time."""
 
@@ -156,6 +176,8 @@ for bug in (
     intention_on_a_stale_read,
     gate_that_never_reopens,
     key_of_this_life,
+    nobody_tells_the_owner,
+    the_fallback_stays,
     nobody_disowns,
     attempts_count_every_death,
 ):
@@ -163,4 +185,10 @@ for bug in (
 DAYS["stop_as_a_mode"] = (stop_as_a_mode, replace(_short, doings=150, outages=0))
 DAYS["sent_again_without_a_mark"] = (sent_again_without_a_mark, replace(_short, points=(OUTSIDE_SENT, "deliver.after_send")))
 DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outages=10, outage_s_max=(60.0,)))
+_moody = replace(_short, kills_at_points=0, kills_at_rounds=0, kills_at_instants=0, outages=0)
+for bug, plan in (
+    (the_owner_is_told_at_every_try, replace(_moody, doings=120)),
+    (models_without_tools_are_offered_some, replace(_moody, doings=120)),
+):
+    DAYS[bug.__name__] = (bug, plan)
 DAYS["no_epoch_check"] = (no_epoch_check, replace(_short, takeovers=20, kills_at_points=0, kills_at_rounds=0))

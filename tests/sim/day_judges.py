@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from day_life import BOSS
+from day_weather import CHAINS
 from day_world import TOKEN, core, invalid
 
 from holdfast.core import request, turn
@@ -15,6 +17,8 @@ from holdfast.core.entries import (
     Command,
     DeliveryStarted,
     Entry,
+    Failed,
+    Note,
     Notice,
     SetAside,
     ToolStarted,
@@ -36,8 +40,8 @@ CALLS_PER_MINUTE_MAX = 40
 DECISIONS_PER_MINUTE_MAX = 300
 TRANSACTIONS_PER_MINUTE_MAX = 1500
 
-NUMBER = re.compile(r"#(\d+)(?: line (\d+)| end)?")
-ASKS = ("Shall I go on, or stop here?", "Nobody answered, so I stopped here")
+NUMBER = re.compile(r"#(\d+)(?: line (\d+)| (end))?")
+ASKS = ("Shall I go on, or stop here?", "Shall I go on trying, or stop here?", "Nobody answered, so I stopped here")
 SET_ASIDE = "I crashed several times on this"
 
 
@@ -65,6 +69,38 @@ def judge(day: Day) -> None:
     for key, conversation in sorted(day.disk.conversations.items()):
         flaws += [f"{key}: {flaw}" for flaw in (*_released(day, conversation), *_transcript(conversation.entries))]
     _busy(day)
+    if not day.plan.takeovers:
+        _owner(day)
+        _back(day)
+
+
+def _owner(day: Day) -> None:
+    """The owner was told what only he can mend, and it was delivered once."""
+    row = day.disk.conversations.get(f"keyed:{BOSS}")
+    notes = [(e.at, e.body.text) for e in row.entries if isinstance(e.body, Note)] if row else []
+    shown = [core(s)[0] for s in day.accounts["keyed"].screens[BOSS]]
+    if shown != [text for _, text in notes]:
+        day.flaws.append(f"the owner was to be told {notes}, and was told {shown}")
+    everything = [e for row in day.disk.conversations.values() for e in row.entries]
+    own = [(e.at, e.body.route, e.body.failure) for e in everything if isinstance(e.body, Failed)]
+    day.flaws += day.providers.seen.judge(notes, own, day.ended_at)
+    day.told = len(notes)
+
+
+def _back(day: Day) -> None:
+    """Everything works again: whoever chose nothing is answered by the first route, and nobody by one that he did not choose."""
+    for key, row in sorted(day.disk.conversations.items()):
+        answers = [(e.at, e.body) for e in row.entries if isinstance(e.body, AssistantMessage)]
+        day.flaws += [
+            f"{key}: answered by {answer.route}, and {answer.chain or 'default'} was chosen"
+            for _, answer in answers
+            if answer.route not in CHAINS.get(answer.chain or "default", (answer.chain,))
+        ]
+        day.flaws += [
+            f"{key}: main works again, and {answer.route} still answers"
+            for at, answer in answers
+            if at > day.settled_at and not answer.chain and answer.route != "main"
+        ]
 
 
 def _answered(day: Day, chat: str, updates: list[Update], shown: list[Shown]) -> list[str]:
@@ -100,7 +136,7 @@ def _prompt(day: Day, updates: list[Update], shown: list[Shown]) -> list[str]:
         token = TOKEN.match(update.text) if update.kind == "message" else None
         answered = first.get(token[1], 0.0) if token else 0.0
         accepted = day.chat_acknowledged(update)
-        free = max([accepted, *(at for at in day.trouble_at if at < answered)])
+        free = max([accepted, *(at for at in [*day.trouble_at, *day.providers.waits] if at < answered)])
         cut = any(u.offset > update.offset and u.text in {"/stop", "/new", "/retry"} for u in updates)
         if token and answered - free > PROMPT_S and not cut and not any(accepted < at < answered for at in asked):
             flaws.append(f"{token[1]} was answered only after {answered - free:.0f} s in which nothing was wrong")
@@ -171,7 +207,7 @@ def _copies(day: Day, account: FakeChat, shown: list[Shown]) -> list[str]:
 def _order(shown: list[Shown]) -> list[str]:
     """Answers, and their parts, are sent in order. (What a killed process sent may still be under way when its successor sends.)"""
     first = dict.fromkeys(core(s)[0] for s in sorted(shown, key=_sent))
-    places = [(int(found[1]), int(found[2] or -1)) for found in (NUMBER.search(text) for text in first) if found]
+    places = [(int(found[1]), 1000 if found[3] else int(found[2] or -1)) for found in (NUMBER.search(text) for text in first) if found]
     return [f"{two} is shown after {one}" for one, two in pairwise(places) if two < one]
 
 

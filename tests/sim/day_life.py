@@ -6,12 +6,15 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
+from day_weather import CHAINS, ROUTES, TINY_TOKENS, classify
+
 from holdfast.core.world import World
 from holdfast.ports import Lease
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.owner import Owner
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.fake_platform import FakePlatform
@@ -23,7 +26,8 @@ from holdfast.testing.scripted_model import ScriptedModel
 if TYPE_CHECKING:
     from day import Day
 
-ROUTES = ("main", "spare")
+BOSS = "boss"
+"""The chat in which the owner is told."""
 
 
 class SlowJournal(MemoryJournal):
@@ -68,11 +72,16 @@ class Life:
 
     async def _main(self) -> None:
         day, journal, clock = self.day, self.journal, self.day.clock
-        gates = [GateSettings(f"route:{name}", "f1", 3) for name in ROUTES]
+        gates = [GateSettings(f"route:{name}", f"f{day.providers.configurations[name]}", 3) for name in ROUTES]
         draw = random.Random(f"{day.plan.seed}/{self.name}").random
         weather = Weather(journal, clock, draw, gates, await journal.gates())
         models = {name: ScriptedModel(clock, day.providers.script(name)) for name in ROUTES}
-        agent = AgentSettings("Be brief.", tuple(RouteSettings(name, f"route:{name}", models[name]) for name in ROUTES))
+        routes = tuple(
+            RouteSettings(name, f"route:{name}", models[name], TINY_TOKENS if name == "tiny" else None, tools=name != "mute")
+            for name in ROUTES
+        )
+        chains = {name: chain for name, chain in CHAINS.items() if name != "default"}
+        agent = AgentSettings("Be brief.", routes, classify, CHAINS["default"], chains, summaries=("spare", "main"))
         followers, supervisor = Followers(journal, weather.known), Supervisor(clock, draw)
         platforms: dict[str, FakePlatform] = {}
         hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.changed, files=MemoryFiles())
@@ -91,6 +100,8 @@ class Life:
             hands,
             lambda now: now - now % 86400.0,
         )
+        owner = Owner([(f"keyed:{BOSS}", "keyed", BOSS)], gateway.accept, clock)
+        weather.closed, hands.cut_short = owner.closed, owner.cut_short
         platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._disown(self.dispatch))

@@ -74,7 +74,17 @@ def test_a_day_hits_every_point_at_which_it_means_to_kill() -> None:
 
 
 CULPRIT = Plan(
-    0, hours=2.0, chats=30, doings=100, kills_at_points=0, kills_at_rounds=0, kills_at_instants=0, stops=0, outages=0, restart_s_max=5.0
+    0,
+    hours=2.0,
+    chats=30,
+    doings=100,
+    kills_at_points=0,
+    kills_at_rounds=0,
+    kills_at_instants=0,
+    stops=0,
+    outages=0,
+    moods=0,
+    restart_s_max=5.0,
 )
 
 

@@ -193,6 +193,11 @@ async def test_a_conversation_that_does_not_exist_is_not_found(rig: Any) -> None
     assert "holdfast show" in response.json()["error"]
 
 
+async def test_a_conversation_that_is_about_to_begin_has_no_last_entries(rig: Any) -> None:
+    response = await rig.client.get("/v1/conversations/web:local:new/entries?before=10")
+    assert (response.status_code, response.json()) == (200, {"entries": [], "more": False})
+
+
 @pytest.mark.parametrize("after", ["x", "-1", "1" * 19, "²"])
 async def test_a_seq_that_is_none_is_refused(rig: Any, after: str) -> None:
     assert (await rig.client.get(f"/v1/conversations/{KEY}/entries", params={"after": after})).status_code == 400

@@ -35,6 +35,12 @@ async def test_every_file_is_served_as_what_it_is(client: httpx2.AsyncClient, na
     assert response.content == (ASSETS / name).read_bytes()
 
 
+async def test_what_keeps_the_files_in_the_browser_may_do_so_for_the_whole_page(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/worker.js")
+    assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert response.content == (ASSETS / "worker.js").read_bytes()
+
+
 async def test_a_file_that_has_not_changed_is_not_sent_again(client: httpx2.AsyncClient) -> None:
     first = await client.get("/")
     assert first.headers["cache-control"] == "no-cache"

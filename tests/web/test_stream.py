@@ -102,13 +102,14 @@ async def test_a_reader_is_told_how_the_conversation_stands_when_that_changes(ri
     async with rig.client.stream("GET", EVENTS) as response:
         events = _events(response, "entry", "standing")
         assert (await anext(events))[0] == "entry"
-        assert await anext(events) == ("standing", "", {"state": "idle", "words": "Ready.", "until": 0.0})
+        assert await anext(events) == ("standing", "", {"state": "idle", "words": "Ready.", "until": 0.0, "waits": []})
         rig.gateway.stand(KEY, running=True)
         assert (await anext(events))[2]["state"] == "working"
         rig.gateway.stand(KEY, running=True, attempts=1)  # the words are the same
         rig.gateway.stand(KEY, GateRow("route:main", until=2e12, streak=1, since=1.0, why="refused"), turn_gate="route:main")
         kind, _, stands = await anext(events)
         assert (kind, stands["state"], stands["until"]) == ("standing", "waiting", 2e12)
+        assert [(wait["gate"], wait["what"], wait["since"]) for wait in stands["waits"]] == [("route:main", "has been away", 1.0)]
         assert "main, which has been away for 30 days (refused)" in stands["words"]
 
 

@@ -169,7 +169,7 @@ def bigger(server: Server | None, tokens: int = 32_768) -> str:
 def _tools(route: Subject, two: Tried, server: Server | None) -> Finding:
     """Does it make real calls of tools?"""
     check, about, model = "route.tools", route.about, route.endpoint.model
-    other = "Take a model made for tools, such as qwen3:8b or larger"
+    other = f"Take a model made for tools, such as qwen3:8b or larger, or say that it has none: tools = false    (in [{about}])"
     if two.failure is not None:
         reads = two.failure.why
         return Finding(

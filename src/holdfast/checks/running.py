@@ -26,7 +26,7 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
     for gate in status.get("gates", ()):
         if gate["state"] != "open":
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
-            yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], f"{command('chat')} -q /retry    (tries it now)")
+            yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], _retry(gate["name"]))
     working = in_use(status, changed_at)
     for server in status.get("tool servers", ()):
         if server["name"] in working:
@@ -41,6 +41,11 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
         yield Finding(
             "error", "web.port", "web", "The running gateway can't serve its page.", page["why"], f"port = {port + 1}    (in [web])"
         )
+
+
+def _retry(gate: str) -> str:
+    kind, _, name = gate.partition(":")
+    return f"{command('routes')} retry {name}    (tries it now)" if kind == "route" else ""
 
 
 def in_use(status: Mapping[str, Any] | None, changed_at: float) -> set[str]:

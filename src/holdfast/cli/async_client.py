@@ -12,6 +12,7 @@ import msgspec
 from holdfast.cli.client import REPLY_S_MAX, SILENCE_S_MAX, SILENT, Away, Event, Events, Missing, away, decoded, quoted, refusal
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Temporary
+from holdfast.ports import RouteState
 from holdfast.web.wire import Page, Post, Saved
 
 SEQ_MAX: Final = 10**18 - 1
@@ -32,6 +33,10 @@ class AsyncClient:
     async def send(self, name: str, post: Post) -> Saved:
         """Send a message; when this returns it is on disk. Safe to repeat with the same key."""
         return decoded(await self._ask("POST", f"/conversations/{quoted(name)}/messages", msgspec.json.encode(post)), Saved)
+
+    async def routes(self) -> tuple[RouteState, ...]:
+        """How each route is, and in which chains."""
+        return decoded(await self._ask("GET", "/routes"), tuple[RouteState, ...])
 
     async def newest(self, key: str, most: int) -> tuple[Entry, ...]:
         """The last entries of the conversation; none if there is no such conversation yet."""

@@ -19,7 +19,7 @@ from holdfast.cli.screen import plain
 from holdfast.core.words import span
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
+from holdfast.web.wire import ACCOUNT, door_path
 
 if TYPE_CHECKING:
     from holdfast.ports import RouteState
@@ -29,6 +29,7 @@ TROUBLE: Final = {
     "quota": "Without credit",
     "rate-limit": "At its limit",
     "loading": "Loading its model",
+    "unknown": "Failing",
 }
 """What a gate's kind is called; everything else is an outage."""
 FEW_TOKENS: Final = 10_000
@@ -83,7 +84,7 @@ def _row(state: RouteState, now: float) -> tuple[str, ...]:
         f"{span(now - gate.last_ok)} ago" if gate.last_ok else "never",
         _used(state),
         f"{state.under_way} of {state.places}",
-        ", ".join(state.chains) or "none",
+        ", ".join("the page" if chain == ACCOUNT else chain for chain in state.chains) or "none",
     )
 
 
@@ -108,8 +109,9 @@ def _tokens(number: int) -> str:
 def trouble(state: RouteState, now: float) -> str:
     """Since when a route is closed, why, and what happens next."""
     gate = state.gate
-    why = f": {gate.why.removesuffix('.')}" if gate.why else ""
-    said = f"{TROUBLE.get(gate.kind, 'Away')} since {clock(gate.since, now)} ({span(now - gate.since)}){why}."
+    why = f": {gate.why}" if gate.why else ""
+    said = f"{TROUBLE.get(gate.kind, 'Away')} since {clock(gate.since, now)} ({span(now - gate.since)}){why}"
+    said += "" if said.endswith((".", "?", "!", "…")) else "."
     if state.state == "to be tried":
         said += " It is tried as soon as somebody needs it."
     if gate.kind == "config":

@@ -89,7 +89,8 @@ class _Teller:
             case Question():
                 return f"holdfast asks{self._word(seq, body)}", f"{body.text}\nChoices: {', '.join(body.options)}"
             case Notice():
-                return f"holdfast says{self._word(seq, body)}", body.text
+                place = f" in place of [{body.edits}]" if body.edits else ""
+                return f"holdfast says{place}{self._word(seq, body)}", body.text
             case Note():
                 return f"holdfast tells its owner{self._word(seq, body)}", body.text
             case ToolStarted():

@@ -14,7 +14,19 @@ from typing import Final, Literal
 
 from holdfast.cli.screen import BEGUN_ANEW, BROKEN_OFF, plain
 from holdfast.cli.watch import Activity, asked
-from holdfast.core.entries import AssistantMessage, Attachment, Choice, Command, Entry, Notice, Question, SetAside, UserMessage, answer_name
+from holdfast.core.entries import (
+    AssistantMessage,
+    Attachment,
+    Choice,
+    Command,
+    Entry,
+    Note,
+    Notice,
+    Question,
+    SetAside,
+    UserMessage,
+    answer_name,
+)
 from holdfast.core.transcript import STOPS, Transcript
 from holdfast.web.wire import Writing
 
@@ -115,7 +127,7 @@ class Telling:
         """What is left to show when nobody looks any more."""
         return [*self._rest(self._text), *self._held]
 
-    def _see(self, entry: Entry) -> Iterator[Said]:  # noqa: C901 one case for each kind of entry
+    def _see(self, entry: Entry) -> Iterator[Said]:
         match entry.body:
             case UserMessage() as body:
                 said = Said("you", _with_files(body.text, body.attachments))
@@ -135,9 +147,8 @@ class Telling:
                 yield from self._settle(body)
             case Question() as body:
                 yield Said("gateway", asked(entry.seq, body, lambda choice: choice))
-            case Notice() as body:
-                if not body.edits:  # else it takes the place of one that said that a turn waits; here the answer says so
-                    yield Said("gateway", body.text)
+            case Note() | Notice(edits=0) as body:  # one that edits takes the place of what said that a turn waits; here the answer says so
+                yield Said("gateway", body.text)
             case _ as body:
                 yield from (Said("beside", line) for line in self._activity.told(body))
 

@@ -1,7 +1,8 @@
 """`holdfast chat` on a terminal: a conversation, with a prompt that stays usable while an answer is written.
 
 Above the prompt stands what is said for good (`telling` decides what and when); right above the line one types, live, what is still being
-written and what is not yet said; below it, how things stand. Three tasks: the application, one that follows the conversation, one that sends.
+written and what is not yet said; below it, how things stand. Four tasks: the application, one that follows the conversation, one that sends, and one
+that learns which models there are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shlex
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,11 +33,12 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from holdfast import cli
 from holdfast.cli.async_client import AsyncClient
-from holdfast.cli.client import Away, Event
-from holdfast.cli.completion import Commands
+from holdfast.cli.client import Away, Event, Missing
+from holdfast.cli.completion import Commands, models
 from holdfast.cli.history import TypedBefore
 from holdfast.cli.markdown import MARK, Paper, finished
 from holdfast.cli.outbox import PAUSE_S, PAUSE_S_MAX, Outbox
+from holdfast.cli.output import clock
 from holdfast.cli.screen import plain
 from holdfast.cli.telling import Said, Telling
 from holdfast.core.entries import Choice, Command, Entry, UserMessage
@@ -96,11 +99,13 @@ class Terminal:
         self._stands: Stands | None = None
         self._away = ""
         self._began = asyncio.Event()
+        self._connecting = asyncio.Event()
+        self._models: list[tuple[str, str]] = []
         self._hint = "Enter sends, Alt+Enter begins a new line, / lists commands, Ctrl+D leaves."
         self._buffer = Buffer(
             multiline=True,
             history=history,
-            completer=Commands(self._telling.open_questions),
+            completer=Commands(self._telling.open_questions, lambda: self._models),
             complete_while_typing=Condition(lambda: self._buffer.text.startswith("/")),
             on_text_changed=self._typed,
         )
@@ -110,15 +115,14 @@ class Terminal:
         """Talk until the person leaves. Returns the exit code."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(self._follow())
-            sending = tasks.create_task(self._send())
+            beside = [tasks.create_task(work) for work in (self._follow(), self._send(), self._learn())]
             with suppress(EOFError):  # the terminal is gone
                 await self._app.run_async(set_exception_handler=False)
             with suppress(TimeoutError):
                 async with asyncio.timeout(0 if self._away else LAST_TRY_S):
                     await self._outbox.empty()
-            following.cancel()
-            sending.cancel()
+            for task in beside:
+                task.cancel()
         return self._farewell()
 
     # --- what comes ------------------------------------------------------------------------------------------------------------------
@@ -130,6 +134,7 @@ class Terminal:
                 if not self._began.is_set():
                     self._say(self._telling.begin(await self._client.newest(self._key, ENTRIES_AT_START)))
                     self._began.set()
+                self._connecting.set()
                 async for event in self._client.events(self._key, self._telling.last):
                     pause_s, self._away = PAUSE_S, ""
                     self._take(event)
@@ -142,6 +147,14 @@ class Terminal:
     async def _send(self) -> None:
         await self._began.wait()  # so that what was said before comes before what is said now
         await self._outbox.run()
+
+    async def _learn(self) -> None:
+        """Which names `/model` takes. Asked whenever the gateway may be another one: only a start changes them."""
+        while True:
+            await self._connecting.wait()
+            self._connecting.clear()
+            with suppress(Away, Missing):
+                self._models = models(await self._client.routes())
 
     def _take(self, event: Event | None) -> None:
         match event:
@@ -288,10 +301,19 @@ class Terminal:
             stands = ("", "")
         else:
             words = self._stands.words if self._stands else "Connected." if self._began.is_set() else "Connecting."
-            stop = " /stop stops it." if self._stands and self._stands.state == "working" else ""
-            stands = ("", f"{self._name} · {words}{stop}")
+            stands = ("", f"{self._name} · {words}{self._next()}")
         said = [(style, textwrap.fill(plain(text), self._columns - 1)) for style, text in (stands, ("", self._hint)) if text]
         return [said[0], *((style, f"\n{text}") for style, text in said[1:])]
+
+    def _next(self) -> str:
+        """What happens next, or can be done, behind the words about how things stand."""
+        match self._stands:
+            case Stands(state="working"):
+                return " /stop stops it."
+            case Stands(state="waiting", until=until) if until:
+                return f" Next try: {clock(until, time.time())}."
+            case _:
+                return ""
 
     def _redraw(self) -> None:
         self._app.invalidate()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from holdfast.cli import TERMINAL
+from holdfast.core import entries
 from holdfast.core.entries import (
     AnyBody,
     AssistantMessage,
@@ -107,6 +108,8 @@ class Watch:
                 yield from self._question(entry.seq, body)
             case Notice() as body:
                 yield from self._notice(body)
+            case entries.Note() as body:
+                yield Note(body.text)
             case _:
                 pass
 

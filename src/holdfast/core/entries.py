@@ -244,7 +244,8 @@ class Question(Body, frozen=True, tag="question/1"):
 class Notice(Body, frozen=True, tag="notice/1"):
     """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
 
-    `stands`: another one takes its place when it is true no more (where the chat can edit). `edits`: this one takes the place of that.
+    `stands`: another one takes its place when it is true no more (where the chat can edit); `since`: when began what it says. `edits`: this one takes the
+    place of that.
     `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself). `allowed`: the approvals that stand, as
     `approval_key` makes them: carried on in what hides the choices that gave them (a reply to `/new`, a summary), so that these need not be read for ever.
     """
@@ -253,6 +254,7 @@ class Notice(Body, frozen=True, tag="notice/1"):
     replies_to: int = 0
     about: int = 0
     stands: bool = False
+    since: float = 0.0
     edits: int = 0
     chain: str = ""
     allowed: tuple[str, ...] = ()

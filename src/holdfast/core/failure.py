@@ -11,7 +11,7 @@ Kind = Literal["transient", "rate-limit", "quota", "config", "overflow", "bad-tr
 OWN: Final[frozenset[Kind]] = frozenset({"overflow", "bad-transcript", "refused"})
 """The fault is the conversation's: the route stays open for all others."""
 
-MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown"})
+MAY_BE_OWN: Final[frozenset[Kind]] = frozenset({"transient", "cut", "unknown", "config"})
 """The route's fault, unless others get through on it."""
 
 

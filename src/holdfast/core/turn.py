@@ -121,7 +121,8 @@ def _waited(t: Transcript) -> str:
     """C4: what became of a wait that was said, in words; "" while it lasts."""
     assert t.waiting is not None
     if t.answers and t.answers[-1].seq > t.waiting.seq:
-        return words.back(t.answers[-1].at - t.waiting.at + SAID_AFTER_S)
+        assert isinstance(t.waiting.body, Notice)
+        return words.back(t.answers[-1].at - (t.waiting.body.since or t.waiting.at))
     return "" if t.inputs or t.turn_is_open else words.waits_no_more()
 
 
@@ -414,13 +415,14 @@ def _fruitless(calls: list[Closed]) -> int:
 
 
 def _say_waiting(t: Transcript, routes: Chain, world: World, now: float, d: Decision) -> None:
-    """Say once, after a while, that the turn waits for one of these routes."""
+    """Say once, after a while, that the turn waits for one of these routes; at once where only a person can open them."""
     if t.said_waiting >= t.turn_from or not routes:
         return
-    instant = max(min(r.closed_since for r in routes), t.moved_at) + SAID_AFTER_S
+    since = max(min(r.closed_since for r in routes), t.moved_at)
+    instant = since if all(r.kind in {"config", "quota"} for r in routes) else since + SAID_AFTER_S
     if now >= instant:
         text = words.waiting(routes[0], now) + words.another_way(t, world)
-        d.wanted.append(Write("T5", str(t.turn_from), (Notice(text=text, about=t.turn_from, stands=world.account.edits),)))
+        d.wanted.append(Write("T5", str(t.turn_from), (Notice(text=text, about=t.turn_from, stands=world.account.edits, since=since),)))
     else:
         d.wait_until(instant)
 

@@ -16,6 +16,8 @@ from holdfast.core.failure import Failure
 
 BACK_OFF_S_MIN: Final = 1.0
 BACK_OFF_S_MAX: Final = 120.0
+WAIT_S_MIN: Final = 0.25
+"""No draw and no word of a server makes a wait so short that the step which failed takes this route again, and not its next one."""
 QUOTA_S: Final = 3600.0
 MISTAKE_S: Final = 300.0
 MISTAKE_PRESSED_S: Final = 30.0
@@ -70,17 +72,18 @@ def wait_s_max(kind: str) -> float:
 
 
 def back_off_s(streak: int) -> float:
-    """The longest wait after the `streak`-th failure in a row. The runtime draws one between 0 and this."""
+    """The longest wait after the `streak`-th failure in a row. The runtime draws one between 0 and this; `WAIT_S_MIN` it is at least."""
     return min(BACK_OFF_S_MIN * 2.0 ** min(streak - 1, 32), BACK_OFF_S_MAX)
 
 
-def wait_s(failure: Failure, streak: int, draw: float) -> float:
-    """How long the gate stays closed after the `streak`-th failure in a row; `draw` is between 0 and 1."""
+def wait_s(failure: Failure, streak: int, draw: float, *, proven: bool = False) -> float:
+    """How long the gate stays closed after the `streak`-th failure in a row; `draw` is between 0 and 1. `proven`: it had worked under this configuration:
+    then it may be one conversation that its provider complains about, and the others soon show it."""
     if failure.kind == "config":
-        return MISTAKE_S
+        return MISTAKE_PRESSED_S if proven and streak == 1 else MISTAKE_S
     if failure.retry_after_s is not None:
-        return min(max(failure.retry_after_s, 0.0), wait_s_max(failure.kind))
-    return QUOTA_S if failure.kind == "quota" else back_off_s(streak) * draw
+        return min(max(failure.retry_after_s, WAIT_S_MIN), wait_s_max(failure.kind))
+    return QUOTA_S if failure.kind == "quota" else max(back_off_s(streak) * draw, WAIT_S_MIN)
 
 
 def failed(gate: GateRow, now: float, delay_s: float, failure: Failure) -> GateRow:

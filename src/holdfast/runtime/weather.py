@@ -21,6 +21,9 @@ from holdfast.ports import Clock, Journal
 MISSED_MAX = 10_000
 """Of so many conversations it is remembered that their last call failed."""
 
+KEPT_S = 600.0
+"""How old the last success on disk may be: so much too old it may be called after a restart."""
+
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,7 @@ class _Gate:
     taken: int = 0
     spoke: bool = False  # an answer began here, though perhaps none came to its end
     answers: int = 0  # so many came to their end in this life
+    kept_at: float = 0.0  # when a success was written down last
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
@@ -209,11 +213,13 @@ class Weather:
         gate = self._gates[name]
         gate.answers += 1
         self._missed.pop(conversation, None)
-        news = gate.row.streak > 0 or not gate.row.last_ok
+        now = self._clock.now()
+        news = gate.row.streak > 0 or not gate.kept_at <= now < gate.kept_at + KEPT_S
         if gate.row.streak:
             log.info("%s is back after %.0f s", name, self._clock.now() - gate.row.since)
         gate.row = weather.succeeded(gate.row, self._clock.now())
         if news:
+            gate.kept_at = now
             await self._journal.put_gate(gate.row)
             self._tell()
 
@@ -242,9 +248,8 @@ class Weather:
         gate, now = self._gates[name], self._clock.now()
         if began < gate.row.tried <= now:
             return
-        delay_s = max(
-            weather.wait_s(failure, gate.row.streak + 1, self._draw()), min(self.retry_in(name), weather.wait_s_max(failure.kind))
-        )
+        wait_s = weather.wait_s(failure, gate.row.streak + 1, self._draw(), proven=gate.row.last_ok > 0)
+        delay_s = max(wait_s, min(self.retry_in(name), weather.wait_s_max(failure.kind)))
         if not gate.row.streak or gate.row.why != failure.reason:  # not at every try: an outage is one line
             log.warning("%s is closed, and tried again by itself: %s", name, failure.reason)
         worked = gate.row.last_ok or (began if gate.spoke else 0.0)

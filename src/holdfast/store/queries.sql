@@ -84,14 +84,14 @@ FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq 
 SELECT seq, at, epoch, body FROM entry WHERE conversation = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3;
 
 -- title --
--- What a conversation is called: by its newest /title, or at least how it began.
+-- What a conversation is called: by its newest /title, or at least how it began; one that began with a note to the owner has its own name.
 SELECT (
   SELECT json_extract(body, '$.args') FROM entry
   WHERE conversation = ?1 AND json_extract(body, '$.kind') = 'command/1' AND json_extract(body, '$.name') = 'title'
   ORDER BY seq DESC LIMIT 1
 ), (
-  SELECT json_extract(body, '$.text') FROM entry
-  WHERE conversation = ?1 AND seq <= 100 AND kind = 'user/1' AND json_extract(body, '$.text') <> ''
+  SELECT iif(kind = 'note/1', '', json_extract(body, '$.text')) FROM entry
+  WHERE conversation = ?1 AND seq <= 100 AND kind IN ('user/1', 'note/1') AND json_extract(body, '$.text') <> ''
   ORDER BY seq LIMIT 1
 );
 

@@ -18,6 +18,7 @@ from holdfast.core.entries import (
     Entry,
     Fact,
     Intention,
+    Note,
     Question,
     UserMessage,
     decode,
@@ -88,7 +89,8 @@ class Conversation:
 
     @property
     def _began(self) -> str:
-        return next((e.body.text for e in self.entries[:100] if isinstance(e.body, UserMessage) and e.body.text), "")
+        began = next((e.body for e in self.entries[:100] if isinstance(e.body, UserMessage | Note) and e.body.text), None)
+        return began.text if isinstance(began, UserMessage) else ""
 
     def add(self, body: object, at: float, epoch: int) -> Entry:
         """Append what a disk would give back."""

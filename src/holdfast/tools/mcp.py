@@ -29,7 +29,7 @@ CALLS_AT_ONCE_MAX: Final = 32
 TOOLS_MAX: Final = 120
 """Of all servers together: some providers refuse a request with more than 128, and the gateway has some of its own."""
 PROBE_S: Final = 60.0
-"""How often an idle server is asked for its tools: to see that it answers, and whether they changed."""
+"""How often a server is asked for its tools: to see that it answers, and whether they changed."""
 PROBE_DOWN_S: Final = 2.0
 """How often one is that takes no new calls, while some are still under way at it."""
 MEASURED_S: Final = 5.0
@@ -192,17 +192,17 @@ class _Server:
             )
 
     async def _attend(self, session: Session) -> None:
-        """Until it is lost: ask for its tools when it says that they changed, and from time to time. Not while it works: it may be too busy.
+        """Until it is lost: ask for its tools when it says that they changed, and from time to time.
 
-        One that takes no new calls is asked all the same; but what is under way at it is not given up for that.
+        One that is at work may be too busy to answer: it takes no new calls until it does, but what is under way at it is not given up for that.
         """
         while not session.link.lost:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROBE_DOWN_S if self._state == "down" else PROBE_S):
                     await session.link.stirred.wait()
             session.link.stirred.clear()
-            if session.link.lost or (session.calls and self._state != "down"):
-                continue
+            if session.link.lost:
+                return
             try:
                 await self._learn(await session.tools())
             except (Temporary, Config) as failure:

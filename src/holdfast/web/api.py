@@ -108,13 +108,11 @@ class Api:
         key, most = request.path_params["key"], min(_number(request, "most") or ENTRIES_AT_ONCE_MAX, ENTRIES_AT_ONCE_MAX)
         if "before" in request.query_params:
             entries = await self._gateway.page(key, _number(request, "before"), most + 1)
-            page = Page(entries[-most:], more=len(entries) > most)
-        else:
-            entries = (await self._gateway.read(key, _number(request, "after"), most + 1)).entries
-            page = Page(entries[:most], more=len(entries) > most)
+            return json(Page(entries[-most:], more=len(entries) > most))  # of a conversation that is about to begin: none
+        entries = (await self._gateway.read(key, _number(request, "after"), most + 1)).entries
         if not entries and not await self._gateway.page(key, ALL, 1):
             raise HTTPException(404, f"There is no conversation {key!r}. `holdfast show` lists them.")
-        return json(page)
+        return json(Page(entries[:most], more=len(entries) > most))
 
     async def events(self, request: Request) -> EventStream:
         if self._platform.listeners >= STREAMS_MAX:

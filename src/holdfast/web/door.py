@@ -2,7 +2,8 @@
 
     GET  /                                   the page: a static shell (`page.py`); GET /assets/{path} its files
     GET  /v1/conversations?search=TEXT       a list of `Listed`, the most recently changed first, at most 200
-    GET  /v1/conversations/{key}/entries     a `Page`: the first ?most=N after ?after=SEQ, or the last before ?before=SEQ
+    GET  /v1/conversations/{key}/entries     a `Page`: the first ?most=N after ?after=SEQ, or the last before ?before=SEQ;
+                                             404 where there is no such conversation, except that nothing was said *before* one begins
     GET  /v1/conversations/{key}/events      server-sent events after `Last-Event-ID` or ?after=SEQ (`stream.py`)
     POST /v1/conversations/{name}/messages   a `Post`; answered with `Saved`, only after the commit
     POST /v1/files?name=NAME                 the bytes; answered with `Uploaded` when they are on disk

@@ -2,6 +2,7 @@
 
     GET /                  the shell
     GET /assets/{path}     scripts, style, picture
+    GET /worker.js         what keeps these in the browser: it may do so for the folder that it lies in
 
 There is no build step: what lies in `assets/` is what is served, each file with an ETag, asked for anew at each load and sent only if it has changed.
 Whoever serves the port adds `HEADERS` to every response, refusals and API included.
@@ -61,13 +62,17 @@ def page_routes() -> list[Route]:
     async def shell(request: Request) -> Response:
         return _send(request, assets["index.html"])
 
+    async def worker(request: Request) -> Response:
+        return _send(request, assets["worker.js"])
+
     async def file(request: Request) -> Response:
         asset = assets.get(request.path_params["path"])
         if asset is None:
             raise HTTPException(404, "The page has no such file.")
         return _send(request, asset)
 
-    return [Route("/", shell, methods=["GET"]), Route("/assets/{path:path}", file, methods=["GET"])]
+    served = {"/": shell, "/worker.js": worker, "/assets/{path:path}": file}
+    return [Route(path, answer, methods=["GET"]) for path, answer in served.items()]
 
 
 def _asset(path: Path) -> Asset:

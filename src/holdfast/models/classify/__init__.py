@@ -30,6 +30,15 @@ _REFUSED: Final = re.compile(
 _BROKEN_OFF: Final = re.compile(
     r"^error$|network_error|malformed|abort|insufficient_system_resource|failed|unexpected_tool_call|cancell?ed", re.IGNORECASE
 )
+_SETTINGS: Final[Mapping[str, str]] = {
+    words.KEY.why: "api_key",
+    errors.REFUSES_US[1]: "api_key",
+    words.MODEL.why: "model",
+    errors.NOTHING_THERE[1]: "base_url",
+    errors.NO_MODEL_SERVER[1]: "base_url",
+    transport.NO_NAME: "base_url",
+    transport.OTHER_NAME: "base_url",
+}
 _EMPTY: Final[Verdict] = ("cut", "The answer was empty")
 _TOO_LATE: Final[Verdict] = ("transient", "It did not answer in time")
 _PROBE_S_MIN: Final = 60.0
@@ -57,6 +66,11 @@ def classify(failure: RawFailure, *, worked_before: bool = False, now: float) ->
     if kind == "quota" and hint is not None and hint < _PROBE_S_MIN and words.PER_DAY.search(about.words):
         hint = None  # the next minute does not bring back what a day has used up
     return Failure(kind, hint, _told(kind, why, about, status), loading=why == words.LOADING.why, cause=why)
+
+
+def setting(failure: Failure) -> str:
+    """Which setting of its route a mistake is about; "" if that can't be told."""
+    return _SETTINGS.get(failure.cause, "") if failure.kind == "config" else ""
 
 
 def _told(kind: Kind, why: str, about: Said, status: int) -> str:

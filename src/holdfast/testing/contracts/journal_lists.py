@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage, Command, Notice, UserMessage
-from holdfast.ports import ALL, Journal
+from holdfast.core.entries import AssistantMessage, Command, Failed, Note, Notice, Usage, UserMessage
+from holdfast.ports import ALL, Journal, Used
 from holdfast.testing.contracts.journal_kit import Rig, arrival, claim_one, ingest
 
 
@@ -36,6 +36,12 @@ class JournalListsContract:
         for number, args in ((3, "Salt"), (4, "  Sea\nsalt  ")):
             await journal.ingest([arrival(message=str(number), body=Command(author="ann", id=str(number), name="title", args=args))])
         assert await self.title(journal) == "Sea salt"
+
+    async def test_a_conversation_that_began_with_a_note_to_the_owner_is_not_called_by_what_is_said_there(self, journal: Journal) -> None:
+        await journal.ingest([arrival(message="0", body=Note(text="main is away.")), arrival(message="1", body=message("Why?"))])
+        assert await self.title(journal) == ""
+        await journal.ingest([arrival(message="2", body=Command(author="ann", id="2", name="title", args="Notes"))])
+        assert await self.title(journal) == "Notes"
 
     async def test_a_long_title_is_cut(self, journal: Journal) -> None:
         await journal.ingest([arrival(body=message("so " * 100))])
@@ -82,3 +88,21 @@ class JournalListsContract:
     async def test_letters_of_any_script_are_found(self, journal: Journal, text: str) -> None:
         await journal.ingest([arrival("a", body=message(f"Hier: {text}!"))])
         assert len(await journal.search(text, 9)) == 1
+
+    async def test_of_each_route_it_is_told_how_often_it_answered_since_then_and_with_how_many_tokens(self, journal: Journal) -> None:
+        assert await journal.used(0.0) == ()
+        told = (("a", 20.0, "main", 1000), ("a", 30.0, "spare", 200), ("a", 40.0, "main", 10), ("b", 50.0, "main", 5))
+        leases = {name: await claim_one(journal, name) for name in "ab"}
+        for n, (name, at, route, tokens) in enumerate(told, 1):
+            usage = Usage(input_tokens=tokens, output_tokens=1)
+            await journal.append(leases[name], at, 1, facts=[AssistantMessage(n=n, seen=1, text="Yes.", route=route, usage=usage)])
+        assert await journal.used(0.0) == (Used("main", 3, 1015, 3), Used("spare", 1, 200, 1))
+        assert await journal.used(30.0) == (Used("main", 2, 15, 2), Used("spare", 1, 200, 1)), "since that instant, it included"
+        assert await journal.used(45.0) == (Used("main", 1, 5, 1),)
+        assert await journal.used(50.5) == ()
+
+    async def test_an_answer_whose_tokens_nobody_counted_counts_and_a_failed_call_does_not(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        facts = (AssistantMessage(n=1, seen=1, text="Yes.", route="main"), Failed(failure="overflow", route="spare"))
+        await journal.append(lease, 20.0, 1, facts=facts)
+        assert await journal.used(0.0) == (Used("main", 1, 0, 0),)

@@ -14,6 +14,7 @@ const at = (key) => `/v1/conversations/${encodeURIComponent(key)}`;
 
 export const conversations = (search) => ask(`/v1/conversations${search ? `?search=${encodeURIComponent(search)}` : ""}`);
 export const status = () => ask("/v1/status");
+export const routes = () => ask("/v1/routes");
 export const entries = (key, before, most, signal) => ask(`${at(key)}/entries?before=${before}&most=${most}`, { signal });
 export const send = ({ name, key, text, attachments }) => post(`${at(name)}/messages`, { key, text, attachments });
 export const retry = (gate) => post(`/v1/gates/${encodeURIComponent(gate)}/retry`, {});

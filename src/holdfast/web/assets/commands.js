@@ -6,6 +6,7 @@ export const COMMANDS = [
   ["stop", "stops what is being done"],
   ["retry", "answers your last message again"],
   ["new", "starts afresh here; the history is kept"],
+  ["model", "uses another model here", "[NAME]"],
   ["title", "gives this conversation a name", "NAME"],
   ["status", "says what this conversation is doing"],
   ["help", "lists what you can order"],
@@ -87,7 +88,8 @@ export class Menu {
 
   #pick(index) {
     const [name, , takes] = this.#names[index];
+    const whole = !takes || (takes.startsWith("[") && this.field.value.toLowerCase() === `/${name}`); // it may go without
     this.close();
-    this.take(name, !takes);
+    this.take(name, whole);
   }
 }

@@ -29,6 +29,7 @@ export class Conversation {
   away = false;
   standing = null; // {state, words, until}; null while it is not known
   live = null; // {name, text, seen, stale}: the answer being written, as it is shown
+  speaks = false; // an answer is being written, as far as is known
   partials = []; // what was written of answers that were stopped; this tab alone has it
   #writing = null; // {name, text}: what the gateway says of it
   #events = null;
@@ -88,6 +89,16 @@ export class Conversation {
     }
   }
 
+  // The chain that was chosen here last; "" if none was, as far as is known.
+  get chosen() {
+    return this.entries.findLast(({ body }) => body.kind.startsWith("notice/") && body.chain)?.body.chain ?? "";
+  }
+
+  // The route that the last answer came from.
+  get route() {
+    return this.entries.findLast((entry) => kindOf(entry) === "answer")?.body.route ?? "";
+  }
+
   // Loads what came before. Returns whether it did.
   async earlier() {
     const page = this.more ? await this.#page(this.entries[0].seq) : null;
@@ -103,6 +114,7 @@ export class Conversation {
     const cuts = kind === "command" && ["stop", "new"].includes(entry.body.name);
     if (cuts && this.live?.text) this.partials.push({ after: entry.seq, name: this.live.name, text: this.live.text });
     if (cuts || kind === "correction" || (kind === "answer" && this.#isAbout(answerName(entry.body)))) this.live = this.#writing = null;
+    if (kind === "answer") this.speaks = false;
     this.entries.push(entry);
     this.#tell(entry);
     this.changed("entries");
@@ -124,12 +136,14 @@ export class Conversation {
     writing.chars = at + [...text].length;
     const shown = this.live?.name === name ? this.live : null;
     const stale = shown !== null && writing.text.length < shown.text.length;
+    this.speaks = true;
     this.live = { name, text: stale ? shown.text : writing.text, seen: shown?.seen ?? this.last, stale };
     this.changed("live");
   }
 
   #stands(standing) {
     this.standing = standing;
+    if (standing.state !== "working") this.#silent();
     if (["idle", "asking"].includes(standing.state)) this.live = this.#writing = null; // nothing is being written
     this.changed("standing");
   }
@@ -139,8 +153,13 @@ export class Conversation {
     if (away) {
       this.standing = null;
       this.#writing = null; // it will be written anew
-      if (this.live) this.live = { ...this.live, stale: true };
+      this.#silent();
     }
     this.changed("connection");
+  }
+
+  #silent() {
+    this.speaks = false;
+    if (this.live) this.live = { ...this.live, stale: true };
   }
 }

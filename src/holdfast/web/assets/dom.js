@@ -75,7 +75,8 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 export const timeOf = (at) => clock.format(at * 1000);
 export const dayOf = (at) => day.format(at * 1000);
 export const momentOf = (at) => full.format(at * 1000);
+export const shortDayOf = (at) => short.format(at * 1000);
 export const sameDay = (a, b) => new Date(a * 1000).toDateString() === new Date(b * 1000).toDateString();
 
 // For lists: the time today, else the day.
-export const shortTimeOf = (at) => (sameDay(at, Date.now() / 1000) ? timeOf(at) : short.format(at * 1000));
+export const shortTimeOf = (at) => (sameDay(at, Date.now() / 1000) ? timeOf(at) : shortDayOf(at));

@@ -37,7 +37,7 @@ export function render(item, element, acts) {
   return LOOKS[item.type](item, element, acts);
 }
 
-const LOOKS = { message, command, answer, tool, question, notice, note, divider };
+const LOOKS = { message, command, answer, tool, question, notice, owner, note, divider };
 
 function frame(element, kind, label) {
   const article = element ?? h("article", { class: `item ${kind}` });
@@ -173,6 +173,12 @@ function question(item, element, acts) {
 function notice(item, element) {
   const article = frame(element, "notice", "Holdfast says");
   fill(article, icon("mark"), h("p", { class: "said" }, ...spoken(item.text)));
+  return article;
+}
+
+function owner(item, element) {
+  const article = frame(element, "owner", "A note to you, who run Holdfast");
+  fill(article, icon("mark"), h("div", {}, h("p", { class: "said" }, ...spoken(item.text)), h("p", { class: "state" }, stamp(item.at))));
   return article;
 }
 

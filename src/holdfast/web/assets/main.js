@@ -4,9 +4,13 @@ import { Away, NotLoggedIn, Refused, logout, retry, status } from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, announce, setText, show } from "./dom.js";
+import { keepFiles } from "./keep.js";
 import { LoginScreen, fromAddress } from "./login.js";
 import { Outbox } from "./outbox.js";
+import { Panel } from "./panel.js";
+import { Routes } from "./routes.js";
 import { Sidebar } from "./sidebar.js";
+import { StandingView } from "./standing.js";
 import { itemsOf } from "./transcript.js";
 import { View } from "./view.js";
 
@@ -28,6 +32,14 @@ class Page {
     this.outbox = new Outbox((name) => name === this.#conversation?.name && this.#soon("entries"));
     this.sidebar = new Sidebar({ open: (name) => this.open(name), changed: () => this.#titled(), loggedOut });
     this.composer = new Composer((text, attachments) => this.#send(text, attachments));
+    this.routes = new Routes({ changed: () => this.#routed(), loggedOut });
+    this.panel = new Panel(this.routes, (gates) => this.#tryNow(gates));
+    this.standing = new StandingView({
+      tryNow: (gates) => this.#tryNow(gates),
+      stop: () => this.#send("/stop", []),
+      choose: (name) => this.#use(name),
+      changed: () => this.#soon("entries"),
+    });
     this.view = new View({ log: $("log"), list: $("items"), latest: $("latest"), acts: this.#acts() });
     this.loggedOut = loggedOut;
     this.#wire();
@@ -47,10 +59,18 @@ class Page {
     };
   }
 
-  // Once, however often it is clicked.
+  // Both once, however often it is clicked.
   #choose(seq, option) {
-    const chosen = ({ text, state }) => state !== "refused" && text.startsWith(`/choose ${seq} `);
-    if (!this.outbox.of(this.#conversation.name).some(chosen)) this.#send(`/choose ${seq} ${option}`, []);
+    if (!this.#isOnItsWay(`/choose ${seq} `)) this.#send(`/choose ${seq} ${option}`, []);
+  }
+
+  #use(chain) {
+    if (!this.#isOnItsWay("/model ")) this.#send(`/model ${chain}`, []);
+  }
+
+  // Was something like this sent, and is not in the transcript yet?
+  #isOnItsWay(beginning) {
+    return this.outbox.of(this.#conversation.name).some(({ state, text }) => state !== "refused" && text.startsWith(beginning));
   }
 
   #wire() {
@@ -60,7 +80,7 @@ class Page {
     });
     $("new").addEventListener("click", () => this.new());
     $("stop").addEventListener("click", () => this.#send("/stop", []));
-    $("try-now").addEventListener("click", () => this.#tryNow());
+    for (const id of ["open-routes", "model"]) $(id).addEventListener("click", () => this.panel.open());
     $("logout").addEventListener("click", () => this.#logout());
     $("earlier").addEventListener("click", () => this.#earlier());
     this.nearTop = new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" });
@@ -97,7 +117,7 @@ class Page {
   }
 
   #key(event) {
-    if (this.login.isOpen) return;
+    if (this.login.isOpen || this.panel.isOpen) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       if ($("menu").checkVisibility()) this.sidebar.toggle(true);
@@ -137,7 +157,7 @@ class Page {
           return null;
         }
         if (!(error instanceof Away)) throw error;
-        this.#appear();
+        if ($("app").hidden) this.#appear();
         this.#isAway(true);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
@@ -167,6 +187,7 @@ class Page {
     this.#conversation?.close();
     this.#known = false;
     this.view.clear();
+    this.standing.clear();
     this.composer.open(name);
     this.sidebar.mark(name);
     if (named() !== name) history[this.#conversation ? "pushState" : "replaceState"](null, "", `#${encodeURIComponent(name)}`);
@@ -186,6 +207,7 @@ class Page {
     switch (what) {
       case "list":
         this.sidebar.refresh();
+        if (this.panel.isOpen || this.standing.isCard) this.routes.refresh();
         break;
       case "connection":
         this.#isAway(away);
@@ -226,43 +248,38 @@ class Page {
   #draw() {
     const begun = performance.now();
     const conversation = this.#conversation;
-    const { entries, standing, live, partials } = conversation;
+    const { entries, live, partials } = conversation;
+    const state = this.standing.read(conversation);
     const onlyLive = this.#pending === "live" && live && this.view.update({ type: "answer", id: `answer:${live.name}`, live: true, ...live });
     this.#pending = "";
     if (!onlyLive) {
       const keys = new Set(entries.map(({ body }) => body.id).filter(Boolean));
       const outbox = this.outbox.of(conversation.name);
       for (const message of outbox) if (message.state === "saved" && keys.has(message.key)) this.outbox.shown(message.key);
-      const items = itemsOf({ entries, standing, live, outbox, partials });
+      const items = itemsOf({ entries, standing: { state }, live, outbox, partials });
       this.view.show(items, !this.#known);
       this.#known ||= conversation.loaded;
       show($("empty"), !items.length && (conversation.loaded || conversation.away));
     }
     show($("earlier"), conversation.more);
-    this.#stands();
+    this.#stands(state);
     this.view.follow();
     this.#cost = performance.now() - begun;
   }
 
-  // How the conversation stands, in the gateway's words.
-  #stands() {
-    const { standing, live } = this.#conversation;
-    const state = standing?.state ?? "idle";
-    $("standing").dataset.state = state;
-    setText($("standing-words"), state === "idle" || (state === "working" && live?.text) ? "" : standing.words);
-    show($("standing"), state !== "idle");
-    show($("try-now"), state === "waiting");
-    show($("stop"), state !== "idle");
-    this.#countDown();
+  #stands(state) {
+    const { standing, live, away, chosen, route } = this.#conversation;
+    const wasCard = !$("wait").hidden;
+    this.standing.show(state, { standing, live, away, chosen, asked: this.#isOnItsWay("/model "), routes: this.routes.rows });
+    if (this.standing.isCard && !wasCard) this.routes.refresh();
+    show($("model"), route);
+    setText($("model-name"), route);
   }
 
-  // When it is tried again: counted down here, and not read aloud.
-  #countDown() {
-    const { state, until = 0 } = this.#conversation?.standing ?? {};
-    const left = state === "waiting" ? Math.ceil(until - Date.now() / 1000) : 0;
-    setText($("next-try"), left > 0 ? `Next try in ${left < 120 ? `${left} s` : `${Math.round(left / 60)} min`}.` : "");
-    clearTimeout(this.counting);
-    if (left > 0) this.counting = setTimeout(() => this.#countDown(), 1000);
+  // They were asked for: who shows them draws them.
+  #routed() {
+    if (this.panel.isOpen) this.panel.show();
+    if (this.standing.isCard) this.#soon("entries");
   }
 
   async #earlier() {
@@ -287,11 +304,9 @@ class Page {
     show($("rename"), Boolean(row));
   }
 
-  #tryNow() {
-    return this.#attempt(async () => {
-      const { gates } = await status();
-      for (const { name, state } of gates) if (state !== "open") await retry(name);
-    });
+  // Lets one through each of these gates.
+  #tryNow(gates) {
+    return this.#attempt(() => Promise.all(gates.map(retry)));
   }
 
   #logout() {
@@ -314,6 +329,7 @@ class Page {
   #loggedOut(why = "") {
     this.#conversation?.close();
     this.#conversation = null;
+    this.panel.close();
     this.login.open(why);
   }
 }
@@ -328,3 +344,4 @@ function named() {
 }
 
 new Page().start();
+keepFiles();

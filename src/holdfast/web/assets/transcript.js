@@ -8,6 +8,7 @@
 //   tool      a call: tool, arguments, state (soon, asking, working, ok, failed, unknown, declined), result, again
 //   question  text, options, seq, closed ("" while it is open), option
 //   notice    the gateway's own voice: text
+//   owner     what the gateway tells its owner: text
 //   note      something that happened, in a quiet line: text
 //   divider   a fresh start
 
@@ -29,7 +30,7 @@ export function itemsOf({ entries, standing = null, live = null, outbox = [], pa
   for (const entry of entries) reader.read(entry);
   for (const message of outbox) reader.pending(message);
   if (live) reader.live(live);
-  return reader.items;
+  return reader.items.filter(({ hidden }) => !hidden);
 }
 
 class Reader {
@@ -145,12 +146,16 @@ class Reader {
 
   _notice({ seq, at }, body) {
     const before = body.edits && this.items.find(({ id }) => id === `notice:${body.edits}`);
-    if (before) Object.assign(before, { text: body.text, at }); // it takes that one's place
-    else this.#put({ type: "notice", id: `notice:${seq}`, seq, at, text: body.text });
+    if (before) Object.assign(before, { text: body.text, at, hidden: false }); // it takes that one's place
+    else this.#put({ type: "notice", id: `notice:${seq}`, seq, at, text: body.text, hidden: Boolean(body.stands) }); // how it stands is shown below
     const question = this.#questions.get(body.about);
     if (!question || question.closed) return;
     question.closed = "expiry";
     if (question.kind === "budget") this.#stop(seq);
+  }
+
+  _note({ seq, at }, body) {
+    this.#put({ type: "owner", id: `owner:${seq}`, seq, at, text: body.text });
   }
 
   _failed({ seq, at }, body) {

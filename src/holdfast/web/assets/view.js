@@ -6,7 +6,12 @@ import { copyCode } from "./markdown.js";
 
 const NEAR_PX = 80; // so close to the end counts as reading along
 const ANNOUNCED_CHARS_MAX = 1500;
-const SPOKEN = { answer: (item) => item.text, notice: (item) => `Holdfast says: ${item.text}`, question: (item) => `A question: ${item.text} ${item.options.join(", ")}` };
+const SPOKEN = {
+  answer: (item) => item.text,
+  notice: (item) => `Holdfast says: ${item.text}`,
+  owner: (item) => `A note to you: ${item.text}`,
+  question: (item) => `A question: ${item.text} ${item.options.join(", ")}`,
+};
 
 export class View {
   #drawn = new Map(); // id -> {element, signature}

@@ -315,6 +315,10 @@ def test_a_value_of_a_wrong_kind_says_what_is_expected_and_what_was_found(folder
         (ROUTE.replace("main", "other"), "[agent] chain names the route 'main', but there is no [routes.main]. The routes are: other."),
         (f'[agent]\nchain = ["main", "main"]\n{ROUTE}', "[agent] chain names the route 'main' twice. Remove one of them."),
         ('[agent]\ninstructions = "a"\ninstructions_file = "b"', "[agent] has both instructions and instructions_file. Keep one of them."),
+        (
+            '[tools.holdfast]\ncommand = ["x"]',
+            "[tools.holdfast] can't have this name: the gateway's own tools have it. Give the server another one.",
+        ),
         ("[tools.one]", '[tools.one] needs exactly one of command (such as ["mcp-server-time"]) and url.'),
         (f'{TOOL}url = "http://127.0.0.1/mcp"', '[tools.one] needs exactly one of command (such as ["mcp-server-time"]) and url.'),
         (

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from holdfast.core import words
+from holdfast.core import turn, words
+from holdfast.core.entries import Entry, UserMessage
+from holdfast.core.steps import CallModel
+from holdfast.core.transcript import Transcript
 from holdfast.core.world import Chain, Needs, Route, World, able, first_open, gates
 
 BLIND = Route("blind", "route:blind")
@@ -32,6 +35,17 @@ def test_tools_pass_over_the_routes_that_call_none() -> None:
     assert able((MUTE, BLIND), Needs(tools=True)) == (BLIND,)
     assert able((MUTE, BLIND), Needs()) == (MUTE, BLIND)
     assert words.passed_over(MUTE, Needs(tools=True)) == "mute is passed over, since it can't call tools."
+
+
+def test_for_the_gateways_own_tools_no_route_is_passed_over_and_they_are_offered_where_they_can_be() -> None:
+    asked = Transcript([Entry(1, 0.0, 0, UserMessage(author="ann", id="m", text="Hi"))])
+    for servers, chain, route, offered in (
+        (False, (MUTE, BLIND), "mute", False),
+        (False, (BLIND,), "blind", True),
+        (True, (MUTE, BLIND), "blind", True),
+    ):
+        (step,) = turn.steps(asked, 1, World(routes=chain, tools=servers), 0.0).wanted
+        assert isinstance(step, CallModel) and (step.route, step.tools) == (route, offered)
 
 
 def test_a_long_conversation_passes_over_the_routes_whose_window_is_too_small() -> None:

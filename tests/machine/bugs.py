@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from holdfast.core import request, steps, turn, words, world
-from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage
+from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage, approval_key
 from holdfast.core.records import Part, Spoken
 from holdfast.core.steps import Decision
 from holdfast.core.transcript import Transcript
@@ -215,7 +215,7 @@ def _no_overtaking(t: Transcript, entry: Entry, body: UserMessage) -> None:
 def _stands_for_ever(t: Transcript, _entry: Entry, body: Choice) -> None:
     asked = t.questions.get(body.question)
     if asked is not None and asked.option == "once" and asked.question.about in t.calls:
-        t.allowed[turn.approval_key(body.author, t.calls[asked.question.about].call)] = None
+        t.allowed[approval_key(body.author, t.calls[asked.question.about].call)] = None
 
 
 def _stop_is_not_a_cut(t: Transcript, entry: Entry, body: Any) -> None:

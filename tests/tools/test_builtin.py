@@ -321,6 +321,11 @@ async def test_a_time_that_is_past_too_near_or_too_far_is_an_error_that_says_wha
     assert "now it is Saturday, 21 November 2026, 15:42 (CET)" in said and "at most 5 years" in said
 
 
+async def test_the_shortest_time_is_enough_also_in_mid_second(rig: Rig) -> None:
+    rig.clock.advance(0.6)
+    assert text_of(await rig.ask("remind", text="Stand up.", when="10 seconds"))
+
+
 @pytest.mark.parametrize(
     ("every", "every_s", "said"),
     [("30 minutes", 1800.0, "30 minutes"), ("day", 86_400.0, "1 day"), ("1 week", 604_800.0, "7 days"), ("60 h", 216_000.0, "60 hours")],

@@ -284,6 +284,22 @@ async def test_a_busy_server_is_not_taken_for_a_dead_one(monkeypatch: pytest.Mon
         assert host.servers()[0].restarts == 0
 
 
+async def test_one_too_busy_to_answer_takes_no_new_calls_until_it_does_and_ends_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "PROBE_S", 0.05)
+    monkeypatch.setattr(mcp, "PROBE_DOWN_S", 0.05)
+    async with supervised(host := a_host(odd(connect_timeout_s=0.3))):
+        await eventually(lambda: host.servers()[0].state == "ready")
+        busy = asyncio.create_task(ask(host, "busy"))
+        await eventually(lambda: host.servers()[0].state == "down")
+        outcome = await ask(host, "empty")
+        assert outcome.outcome == "error" and "is down since" in outcome.text and "did not answer within 0.3 s" in outcome.text
+        assert not busy.done()
+        assert await busy == ToolOutcome("ok", "done")
+        await eventually(lambda: host.servers()[0].state == "ready")
+        assert (await ask(host, "empty")).outcome == "ok"
+        assert host.servers()[0].restarts == 0
+
+
 async def test_a_server_whose_own_child_holds_its_output_open_is_lost_all_the_same() -> None:
     async with supervised(host := a_host(odd())):
         outcome = await ask(host, "orphan")

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -206,7 +207,7 @@ class BuiltIn:
             raise Request(
                 f"`when` is {when[:100]!r}; it is a time from now such as '10 minutes' or '2 hours', or a date and time such as '{iso[:16]}'."
             )
-        at = float(round(at))
+        at = float(ceil(at))
         if not AHEAD_S_MIN <= at - asked <= AHEAD_S_MAX:
             raise Request(
                 f"`when` is {when[:100]!r}, and now it is {self._local.said(asked)}. It must be at least {words.span(AHEAD_S_MIN)} ahead, and at most 5 years."

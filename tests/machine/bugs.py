@@ -231,6 +231,12 @@ BUGS: dict[str, Bug] = {
     "cut treated as a mode": Bug("a turn with tools", _cut_as_mode),
     "held steps are cancelled": Bug("a route that closes", lambda _: {"worker_holds": False}),
     "questions never expire": Bug("approvals", _without(steps.Write, "C3")),
+    "what a call asked that has ended stays open": Bug(
+        "a tool that asks", _instead(turn, "_asks_still", lambda _: lambda _t, _asked: True)
+    ),
+    "what a call asked before it was begun anew stays open": Bug(
+        "a tool that asks", _instead(turn, "_asks_still", lambda _: lambda t, asked: asked.question.about in t.calls)
+    ),
     "the first call's row speaks for all": Bug("approvals", _decide(_first_row_for_all_calls)),
     "commands get no reply": Bug("a turn with tools", _without(steps.Write, "C2")),
     "a refused part is tried for ever": Bug("sends that fail", _after("_delivery_ended", _unseal)),

@@ -75,6 +75,8 @@ def _calls(log: tuple[Entry, ...], effects: tuple[str, ...], tools: dict[str, tu
     for e in log:
         if isinstance(e.body, ToolResult):
             tool = tools[e.body.call][0]
+            if tool.endswith("a") and e.body.outcome == "ok":
+                _answered(log, e.body.call, max(started[e.body.call]), e.seq)
             before = [at for at in started.get(e.body.call, ()) if at < e.seq]
             if e.body.outcome == "declined" and before:
                 raise Flaw(f"{tool} was started and is recorded as declined")
@@ -83,6 +85,18 @@ def _calls(log: tuple[Entry, ...], effects: tuple[str, ...], tools: dict[str, tu
             if e.body.call in closed:
                 raise Flaw(f"{tool} is closed twice")
             closed.add(e.body.call)
+
+
+def _answered(log: tuple[Entry, ...], call: str, begun: int, ended: int) -> None:
+    """A call that asks ends only after its question was answered, or expired."""
+    asked = {e.seq for e in log[begun:ended] if isinstance(e.body, Question) and e.body.question == "elicitation" and e.body.about == call}
+    if not asked & _closed_questions(log[:ended]):
+        raise Flaw("a call that asks went on without an answer")
+
+
+def _closed_questions(log: tuple[Entry, ...]) -> set[int]:
+    """By a choice, or by a notice about them."""
+    return {e.body.question for e in log if isinstance(e.body, Choice)} | {e.body.about for e in log if isinstance(e.body, Notice)}
 
 
 def _cuts(e: Entry, log: tuple[Entry, ...]) -> bool:
@@ -161,6 +175,17 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
             others = [e for e in log[choices[0] :] if isinstance(e.body, UserMessage | Command)] if choices else []
             if len(choices) > 1 and len(turns) > 1 and not others:
                 raise Flaw("one question, chosen twice, gave two turns")
+
+
+def asked_by_somebody(log: tuple[Entry, ...], running: set[str]) -> None:
+    """What a call asked in its middle is open only while that very call runs that asked it."""
+    begun = {e.body.call: e.seq for e in log if isinstance(e.body, ToolStarted)}
+    closed = {e.body.call for e in log if isinstance(e.body, ToolResult)}
+    for e in log:
+        if isinstance(e.body, Question) and e.body.question == "elicitation" and e.seq not in _closed_questions(log):
+            call = e.body.about
+            if call in closed or call not in running or begun[call] > e.seq:
+                raise Flaw(f"question {e.seq} is open, and nobody asks it any more")
 
 
 def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) -> None:

@@ -25,6 +25,12 @@ SCENARIOS = {
         answers_max=4,
         depth=24,
     ),
+    "a tool that asks": Scenario(
+        alphabet=("message", "choice", "stop"), answers=((), ("na",), ("ra",)), ticks=2, mute=True, answers_max=2, depth=20
+    ),
+    "tools that ask side by side": Scenario(
+        alphabet=("choice", "other's message"), answers=((), ("na", "ra")), ticks=1, mute=True, answers_max=2, depth=20
+    ),
     "unknown outcomes": Scenario(arrivals=3, alphabet=("message", "choice", "stop"), depth=14, answers_max=4),
     "one unknown outcome": Scenario(arrivals=2, alphabet=("choice",), depth=18, answers_max=4),
     "edits and deletions": Scenario(alphabet=("message", "edit", "delete"), depth=14),

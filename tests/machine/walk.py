@@ -50,7 +50,7 @@ TICK = 10.0
 
 @dataclass(frozen=True)
 class Scenario:
-    """What may happen in one walk. Tools whose name begins with `r` are repeatable, with `p` need approval."""
+    """What may happen in one walk. Tools whose name begins with `r` are repeatable, with `p` need approval; those that end in `a` ask in mid-call."""
 
     arrivals: int = 2
     alphabet: tuple[str, ...] = ("message", "stop")
@@ -97,7 +97,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Flight:
-    """A step in flight: what it had read when it started, and how far it has come (0 started, 1 its effect has happened)."""
+    """A step in flight: what it had read when it started, and how far it has come (0 started, 1 its effect has happened, 2 a person is asked)."""
 
     step: Step
     read: int
@@ -244,6 +244,8 @@ class Walker:
             startable = [step for step in d.wanted if step not in running and step.subject not in busy]
             writes: list[Step] = [step for step in startable if isinstance(step, Write)]
             startable = writes[:1] or startable
+            if current and not startable:
+                judges.asked_by_somebody(s.entries, {f.step.id for f in s.flight if isinstance(f.step, CallTool)})
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
         for flight in sorted(s.flight, key=lambda f: f.step.subject):  # in an order of its own: a seed replays the same everywhere
@@ -282,6 +284,13 @@ class Walker:
         match step:
             case CallModel():
                 yield from self.model_ends(s, rest, on, flight, step)
+            case CallTool() if flight.stage == 0 and step.call.tool.endswith("a"):
+                options, expires = ("yes", "no"), s.now + TICK
+                question = Question(question="elicitation", about=step.id, text="e", options=options, to="ann", expires=expires)
+                yield f"{name} asks", self.append(replace(rest, flight=rest.flight | {replace(flight, stage=2)}), question)
+            case CallTool() if flight.stage == 2:
+                if any(asked.closed and asked.question.about == step.id and asked.seq > flight.read for asked in t.questions.values()):
+                    yield f"effect of {name}", replace(on, effects=(*s.effects, step.id))
             case CallTool() if flight.stage == 0:
                 yield f"effect of {name}", replace(on, effects=(*s.effects, step.id))
             case CallTool():

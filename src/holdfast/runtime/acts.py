@@ -24,6 +24,7 @@ from holdfast.core.failure import MAY_BE_OWN, OWN, Failure
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
+from holdfast.core.weather import BACK_OFF_S_MAX
 from holdfast.core.world import Account, Budget, Chain, Policy, Route, World, first_open
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
@@ -282,9 +283,10 @@ class Acts:
         """Whose fault it is: this conversation's, or the route's, for everybody."""
         reason = self._mask(failure.reason)
         if failure.kind in OWN:
+            await self._weather.lives(route.gate)
             return Failed(failure=failure.kind, route=route.name, why=reason)
         if self._weather.missed(route.gate, lease.conversation) and failure.kind in MAY_BE_OWN:
-            delay_s = max(OWN_BACK_OFF_S, self._weather.retry_in(route.gate))
+            delay_s = max(OWN_BACK_OFF_S, min(self._weather.retry_in(route.gate), BACK_OFF_S_MAX))
             return Failed(failure=failure.kind, route=route.name, why=reason, until=self.clock.now() + delay_s)
         await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
@@ -294,7 +296,7 @@ class Acts:
         if all(tool.name != step.call.tool for tool in self._tools.tools()):
             await self._tools.ready()
         if not turn.is_permitted(transcript, transcript.calls[step.id], self._policy()):
-            return (ToolResult(call=step.id, outcome="declined", text=words.known_too_late(step.call.tool)),)
+            return (ToolResult(call=step.id, outcome="error", text=words.known_too_late(step.call.tool)),)
         began, caller = self.clock.monotonic(), _Caller(self, lease, transcript, step, ask)
         outcome = await self._tools.call(step.call, caller)
         failpoint("tool.after_effect")

@@ -209,15 +209,18 @@ class Weather:
             self._tell()
 
     async def succeeded(self, name: str, conversation: str) -> None:
-        """A call through this gate came to its end: the gate is healthy. Written down when that says something new."""
-        gate = self._gates[name]
-        gate.answers += 1
+        """A call through this gate came to its end: the gate is healthy."""
+        self._gates[name].answers += 1
         self._missed.pop(conversation, None)
-        now = self._clock.now()
+        await self.lives(name)
+
+    async def lives(self, name: str) -> None:
+        """Whoever is behind this gate works, be it only to say what is wrong with one request. Written down when that says something new."""
+        gate, now = self._gates[name], self._clock.now()
         news = gate.row.streak > 0 or not gate.kept_at <= now < gate.kept_at + KEPT_S
         if gate.row.streak:
-            log.info("%s is back after %.0f s", name, self._clock.now() - gate.row.since)
-        gate.row = weather.succeeded(gate.row, self._clock.now())
+            log.info("%s is back after %.0f s", name, now - gate.row.since)
+        gate.row = weather.succeeded(gate.row, now)
         if news:
             gate.kept_at = now
             await self._journal.put_gate(gate.row)

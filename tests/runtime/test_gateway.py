@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from runtime_rig import GATE, Rig
 
 from holdfast.core.entries import AssistantMessage, Command, Entry, Usage, UserMessage
 from holdfast.core.failure import Failure
-from holdfast.errors import JournalFailed, Request
+from holdfast.errors import JournalFailed, Request, Temporary
 from holdfast.ports import Arrival, Standing, Used
 from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.gateway import LocalGateway
@@ -18,8 +19,8 @@ from holdfast.testing.scripted_model import Break, Say, ScriptedModel
 from holdfast.testing.sim import simulated
 
 
-def _gateway(rig: Rig) -> LocalGateway:
-    supervisor = Supervisor(rig.clock, lambda: 0.5)
+def _gateway(rig: Rig, supervisor: Supervisor | None = None) -> LocalGateway:
+    supervisor = supervisor or Supervisor(rig.clock, lambda: 0.5)
     return LocalGateway(
         lambda: "1.0",
         rig.journal,
@@ -116,6 +117,25 @@ async def test_status_says_what_is_closed_and_why_and_a_retry_opens_it() -> None
         await asyncio.sleep(10)
     assert rig.shown() == ["Yes."]
     assert (await gateway.status())["gates"][0]["state"] == "open"
+
+
+@simulated
+async def test_status_says_when_a_tool_server_is_started_again() -> None:
+    rig = Rig()
+    supervisor = Supervisor(rig.clock, lambda: 0.5)
+    gateway = _gateway(rig, supervisor)
+    (server,) = (await gateway.status())["tool servers"]
+    assert server["next_try"] == 0.0
+
+    async def lost(_: Callable[[], None]) -> None:
+        raise Temporary("it is away", retry_after_s=42.0)
+
+    supervising = asyncio.create_task(supervisor.run({f"tools:{server['name']}": lost}))
+    await asyncio.sleep(1)
+    (server,) = (await gateway.status())["tool servers"]
+    assert server["next_try"] == pytest.approx(rig.clock.now() + 41.0)
+    supervising.cancel()
+    await asyncio.wait([supervising])
 
 
 @simulated

@@ -24,7 +24,7 @@ class Guard:
                 _LAST_WILL,
                 "holdfast-guard",
                 str(group),
-                *(str(round(pause_s)) for pause_s in (end_of_input_s, terminate_s)),
+                *(str(int(pause_s)) for pause_s in (end_of_input_s, terminate_s)),
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

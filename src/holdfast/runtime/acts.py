@@ -295,8 +295,10 @@ class Acts:
         failpoint("tool.started")
         if all(tool.name != step.call.tool for tool in self._tools.tools()):
             await self._tools.ready()
-        if not turn.is_permitted(transcript, transcript.calls[step.id], self._policy()):
-            return (ToolResult(call=step.id, outcome="error", text=words.known_too_late(step.call.tool)),)
+        policy = self._policy()  # as it is now: when the step was decided, the tool may not have been known
+        if not turn.is_permitted(transcript, transcript.calls[step.id], policy):
+            why = words.denied_by_policy if step.call.tool in policy.denies else words.known_too_late
+            return (ToolResult(call=step.id, outcome="declined", text=why(step.call.tool)),)
         began, caller = self.clock.monotonic(), _Caller(self, lease, transcript, step, ask)
         outcome = await self._tools.call(step.call, caller)
         failpoint("tool.after_effect")

@@ -57,8 +57,8 @@ def of(kind: type) -> Callable[[Sequence[Entry]], bool]:
 
 
 async def whole_tree(demo: DemoProcess) -> Mapping[int, str]:
-    """The gateway and its tool server, once they run."""
-    await until(lambda: len(children_of(demo.process.pid)) == 2)
+    """The gateway, its tool server and that one's guard, once they run."""
+    await until(lambda: len(children_of(demo.process.pid)) == 3)
     return children_of(demo.process.pid)
 
 

@@ -273,6 +273,36 @@ async def test_a_failure_of_the_model_after_a_tool_costs_that_one_call_and_no_wo
         assert len(rig.outside.effects) == 2
 
 
+class Odd(FakeTools):
+    """Says what looks like a failure, and is none."""
+
+    async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
+        return replace(await super().call(call, caller), text='{"exit_code": -1, "error": "interrupted"} [outcome unknown: skipped]')
+
+
+@simulated
+async def test_a_result_is_shown_to_the_model_as_it_was_whatever_it_says_also_after_kills() -> None:
+    """H-42: healthy results were deleted from the history on reload, because of the words in them."""
+    rig = Rig([Say(calls=(SEND,)), Break(takes_s=30)])
+    rig.tools.__class__ = Odd
+    async with life(rig):
+        await rig.say("one")
+        await asyncio.sleep(20)
+    rig = Rig([Say(text="Done.", takes_s=40)], disk=rig.journal.disk)
+    async with life(rig):
+        await asyncio.sleep(30)
+    rig = Rig([Say(text="Done.")], disk=rig.journal.disk)
+    async with life(rig):
+        await asyncio.sleep(30)
+        await rig.say("And?")
+        await asyncio.sleep(30)
+    assert len(rig.model.requests) == 2
+    for request in rig.model.requests:
+        (result,) = [message for message in request.messages if isinstance(message, Result)]
+        assert result.text == '{"exit_code": -1, "error": "interrupted"} [outcome unknown: skipped]'
+    assert outcomes(rig) == ["ok"] and not asked(rig, "unknown")
+
+
 @pytest.mark.parametrize("trouble", ["the model fails", "the gateway is killed", "both"])
 @simulated
 async def test_a_mail_is_sent_once_whatever_befalls_the_model_after_it(trouble: str) -> None:

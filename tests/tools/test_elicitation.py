@@ -20,7 +20,7 @@ from holdfast.core.request import Assistant, Request, User
 from holdfast.errors import Temporary
 from holdfast.ports import NOBODY, Answer, Caller, ToolOutcome
 from holdfast.testing.tool_rig import SystemClock, a_free_port, eventually, running, supervised
-from holdfast.tools import asking
+from holdfast.tools import asking, mcp
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Address, Command, ServerSettings
 
@@ -325,6 +325,19 @@ async def test_the_time_out_rests_while_a_person_is_asked_and_counts_again_after
         person = Person("ok")
         outcome = await call(host, "ask", person, params=form(), then_s=10)
         assert outcome == ToolOutcome("unknown", "the tool was silent for 0.6 s and was given up; it may or may not have happened")
+
+
+async def test_calls_that_ask_people_hold_up_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People may think for an hour: that long nobody else's calls wait."""
+    monkeypatch.setattr(mcp, "CALLS_AT_ONCE_MAX", 2)
+    async with serving("modern") as host:
+        people = [Person() for _ in range(5)]
+        asking_them = [asyncio.create_task(call(host, "ask", person, params=form())) for person in people]
+        await eventually(lambda: all(person.thinking for person in people))
+        assert (await asyncio.wait_for(call(host, "offers"), 5)).outcome == "ok"
+        for task in asking_them:
+            task.cancel()
+        await asyncio.wait(asking_them)
 
 
 async def test_a_call_that_is_cancelled_asks_no_more_and_its_server_is_told(host: McpHost) -> None:

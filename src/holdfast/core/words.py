@@ -357,7 +357,7 @@ def expired(question: Question) -> str:
 
 def moot(question: Question) -> str:
     """In place of a question that nobody needs to answer any more."""
-    return f"Question about {question.about or 'this'}: no answer is needed any more; the tool no longer asks."
+    return f"“{title(question.text)}” needs no answer any more: the tool no longer asks."
 
 
 def late(text: str, due: str, now: str) -> str:

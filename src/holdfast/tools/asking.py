@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self, assert_never
 from urllib.parse import urlsplit
@@ -73,9 +73,10 @@ class Patience:
 class Asking:
     """One call under way, for whose sake its server may ask."""
 
-    def __init__(self, server: str, caller: Caller, patience: Patience, *, sampling: bool) -> None:
+    def __init__(self, server: str, caller: Caller, patience: Patience, on_asking: Callable[[], None], *, sampling: bool) -> None:
         self._over = False
         self._server, self._caller, self._patience, self._sampling = server, caller, patience, sampling
+        self._on_asking = on_asking
         self._count = 0
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[Answer]] = set()
@@ -105,6 +106,7 @@ class Asking:
         self._count += 1
         if self._count > QUESTIONS_MAX:
             return refused(f"This call has asked {QUESTIONS_MAX} times; nobody is asked any more.")
+        self._on_asking()
         async with self._turn:
             with self._patience.resting():
                 return await self._answer(request)

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import msgspec
 
@@ -95,6 +95,27 @@ class McpHost:
         self._news = asyncio.Event()
 
 
+class _Place:
+    """One of those in which a server's calls run. A call in which somebody is asked gives it up: people take their time, and others have calls too."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        await self._places.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
 class _Server:
     """One tool server: what is known of it, and the task that owns it while it runs."""
 
@@ -173,11 +194,11 @@ class _Server:
 
     async def call(self, tool: str, arguments: dict[str, Any], caller: Caller) -> ToolOutcome:
         loop = asyncio.get_running_loop()
-        async with self._places:
+        async with _Place(self._places) as place:
             until = loop.time() + self.settings.connect_timeout_s
             while (session := await self._live()) is not None:
                 try:
-                    outcome = await session.call(tool, arguments, caller)
+                    outcome = await session.call(tool, arguments, caller, place.give_up)
                 except Temporary as failure:
                     self._doubt(session, str(failure))
                 else:

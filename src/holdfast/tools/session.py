@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
@@ -133,10 +133,10 @@ class Session:
             log.warning("%s offers %d tools: only the first %d are used", self.settings.name, len(offered), TOOLS_MAX)
         return tuple(offered[:TOOLS_MAX])
 
-    async def call(self, tool: str, arguments: dict[str, Any], caller: Caller) -> ToolOutcome:
-        """Make one call. Being cancelled tells the server. Raises `Temporary` if no byte of it was sent."""
+    async def call(self, tool: str, arguments: dict[str, Any], caller: Caller, on_asking: Callable[[], None]) -> ToolOutcome:
+        """Make one call. Being cancelled tells the server. `on_asking`: somebody is asked for its sake. Raises `Temporary` if no byte of it was sent."""
         patience = Patience(self.settings.timeout_s)
-        asking = Asking(self.settings.name, caller, patience, sampling=self.settings.sampling)
+        asking = Asking(self.settings.name, caller, patience, on_asking, sampling=self.settings.sampling)
 
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             caller.progress(progressed(progress, total, message))

@@ -158,7 +158,8 @@ class Run:
                     asked = not ended.done()
                     if asked:
                         time_to_stop.result()
-                        self.gateway.send_signal(signal.SIGTERM)
+                        with contextlib.suppress(ProcessLookupError):  # the fault may have come first
+                            self.gateway.send_signal(signal.SIGTERM)
                     self._exits.append(await ended)
                 if asked and self._exits[-1] == 0 and not fault.stop:
                     return

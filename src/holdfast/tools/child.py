@@ -129,7 +129,7 @@ class Child(asyncio.SubprocessProtocol):
             await self._gone_within(REAPED_S)  # also when cancelled: nothing can outlive the signal, and no zombie is left
             self._transport.close()
             if self._guard is not None:
-                await asyncio.to_thread(self._guard.end)
+                self._guard.end()  # at once, not in a thread: whoever is cancelled twice must not leave it behind
 
     def last_words(self) -> str:
         """What is known of its end, or of its silence, as the end of a sentence."""

@@ -34,6 +34,6 @@ class Guard:
         )
 
     def end(self) -> None:
-        """There is nothing more to guard. Blocks for as long as it takes to end a process."""
+        """There is nothing more to guard. Blocks for as long as it takes to end a process: about a millisecond."""
         self._shell.kill()
         self._shell.communicate()

@@ -271,3 +271,17 @@ async def test_an_answer_that_stands_still_and_shows_signs_of_life_is_waited_for
 
     route = await to(slow, dialect, idle_timeout_s=0.5)
     assert (await route.ask()).text == "Hello"
+
+
+async def test_a_request_that_crosses_the_end_of_an_idle_connection_is_sent_again_at_once(to: Open, dialect: str) -> None:
+    """Servers close a connection after some idle seconds, just when the next request is on its way."""
+    answers = [hello(dialect), Reply(end="close"), hello(dialect)]
+    route = await to(lambda hit: answers.pop(0), dialect)
+    assert [(await route.ask()).text for _ in range(2)] == ["Hello", "Hello"]
+    assert (len(route.stub.hits), route.stub.connections) == (3, 2)
+
+
+async def test_a_new_connection_that_says_nothing_is_a_failure(to: Open, dialect: str) -> None:
+    route = await to(Reply(end="close"), dialect)
+    assert "can't be reached" in (await route.fails()).why
+    assert len(route.stub.hits) == 1

@@ -130,7 +130,7 @@ class Exchange:
         try:
             async with asyncio.timeout_at(self._deadline):
                 request = http.build_request("POST", to.url, headers={**to.headers, **(headers or {})}, content=body)
-                self._response = await http.send(request, stream=True)
+                self._response = await _sent(http, request)
                 if self._response.status_code != httpx2.codes.OK:
                     await self._read_error(self._response)
         except TimeoutError as error:
@@ -256,6 +256,24 @@ class Exchange:
         for secret in self._connection.secrets:
             text = text.replace(secret, "***")
         return text
+
+
+async def _sent(http: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """The head of the answer. Servers close what was idle for a while (5 s is common), and a request may cross that: it never got there, and is
+    sent once more. Of a new connection that says nothing nobody knows why, and the weather decides."""
+    opened = False
+
+    async def seen(event: str, _: Mapping[str, Any]) -> None:
+        nonlocal opened
+        opened = opened or event.startswith("connection.connect_tcp")
+
+    request.extensions = {**request.extensions, "trace": seen}
+    try:
+        return await http.send(request, stream=True)
+    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+        if opened:
+            raise
+        return await http.send(request, stream=True)
 
 
 class _Parser:

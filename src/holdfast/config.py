@@ -19,25 +19,15 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from holdfast import errors, secrets
+from holdfast.accounts import KINDS, REQUIRED, Account, Matrix, Webhooks
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import (
-    INSTRUCTIONS_BYTES_MAX,
-    NAME,
-    OWN_TOOLS,
-    SECRET_HEADER,
-    SECRET_NAME,
-    Chain,
-    File,
-    Names,
-    Owner,
-    schema,
-    schema_hook,
-)
+from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, File, Owner, schema, schema_hook
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
 from holdfast.settings import Web as Web  # noqa: PLC0414 - the same
+from holdfast.values import INSTRUCTIONS_BYTES_MAX, NAME, Chain, Names
 
 CONFIG_BYTES_MAX: Final = 1_000_000
 PORT_MAX: Final = 65_535
@@ -47,8 +37,8 @@ PORT_MAX: Final = 65_535
 class Config:
     """What the file says. `warnings` are sentences for the owner.
 
-    `chains` are those that can be chosen by name. The chains in use are spelled out: that of the agent, of summaries and of what was scheduled (empty: the
-    one that the conversation uses), and of the page.
+    `accounts` are by kind and name, `telegram:mybot`. `chains` are those that can be chosen by name. The chains in use are spelled out: that of the agent, of
+    summaries and of what was scheduled (empty: the one that the conversation uses), of the page, and of the accounts that have one.
     """
 
     file: Path
@@ -56,20 +46,24 @@ class Config:
     agent: Agent
     routes: Mapping[str, Route]
     tools: Mapping[str, ToolServer]
+    accounts: Mapping[str, Account]
     web: Web
+    webhooks: Webhooks
     owner: Owner
     chains: Mapping[str, tuple[str, ...]]
     chain: tuple[str, ...]
     summaries_chain: tuple[str, ...]
     schedule_chain: tuple[str, ...]
     web_chain: tuple[str, ...]
+    account_chains: Mapping[str, tuple[str, ...]]
     warnings: tuple[str, ...] = field(default=())
     header_secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def used_routes(self) -> tuple[str, ...]:
         """Those that some chain names."""
-        chains = (self.chain, self.web_chain, self.summaries_chain, self.schedule_chain, *self.chains.values())
+        own = (self.web_chain, *self.account_chains.values())
+        chains = (self.chain, *own, self.summaries_chain, self.schedule_chain, *self.chains.values())
         return tuple(dict.fromkeys(name for chain in chains for name in chain))
 
     def start(self, environ: Mapping[str, str]) -> Config:
@@ -83,6 +77,7 @@ class Config:
             agent=self._instructed(environ),
             routes=routes,
             tools=tools,
+            accounts={name: self._known(name, account, environ, warnings) for name, account in self.accounts.items()},
             web=self._placed(environ),
             warnings=tuple(warnings),
             header_secrets=tuple(header_secrets),
@@ -94,7 +89,8 @@ class Config:
         keys = (route.api_key.value for route in self.routes.values() if route.api_key)
         variables = (value for server in self.tools.values() for name, value in server.env.items() if SECRET_NAME.search(name))
         headers = (secret.value for server in self.tools.values() for secret in server.secrets)
-        return (*keys, *variables, *headers, *self.header_secrets)
+        accounts = (secret.value for account in self.accounts.values() for secret in account.secrets)
+        return (*keys, *variables, *headers, *accounts, *self.header_secrets)
 
     def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str], header_secrets: list[str]) -> Route:
         key = self._resolved(route.api_key, f"[routes.{name}] api_key", environ, warnings) if route.api_key else None
@@ -112,6 +108,15 @@ class Config:
             for header, secret in server.headers.items()
         }
         return msgspec.structs.replace(server, api_key=key, headers=headers)
+
+    def _known(self, name: str, account: Account, environ: Mapping[str, str], warnings: list[str]) -> Account:
+        table = f"[{_account_table(name)}]"
+        values = {
+            key: self._resolved(value, f"{table} {key}", environ, warnings)
+            for key, value in msgspec.structs.asdict(account).items()
+            if isinstance(value, Secret)
+        }
+        return msgspec.structs.replace(account, **values)
 
     def _placed(self, environ: Mapping[str, str]) -> Web:
         """The page's settings with whole paths."""
@@ -188,19 +193,27 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     routes = routes or {"main": Route(dialect="practice")}
     chains = _Chains(file, routes, raw)
     web = _table(file, "web", raw.get("web", {}), Web)
+    accounts = dict(_accounts(file, raw))
     config = Config(
         file=file,
         data_dir=secrets.expanded(data_dir, file.parent, environ),
         agent=agent,
         routes=routes,
         tools=tools,
+        accounts=accounts,
         web=web,
+        webhooks=_table(file, "webhooks", raw.get("webhooks", {}), Webhooks),
         owner=_table(file, "owner", raw.get("owner", {}), Owner),
         chains=chains.named,
         chain=chains.spelled_out("agent", "chain", agent.chain),
         summaries_chain=chains.spelled_out("agent", "summaries_chain", agent.summaries_chain),
         schedule_chain=chains.spelled_out("agent", "schedule_chain", agent.schedule_chain),
         web_chain=chains.spelled_out("web", "chain", web.chain),
+        account_chains={
+            name: chains.spelled_out(_account_table(name), "chain", account.chain)
+            for name, account in accounts.items()
+            if account.chain is not None
+        },
     )
     if {"instructions", "instructions_file"} <= raw.get("agent", {}).keys():
         raise _error(file, "agent", "has both instructions and instructions_file. Keep one of them.")
@@ -222,6 +235,30 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     _check_web(file, config.web)
     _check_owner(file, config)
     return config
+
+
+def _account_table(account: str) -> str:
+    """The table of the account `telegram:mybot`."""
+    kind, _, name = account.partition(":")
+    return f"platforms.{kind}.{name}"
+
+
+def _accounts(file: Path, raw: dict[str, Any]) -> Iterable[tuple[str, Account]]:
+    """The accounts of all platforms, checked each for itself."""
+    for kind, tables in _tables(file, "platforms", raw):
+        if kind not in KINDS:
+            known = f"{_nearest(kind, KINDS)} There are: {', '.join(KINDS)}."
+            raise _error(file, "platforms", f"there is no platform {kind!r} here.{known} An account begins with [platforms.{kind}.mybot].")
+        for name, table in _tables(file, kind, {kind: tables}, f"platforms.{kind}"):
+            account: Account = _table(file, f"platforms.{kind}.{name}", table, KINDS[kind])
+            for key, what in REQUIRED[kind].items():
+                if not getattr(account, key):
+                    raise _error(file, f"platforms.{kind}.{name}", f"{key} is missing. {what}")
+            if isinstance(account, Matrix) and (account.password is None) == (account.access_token is None):
+                raise _error(file, f"platforms.{kind}.{name}", "needs exactly one of password and access_token.")
+            if isinstance(account, Matrix) and account.access_token and not account.device_id:
+                raise _error(file, f"platforms.{kind}.{name}", "device_id is missing. Write which device the access token belongs to.")
+            yield f"{kind}:{name}", account
 
 
 class _Chains:
@@ -288,8 +325,10 @@ def _check_owner(file: Path, config: Config) -> None:
                 file, "agent", f"time_zone is {zone!r}, which is not known here.{known} Write one such as Europe/Berlin."
             ) from error
     for place in config.owner.notify:
-        if place != "web":
-            raise _error(file, "owner", f'notify names {place!r}, but there is no such account here. There is: "web", the page.')
+        kind, name, chat = (*place.split(":", 2), "", "")[:3]
+        if place != "web" and not (chat and f"{kind}:{name}" in config.accounts):
+            chats = "".join(f', "{account}:CHAT"' for account in config.accounts)
+            raise _error(file, "owner", f'notify names {place!r}, but there is no such place here. There is: "web", the page{chats}.')
 
 
 def _check_route(file: Path, name: str, route: Route) -> None:
@@ -351,17 +390,17 @@ def _check_web(file: Path, web: Web) -> None:
 
 # --- tables and values --------------------------------------------------------------------------------------------------------------
 
-_Table = TypeVar("_Table", Agent, Route, ToolServer, Web, Owner)
+_Table = TypeVar("_Table", bound=msgspec.Struct)
 
 
-def _tables(file: Path, key: str, raw: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    tables = raw.get(key, {})
+def _tables(file: Path, key: str, raw: dict[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
+    path, tables = path or key, raw.get(key, {})
     if not isinstance(tables, dict):
-        raise _error(file, "", f"{key} must be tables, such as [{key}.main], not {_plain(tables)}.")
+        raise _error(file, "", f"{path} must be tables, such as [{path}.main], not {_plain(tables)}.")
     for name in tables:
-        _check_name(file, key, name)
+        _check_name(file, path, name)
         if not isinstance(tables[name], dict):
-            raise _error(file, key, f"{name} must be a table of its own, which begins with [{key}.{name}], not {_plain(tables[name])}.")
+            raise _error(file, path, f"{name} must be a table of its own, which begins with [{path}.{name}], not {_plain(tables[name])}.")
     return tables.items()
 
 
@@ -385,7 +424,7 @@ def _value(file: Path, table: str, key: str, value: object, field_type: Any) -> 
     try:
         return msgspec.convert(value, field_type, dec_hook=_reference)
     except msgspec.ValidationError as error:
-        if key in {"api_key", "headers"}:  # it may be the key itself: never shown
+        if key in {"api_key", "headers", "token", "password", "access_token"}:  # it may be the key itself: never shown
             raise _error(file, table, f"{key} must be {_title(field_type)}, {_NO_KEY}") from None
         wrong = "but something in it is not" if isinstance(value, list | dict) and value else f"not {_plain(value)}"
         raise _error(file, table, f"{key} must be {_title(field_type)}, {wrong}.") from error

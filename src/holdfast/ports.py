@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
+from holdfast.core.incoming import Incoming, Moved, Place, Unread
 from holdfast.core.request import Request, Tool
 from holdfast.core.text import Limit
 from holdfast.core.weather import GateRow as GateRow  # noqa: PLC0414 - a type of this port
@@ -38,8 +39,9 @@ class Clock(Protocol):
 class Arrival:
     """One entry from outside.
 
-    `conversation` is its key for ever; `address` is where the platform sends to, of one conversation alone within its account; `dedupe` names the
-    platform's event: account, chat, message id, kind and version; `at` is when it was received, by our clock.
+    `address` is where the platform sends to, of one conversation alone within its account; `conversation` is the key of the one that begins there, if
+    none has that address yet; `dedupe` names the platform's event: account, chat, message id, kind and version; `at` is when it was received, by our clock.
+    `only_after`: kept only if the event of this name is here (what corrects a message that was never kept is of no use).
     """
 
     conversation: str
@@ -48,6 +50,7 @@ class Arrival:
     dedupe: str
     body: Outside
     at: float
+    only_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,17 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A chat of an account has another id from now on: its conversations stay what they are, at another address."""
+
+    account: str
+    chat: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """An arrival is durable: as entry `seq`; `new` is false if it had been before."""
+    """An arrival is durable: as entry `seq` of that conversation; `new` is false if it had been before. `seq` 0: there was nothing to keep."""
 
     conversation: str
     seq: int
@@ -173,14 +185,36 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom an owner let in to an account, or who waits for that.
+
+    `code`: what an owner writes to let them in, until `expires`. `since`: when they were let in (0: not yet). `address`: where they wrote from.
+    """
+
+    account: str
+    id: str
+    name: str
+    address: str
+    code: str = ""
+    expires: float = 0.0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
-    """What came from one route in some time: answers, and the tokens read and written for them as far as they were counted."""
+    """What came from one route in some time, for one person of an account: answers, and the tokens read and written for them as far as they were counted."""
 
     route: str
+    account: str = ""
+    author: str = ""
     answers: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
+
+UNREAD_MAX: Final = 1_000
+UNREAD_CHARS_MAX: Final = 64_000
+"""Of one update that could not be read, so much is kept."""
 
 ALL: Final = 2**62
 """More entries than there are; a seq after every other."""
@@ -192,10 +226,13 @@ class Journal(Protocol):
     Raises `JournalFailed` (or `JournalFull`) if it can't commit; after that every call does, and the process has to end.
     """
 
-    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
-        """One transaction: append what is new, wake those conversations, move the cursor.
+    async def ingest(
+        self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
+    ) -> tuple[Accepted, ...]:
+        """One transaction: give chats that moved their new address, append what is new, wake those conversations, keep of the cursor's account what could
+        not be read, move the cursor.
 
-        Raises `Config` if the cursor's identity is another, `Request` if an address is another conversation's; then nothing is kept.
+        Raises `Config` if the cursor's identity is another; then nothing is kept.
         """
 
     async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
@@ -267,7 +304,17 @@ class Journal(Protocol):
         """
 
     async def used(self, since: float) -> tuple[Used, ...]:
-        """What was asked of each route since then. A scan; nobody else waits for it."""
+        """What was asked of each route since then, by whom. A scan; nobody else waits for it."""
+
+    async def people(self) -> tuple[Person, ...]: ...
+
+    async def put_person(self, person: Person) -> None: ...
+
+    async def drop_person(self, account: str, id: str) -> bool:  # noqa: A002 the platform's word
+        """False if there is none."""
+
+    async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
+        """What could not be read: account, when, and what came, the newest first. The newest `UNREAD_MAX` are kept."""
 
     async def disown(self, now: float, most: int) -> int:
         """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
@@ -305,47 +352,118 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One part of something outgoing.
+
+    `key`: the same one again is the same message, where the platform takes keys ("" where it takes none). `edit`: the text is to be put into the message
+    of ours with this id. `question` with `options`: it asks, and the choice of a button is a `Chose` of that question. `replies_to`: the platform's id of
+    the message that it answers, in a group.
+    """
+
+    text: str
+    key: str = ""
+    edit: str = ""
+    files: tuple[Produced, ...] = ()
+    question: int = 0
+    options: tuple[str, ...] = ()
+    replies_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a platform said to a send or an edit."""
+    """What a platform said to a send or an edit.
+
+    `retry`: certainly not sent, to be tried again; `unknown`: it may have been sent; `refused`: this part, for its own sake; `blocked`: this chat takes
+    nothing from us. `account`: it is no matter of this chat; the whole account is away for a while, or `stopped`: only a person can mend it. `moved`: the chat
+    has this id now (and what was to be sent was sent there).
+    """
 
     refusal: Literal["", "retry", "unknown", "refused", "blocked"] = ""
     id: str = ""
     why: str = ""
     retry_after_s: float | None = None
+    account: Literal["", "away", "stopped"] = ""
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a platform can promise, as data. `key_holds_s`: how long it recognises our key (0: takes none; infinity: for ever)."""
+    """What a platform can promise, as data.
+
+    `limit`: how long a part may be. `key_holds_s`: how long it recognises our key (0: takes none; infinity: for ever). `history`: what we sent can be looked
+    up. `edits`: a message of ours can get another text. `asks`: there is somebody at the other end who can be asked. `silence_s_max`: after so long without
+    `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way.
+    """
 
     limit: Limit = field(default_factory=Limit)
     key_holds_s: float = 0.0
     history: bool = False
     edits: bool = False
     asks: bool = True
-    """There is somebody at the other end who can be asked."""
+    silence_s_max: float = 90.0
+    sends_at_once_max: int = 8
+
+
+class Inbox(Protocol):
+    """Where an account puts what it receives. It owns what adapters must not: access, the journal, the cursor, the time-outs."""
+
+    async def begin(self, identity: str) -> str:
+        """The account is connected, and this is its platform's own name of it. Returns its cursor ("": never received). Raises `Config` if the account was
+        another one so far."""
+
+    def alive(self) -> None:
+        """The platform was heard: traffic, an empty poll, the answer to a ping."""
+
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> None:
+        """Make these durable, in this order, and move the cursor with them. Only when it returns may anything be acknowledged. What nobody may say is dropped."""
 
 
 class Platform(Protocol):
-    """One account of one chat system. It holds no retry, no queue and no state that must survive."""
+    """One account of one chat system. It holds no retry, no queue and no state that must survive: whatever fails is said, and the runtime comes again."""
 
     account: str
     traits: Traits
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Receive until cancelled, calling `ready` when connected. Raises `Temporary` or `Config`."""
+    async def run(self, inbox: Inbox) -> None:
+        """Connect, say `inbox.begin`, and receive until cancelled. Raises `Temporary`, or `Config` where only a person can help (a revoked token, another
+        poller): as soon as any request, be it a send, has shown it."""
 
-    async def send(self, address: str, text: str, key: str, edit: str = "", files: Sequence[Produced] = ()) -> Receipt:
-        """Send a part (under `key`, where the platform takes one) with these files, or put its text into the message with id `edit`."""
+    async def send(self, place: Place, message: Message) -> Receipt:
+        """Send a part, or put it into the message that it edits. Never raises for what the platform does; bounded in time."""
 
-    async def find(self, address: str, text: str, key: str) -> str | None:
+    async def find(self, place: Place, message: Message) -> str | None:
         """Look in the chat's history for a part that may have been sent: its id, or None if it is not there. Raises `Temporary`."""
 
     async def fetch(self, attachment: Attachment) -> str:
         """Get an attachment's bytes into a file and return its sha256. Raises `Temporary`, or `Request` if it can't be had."""
 
+    def pace_s(self, place: Place) -> float | None:
+        """How often an answer that is being written may be shown there, by edits of one message; None: not at all."""
+
+    async def typing(self, place: Place) -> None:
+        """Show that an answer is on its way, for some seconds. Decoration: bounded in time, never raises."""
+
     def show(self, conversation: str, name: str, text: str) -> None:
-        """The answer `name` reads `text` so far. Decoration: never blocks, may be lost."""
+        """The answer `name` reads `text` so far. Decoration: never blocks, may be lost. (The page's; chats have `pace_s`.)"""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Hook(Protocol):
+    """What platforms call that bring their events to us. It is reached under /hooks/KIND/ACCOUNT of the listener for webhooks."""
+
+    async def hook(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HookReply:
+        """Check that the platform sent this, and take it. `headers` have lower-case names. What is answered with success is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookReply:
+    """What is answered to a platform's call."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "text/plain"
 
 
 # --- models -------------------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class UserMessage(Body, frozen=True, tag="user/1"):
     """Somebody wrote. `id` is the platform's own id of the message, `author` the platform's id of the person.
 
-    `scheduled`: the time for it had come; nobody sits there and waits.
+    `scheduled`: the time for it had come; nobody sits there and waits. `name`: what the author is called, where others may write in the same
+    conversation. `quote`: the message that this one replies to.
     """
 
     author: str
@@ -45,6 +46,8 @@ class UserMessage(Body, frozen=True, tag="user/1"):
     text: str
     attachments: tuple[Attachment, ...] = ()
     scheduled: bool = False
+    name: str = ""
+    quote: str = ""
 
 
 class Correction(Body, frozen=True, tag="correction/1"):
@@ -102,7 +105,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     """The model answered: the `n`-th answer of the conversation, having been shown everything from outside up to `seen`.
 
     `after_cut` is the cut that lay between the previous answer and this call (0: none); with `n` it makes the answer's name.
-    `chain` is what the person had chosen for it ("": nothing); `took_s` is how long the call took. `provider_data` is opaque: only the model adapter that wrote it reads it.
+    `author` is the person for whom it was made. `chain` is what they had chosen for it ("": nothing); `took_s` is how long the call took. `provider_data` is opaque: only the model adapter that wrote it reads it.
     """
 
     n: int
@@ -111,6 +114,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     calls: tuple[Call, ...] = ()
     after_cut: int = 0
     route: str = ""
+    author: str = ""
     chain: str = ""
     usage: Usage = Usage()
     took_s: float = 0.0

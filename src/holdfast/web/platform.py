@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from holdfast.core.entries import Attachment, Produced
-from holdfast.ports import Files, Receipt, Traits
+from holdfast.core.entries import Attachment
+from holdfast.core.incoming import Place
+from holdfast.ports import Files, Inbox, Message, Receipt, Traits
 from holdfast.web.wire import ACCOUNT
 
 
@@ -38,28 +39,28 @@ class WebPlatform:
         self.traits: Traits = Traits(key_holds_s=float("inf"), edits=True)
         self._listeners: dict[str, set[Listener]] = {}
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """There is nothing to connect to: messages come in through the door."""
-        ready()
+    async def run(self, inbox: Inbox) -> None:  # noqa: ARG002 messages come in through the door
         await asyncio.Event().wait()
 
-    async def send(
-        self,
-        address: str,  # noqa: ARG002 the readers have it from the journal
-        text: str,  # noqa: ARG002
-        key: str,
-        edit: str = "",
-        files: Sequence[Produced] = (),  # noqa: ARG002
-    ) -> Receipt:
-        return Receipt(id=edit or key)
+    async def send(self, place: Place, message: Message) -> Receipt:  # noqa: ARG002 the readers have it from the journal
+        return Receipt(id=message.edit or message.key)
 
-    async def find(self, address: str, text: str, key: str) -> str | None:  # noqa: ARG002 what is committed is there, under its key
-        return key or None
+    async def find(self, place: Place, message: Message) -> str | None:  # noqa: ARG002 what is committed is there, under its key
+        return message.key or None
 
     async def fetch(self, attachment: Attachment) -> str:
         """The bytes were sent before the message: they are here."""
         await self._files.head(attachment.source)
         return attachment.source
+
+    def pace_s(self, place: Place) -> float | None:  # noqa: ARG002 `show` needs no edits
+        return None
+
+    async def typing(self, place: Place) -> None:
+        """The readers see what the conversation does."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     def show(self, conversation: str, name: str, text: str) -> None:
         for listener in self._listeners.get(conversation, ()):

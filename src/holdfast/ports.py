@@ -188,7 +188,8 @@ class Found:
 class Person:
     """Somebody whom an owner let in to an account, or who waits for that.
 
-    `code`: what an owner writes to let them in, until `expires`. `since`: when they were let in (0: not yet). `address`: where they wrote from.
+    `code`: what an owner writes to let them in, until `expires`. `since`: when they were let in (0: not yet). `address`: where they wrote from. `handle`:
+    they were let in for as long as a list names them so ("": an owner approved their code).
     """
 
     account: str
@@ -198,6 +199,7 @@ class Person:
     code: str = ""
     expires: float = 0.0
     since: float = 0.0
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

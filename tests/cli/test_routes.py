@@ -19,7 +19,15 @@ from holdfast.testing.stub_provider import Reply, StubProvider, answering, http
 
 NOW = datetime(2026, 11, 21, 14, 0, 0).astimezone().timestamp()
 WELL = RouteState(
-    "main", "qwen3:8b", GateRow("route:main", last_ok=NOW - 90), "open", 1, 4, ("the agent", "fast"), Used("main", 14, 30_000, 5_000), 0.0
+    "main",
+    "qwen3:8b",
+    GateRow("route:main", last_ok=NOW - 90),
+    "open",
+    1,
+    4,
+    ("the agent", "fast"),
+    Used("main", "", "", 14, 30_000, 5_000),
+    0.0,
 )
 AWAY = GateRow("route:main", until=NOW + 40, streak=3, since=NOW - 160, why="Connection refused.", kind="transient", tried=NOW)
 PATIENCE_S = 20
@@ -50,7 +58,7 @@ def test_a_route_that_is_well_is_one_line() -> None:
 
 
 def test_what_a_route_cost_is_told_where_it_has_a_price() -> None:
-    assert "1 answer, 120 tokens, cost 1.25 " in list(table([replace(WELL, used=Used("main", 1, 100, 20), cost=1.25)], NOW))[1]
+    assert "1 answer, 120 tokens, cost 1.25 " in list(table([replace(WELL, used=Used("main", "", "", 1, 100, 20), cost=1.25)], NOW))[1]
     assert "cost under 0.01" in list(table([replace(WELL, cost=0.001)], NOW))[1]
 
 

@@ -174,7 +174,7 @@ async def test_routes_are_shown_with_their_state_their_places_their_chains_and_w
         main, spare = await gateway.routes()
         assert (main.state, main.model, main.under_way) == ("open", "big-model", 0)
         assert (main.chains, spare.chains) == (("the agent", "cheap"), ("cheap",))
-        assert main.used == Used("main", 1, 2000, 500) and spare.used == Used("spare")
+        assert main.used == Used("main", answers=1, input_tokens=2000, output_tokens=500) and spare.used == Used("spare")
         assert main.cost == pytest.approx(0.008)
         await rig.weather.failed("route:spare", rig.clock.now(), Failure("quota", reason="no credit"))
         spare = (await gateway.routes())[1]

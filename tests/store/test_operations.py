@@ -12,8 +12,8 @@ import pytest
 from holdfast.store.migrations import migrate
 from holdfast.store.queries import SQL
 
-SMALL_TABLES = {"gates": "gate", "tool_lists": "tool_list"}
-"""These have a row for each route or server in the configuration, and are read as a whole."""
+SMALL_TABLES = {"gates": "gate", "tool_lists": "tool_list", "people": "person", "unread": "unread"}
+"""These have a row for each route or server in the configuration, or person, or are kept short; and are read as a whole."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_no_query_walks_a_table_or_sorts(db: apsw.Connection, name: str) -> None
     assert not any("TEMP B-TREE" in step for step in steps) or name == "used"  # it counts, by hand and aside
     walks = [step for step in steps if step.startswith("SCAN") and step != "SCAN CONSTANT ROW"]
     match name:
-        case "gates" | "tool_lists":
+        case "gates" | "tool_lists" | "people" | "unread":
             assert walks == [f"SCAN {SMALL_TABLES[name]}"]
         case "earliest_timer":
             assert walks == ["SCAN timer USING COVERING INDEX timer_at"]  # its first row
@@ -60,6 +60,8 @@ def test_a_walk_is_found(db: apsw.Connection) -> None:
         ("suspects_running", "conversation_alone (attempts>?)"),
         ("conversations", "conversation_last_at"),
         ("find_arrival", "entry_dedupe (dedupe=?)"),
+        ("conversation_at", "(account=? AND address=?)"),
+        ("move_chat", "(account=? AND address>? AND address<?)"),
     ],
 )
 def test_what_is_asked_often_has_its_own_index(db: apsw.Connection, name: str, index: str) -> None:

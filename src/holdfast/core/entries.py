@@ -105,7 +105,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     """The model answered: the `n`-th answer of the conversation, having been shown everything from outside up to `seen`.
 
     `after_cut` is the cut that lay between the previous answer and this call (0: none); with `n` it makes the answer's name.
-    `author` is the person for whom it was made. `chain` is what they had chosen for it ("": nothing); `took_s` is how long the call took. `provider_data` is opaque: only the model adapter that wrote it reads it.
+    `author` is the person for whom it was made. `chain` and `ways` are what had been chosen by then ("": nothing); `took_s` is how long the call took. `provider_data` is opaque: only the model adapter that wrote it reads it.
     """
 
     n: int
@@ -116,6 +116,7 @@ class AssistantMessage(Body, frozen=True, tag="answer/1"):
     route: str = ""
     author: str = ""
     chain: str = ""
+    ways: tuple[str, ...] = ()
     usage: Usage = Usage()
     took_s: float = 0.0
     provider_data: str = ""
@@ -250,7 +251,8 @@ class Notice(Body, frozen=True, tag="notice/1"):
 
     `stands`: another one takes its place when it is true no more (where the chat can edit); `since`: when began what it says. `edits`: this one takes the
     place of that.
-    `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself). `allowed`: the approvals that stand, as
+    `chain`: from now on the conversation uses this one (`DEFAULT_CHAIN`: the one it would use by itself). `ways`: from now on these hold in it (`QUIET`,
+    `busy=queue`), and no others. `offers`: /stop was offered to the message `offers`. `allowed`: the approvals that stand, as
     `approval_key` makes them: carried on in what hides the choices that gave them (a reply to `/new`, a summary), so that these need not be read for ever.
     """
 
@@ -261,21 +263,26 @@ class Notice(Body, frozen=True, tag="notice/1"):
     since: float = 0.0
     edits: int = 0
     chain: str = ""
+    ways: tuple[str, ...] | None = None
+    offers: int = 0
     allowed: tuple[str, ...] = ()
 
 
 class SetAside(Body, frozen=True, tag="set_aside/1"):
     """What is owed for entries up to `upto` is owed no more, and the model is not shown the turn that began at `since`.
 
-    `crashed`: it killed the process again and again; then nothing of it is sent either. `refused`: the model would not answer it.
+    `crashed`: it killed the process again and again; then nothing of it is sent either. `refused`: the model would not answer it. `gone`: who asked for
+    it may not talk here any more.
     """
 
     since: int
     upto: int
-    why: Literal["crashed", "refused"]
+    why: Literal["crashed", "refused", "gone"]
 
 
 DEFAULT_CHAIN: Final = "default"
+QUIET: Final = "quiet"
+BUSY: Final = "busy="
 
 Outside = UserMessage | Correction | Command | Choice | Note
 Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary

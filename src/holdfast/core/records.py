@@ -45,7 +45,8 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Speech(msgspec.Struct, frozen=True):
-    """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches."""
+    """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches. `question` is the seq
+    of the one that it is (0: it is none)."""
 
     seq: int
     name: str
@@ -54,6 +55,7 @@ class Speech(msgspec.Struct, frozen=True):
     n: int = 0
     cuts: tuple[int, ...] | None = None
     files: tuple[Produced, ...] = ()
+    question: int = 0
 
 
 class Asked(msgspec.Struct, frozen=True):

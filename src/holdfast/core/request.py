@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, assert_never
 
-from holdfast.core import words
+from holdfast.core import chat_words, words
 from holdfast.core.entries import AssistantMessage, Call, Choice, Command, Correction, Summary, UserMessage
 from holdfast.core.files import is_picture
 from holdfast.core.records import Spoken
@@ -279,7 +279,10 @@ def _message(t: Transcript, seq: int, text: str, body: UserMessage) -> User:
     missing = {file.name for file in kept if not file.sha256}
     names = [words.attached(attachment.name, missing=attachment.name in missing) for attachment in body.attachments]
     files = tuple(File(file.sha256, file.name, file.media_type) for file in kept if file.sha256)
-    return User("\n".join([*([text] if text else []), *names]), files)
+    text = "\n".join([*([text] if text else []), *names])
+    if body.quote:
+        text = chat_words.replying(body.quote, text)
+    return User(chat_words.said_by(body.name, text) if body.name else text, files)
 
 
 def _joined(pieces: Iterable[Message]) -> list[Message]:

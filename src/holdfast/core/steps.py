@@ -61,7 +61,8 @@ class CallTool(_Act):
 
 @dataclass(frozen=True, slots=True)
 class Deliver(_Act):
-    """Send a part, or put its text into the message `edit`. With `id_only` its key may have carried a preview: the receipt is only its id."""
+    """Send a part, or put its text into the message `edit`. With `id_only` its key may have carried a preview: the receipt is only its id. `question`,
+    `options` and `replies_to`: see `ports.Message`."""
 
     of: str
     part: int
@@ -71,6 +72,9 @@ class Deliver(_Act):
     edit: str = field(compare=False, default="")
     id_only: bool = field(compare=False, default=False)
     files: tuple[Produced, ...] = field(compare=False, default=())
+    question: int = field(compare=False, default=0)
+    options: tuple[str, ...] = field(compare=False, default=())
+    replies_to: str = field(compare=False, default="")
 
     @property
     def subject(self) -> tuple[str, ...]:

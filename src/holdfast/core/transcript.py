@@ -13,6 +13,8 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from holdfast.core import chat_words
+from holdfast.core.commands import sounds_like_stop
 from holdfast.core.entries import (
     DEFAULT_CHAIN,
     OUTSIDE,
@@ -57,7 +59,7 @@ CHARS_PER_TOKEN = 4
 class Transcript:
     """The fold of a conversation's entries. See the module's docstring."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:  # noqa: PLR0915 - all that the fold keeps
         self.last_seq = 0
         self.last_at = 0.0
         self.last_outside = 0
@@ -92,6 +94,10 @@ class Transcript:
         self.scheduled = False  # the turn began because its time had come
         self.chain = ""  # what the person chose; "" is the default
         self.chosen = 0  # the notice that says so
+        self.ways: tuple[str, ...] = ()  # what else was chosen: `QUIET`, `busy=queue`
+        self.ways_chosen = 0
+        self.says_stop = 0  # a message that says nothing but "stop", while something was done
+        self.group = False  # others may write here, too
         self.read_before = 0  # tokens of the view up to the last answer, as its provider counted them (0: unknown)
         self.said_since = 0  # characters since then
         self.said_waiting = 0
@@ -226,7 +232,8 @@ class Transcript:
         needed += [self.answers[-1].seq] if self.answers else []
         needed += [seq for seq, _, _ in self.fetching.values()]
         needed += [self.waiting.seq] if self.waiting is not None else []
-        needed += [self.chosen] if self.last_answer is not None and self.last_answer.chain != self.chain else []
+        needed += [self.chosen] if self.chosen and self._of_last_answer("chain", "") != self.chain else []
+        needed += [self.ways_chosen] if self.ways_chosen and self._of_last_answer("ways", ()) != self.ways else []
         needed += [self.blocked] if self.blocked > self.last_outside else []
         needed += [speech.seq for speech in self.speech.values()]
         if self.allowed and any(isinstance(entry.body, Command) and entry.body.name == "new" for entry in self.unreplied.values()):
@@ -234,6 +241,15 @@ class Transcript:
         if self.calls or any(p.previewed and not p.settled for p in self.parts.values()):
             return 1  # an open call or a dangling preview: rare, short-lived, and not worth an index
         return min(seq for seq in needed if seq > 0)
+
+    def _of_last_answer(self, field: str, without: object) -> object:
+        """What the newest answer says of a choice; `without` one."""
+        return without if self.last_answer is None else getattr(self.last_answer, field)
+
+    def replies_to(self, before: int) -> str:
+        """The platform's id of the newest message that came before the entry `before`, in a group; "" elsewhere."""
+        bodies = (said.entry.body for said in reversed(self.spoken) if said.entry.seq < before)
+        return next((body.id for body in bodies if isinstance(body, UserMessage)), "") if self.group else ""
 
     def _view_start(self) -> int:
         if self.summary is None or not isinstance(self.summary.body, Summary):
@@ -303,6 +319,9 @@ class Transcript:
                     self.granted = entry.seq
         if not self.inputs and not self.turn_is_open:
             self.brought = entry.seq
+        elif sounds_like_stop(body.text):
+            self.says_stop = entry.seq
+        self.group = bool(body.name)
         self.last_message = entry.seq
         self._input(Spoken(entry), body.author)
 
@@ -441,6 +460,7 @@ class Transcript:
 
     def _cut(self, at: int) -> None:
         self.cut = max(self.cut, at)
+        self.says_stop = 0
         self.stopped.update(seq for seq in self.inputs if seq < self.cut)
         self.inputs = [seq for seq in self.inputs if seq >= self.cut]
         self._turn_ends()
@@ -451,6 +471,8 @@ class Transcript:
         self.answers.append(entry)
         if not self.chosen:
             self.chain = body.chain
+        if not self.ways_chosen:
+            self.ways = body.ways
         self._count(body)
         self.n = body.n
         self.moved_at = entry.at
@@ -553,7 +575,8 @@ class Transcript:
 
     def _question(self, entry: Entry, body: Question) -> None:
         self.questions[entry.seq] = Asked(entry.seq, body)
-        self._say(entry, body, body.text)
+        name = self._say(entry, body, chat_words.asked(entry.seq, body))
+        self.speech[name] = replace(self.speech[name], question=entry.seq)
         if body.question == "approval" and body.about in self.calls:
             self.calls[body.about] = replace(self.calls[body.about], asked=entry.seq)
 
@@ -562,6 +585,10 @@ class Transcript:
         self._allow(body.allowed)
         if body.chain:
             self.chain, self.chosen = "" if body.chain == DEFAULT_CHAIN else body.chain, entry.seq
+        if body.ways is not None:
+            self.ways, self.ways_chosen = body.ways, entry.seq
+        if body.offers >= self.says_stop:
+            self.says_stop = 0
         self.unreplied.pop(body.replies_to, None)
         self.left_behind.pop(body.replies_to, None)
         asked = self.questions.get(body.about)

@@ -7,6 +7,7 @@
              C2  a command or choice without reply                   obey: its notice
              C3  a question whose time is over, or whose call is     write that down
              C4  it was said that a turn waits, and it does no more  say so in its place
+             C5  a message says nothing but "stop"                   offer the command
     speech   S1  the chat refused and has not written since          rest
              S2  the account is closed, or a retry's time to come    wait
              S3  the oldest part; not in doubt, or its key holds     deliver
@@ -20,9 +21,11 @@
              K6  none of these                                       call the tool
     turn     (no open call, and an input up to the horizon unseen or results unread)
              T1  an attachment not fetched yet                       rest
+             T0  who asked may not talk here any more                set aside
              T2  an open question about this turn                    rest
              T3  the budget is used up; refused                      ask; set aside
-             T4  its own failure's back-off is not over              wait
+             T4  its own failure's back-off is not over, or its      wait (said once)
+                 person made more work than they may
              T5  no route is open                                    wait at the gate (said once)
              T6  none of these                                       call the model
     house-   H1  an attachment not fetched yet                       fetch, or wait
@@ -37,8 +40,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, Literal, assert_never
 
-from holdfast.core import request, words
+from holdfast.core import chat_words, request, words
 from holdfast.core.entries import (
+    BUSY,
+    QUIET,
     AssistantMessage,
     Call,
     Choice,
@@ -53,7 +58,7 @@ from holdfast.core.entries import (
     approval_key,
 )
 from holdfast.core.files import is_picture, is_text
-from holdfast.core.records import Asked, Closed, Kept, OpenCall, Part, Speech
+from holdfast.core.records import Asked, Closed, Kept, OpenCall, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import ALWAYS, Transcript
@@ -70,6 +75,7 @@ _YES: Final = ("once", ALWAYS)
 def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     """The steps that should be in flight for this transcript, in this epoch, in this world, now."""
     d = Decision()
+    world = _as_chosen(t, world)
     if world.attempts > ATTEMPTS_MAX and t.owes:
         d.wanted.append(_set_aside(t, world, now))  # C1
         return d
@@ -82,6 +88,16 @@ def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
         _turn(t, turn, world, now, d)
     _housekeeping(t, world, now, d)
     return d
+
+
+def _as_chosen(t: Transcript, world: World) -> World:
+    """The world as the people of this conversation want it."""
+    chosen = next((way.removeprefix(BUSY) for way in t.ways if way.startswith(BUSY)), "")
+    if chosen not in {"steer", "queue", "interrupt"} or chosen == world.policy.busy:
+        return world
+    busy: Literal["steer", "queue", "interrupt"] = chosen  # type: ignore[assignment]  # one of these: it was checked just now
+    rights = {person: replace(one, policy=replace(one.policy, busy=busy)) if one.policy else one for person, one in world.rights.items()}
+    return replace(world, policy=replace(world.policy, busy=busy), rights=rights)
 
 
 def horizon(t: Transcript, busy: str) -> int:
@@ -98,7 +114,9 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
         assert isinstance(entry.body, Command | Choice)
         text = words.reply(t, entry, world, (chain_of(t, world), needs_of(t, world, horizon(t, world.policy.busy))), now)
         anew = isinstance(entry.body, Command) and entry.body.name == "new"
-        notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world), allowed=tuple(t.allowed) if anew else ())
+        ways = chat_words.ways_after(entry.body.name, entry.body.args, t.ways) if isinstance(entry.body, Command) else None
+        allowed = tuple(t.allowed) if anew else ()
+        notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world), ways=ways, allowed=allowed)
         d.wanted.append(Write("C2", str(seq), (notice,)))
     for asked in t.open_questions():
         if asked.question.question == "elicitation" and not _asks_still(t, asked):
@@ -109,6 +127,8 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
             d.wait_until(asked.question.expires)
     if t.waiting is not None and (over := _waited(t)):
         d.wanted.append(Write("C4", str(t.waiting.seq), (Notice(text=over, edits=t.waiting.seq),)))
+    if t.says_stop:
+        d.wanted.append(Write("C5", str(t.says_stop), (Notice(text=chat_words.STOP_OFFERED, offers=t.says_stop),)))
 
 
 def _asks_still(t: Transcript, asked: Asked) -> bool:
@@ -150,7 +170,7 @@ def _speech(t: Transcript, epoch: int, world: World, now: float, d: Decision, tu
     running = next((key for key, part_now in t.parts.items() if part_now.started == epoch and key[0] in t.speech), None)
     if running is not None:
         speech = t.speech[running[0]]
-        d.wanted.append(_deliver(speech, running[1], t.part(*running), epoch, world))
+        d.wanted.append(_deliver(t, speech, running[1], epoch, world))
         return  # S3, in flight
     for speech in t.speech.values():
         for index in t.parts_of(speech):
@@ -166,7 +186,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
     """The row of the oldest part that is owed. False if the lane passes over its entry."""
     part_now = t.part(speech.name, index)
     account = world.account
-    step = _deliver(speech, index, part_now, epoch, world)
+    step = _deliver(t, speech, index, epoch, world)
     asked = next((a for a in t.questions.values() if a.question.question == "send" and a.question.about == f"{speech.name}/{index}"), None)
     if asked is not None and not asked.closed:
         return False
@@ -205,12 +225,15 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
     return True
 
 
-def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: World) -> Deliver:
+def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World) -> Deliver:
+    part_now = t.part(speech.name, index)
     account = world.account
     keyed = account.key_holds_s > 0
     room = account.limit if keyed else replace(account.limit, length=max(account.limit.length - len(words.SENT_AGAIN), LENGTH_MIN))
     at = speech.cuts if speech.cuts is not None else cuts(speech.text, room)
     text = part(speech.text, at, index)
+    asked = t.questions.get(speech.question) if index == len(at) else None
+    asked = asked if asked is not None and not asked.closed else None
     if not keyed and (part_now.doubted or part_now.in_doubt(epoch)):
         text = words.SENT_AGAIN + text
     return Deliver(
@@ -222,6 +245,9 @@ def _deliver(speech: Speech, index: int, part_now: Part, epoch: int, world: Worl
         edit=part_now.id,
         id_only=keyed and part_now.previewed and not part_now.id,
         files=speech.files if index == 0 else (),
+        question=asked.seq if asked is not None else 0,
+        options=asked.question.options if asked is not None else (),
+        replies_to=t.replies_to(speech.seq) if index == 0 else "",
     )
 
 
@@ -246,7 +272,8 @@ def _previews(t: Transcript, world: World, now: float, d: Decision, turn: CallMo
 
 
 def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d: Decision) -> None:
-    id_, tool, policy, person = call.call.id, call.call.tool, world.policy, t.authors.get(t.turn_from, "")
+    id_, tool, person = call.call.id, call.call.tool, t.authors.get(t.turn_from, "")
+    policy = world.policy_of(person)
     run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
     asked = t.questions.get(call.asked)
     if t.is_cut(call.seen):
@@ -254,8 +281,8 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
     elif call.started == epoch or (call.started and call.repeatable and tool not in policy.denies):
         d.wanted.append(run)  # K2
     elif call.started:
-        d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, world.policy, now, words.interrupted_call())))
-    elif tool in policy.denies:
+        d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, policy, now, words.interrupted_call())))
+    elif tool in policy.denies or world.rights_of(person).role is None:
         d.wanted.append(_close("K4", id_, "declined", words.denied_by_policy(tool)))
     elif asked is not None and asked.closed and asked.option not in _YES:
         told = (Notice(text=words.how_to_choose(tool)),) if asked.closed == "message" else ()
@@ -344,7 +371,11 @@ def needs_of(t: Transcript, world: World, upto: int) -> Needs:
 
 def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision) -> None:
     failure = t.failures[-1].body if t.failures else None
-    if any(t.seen < seq <= step.seen for seq, _, _ in t.fetching.values()):
+    rights = world.rights_of(t.authors.get(t.turn_from, ""))
+    if rights.role is None:
+        d.held.append(step)  # T0
+        d.wanted.append(Write("T0", str(step.seen), (SetAside(since=t.turn_from, upto=step.seen, why="gone"),)))
+    elif any(t.seen < seq <= step.seen for seq, _, _ in t.fetching.values()):
         d.held.append(step)  # T1
     elif any(asked.question.question == "budget" for asked in t.open_questions()):
         d.held.append(step)  # T2
@@ -366,6 +397,12 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     elif isinstance(failure, Failed) and now < failure.until:
         d.held.append(step)  # T4
         d.wait_until(failure.until)
+    elif now < rights.rests_until:
+        d.held.append(step)  # T4
+        d.wait_until(rights.rests_until)
+        if t.said_waiting < t.turn_from:
+            text = chat_words.limited(rights, words.span(rights.rests_until - now))
+            d.wanted.append(Write("T4", str(t.turn_from), (Notice(text=text, about=t.turn_from),)))
     elif not step.route:
         d.held.append(step)  # T5
         routes = able(chain_of(t, world), needs_of(t, world, step.seen))
@@ -416,7 +453,7 @@ def _fruitless(calls: list[Closed]) -> int:
 
 def _say_waiting(t: Transcript, routes: Chain, world: World, now: float, d: Decision) -> None:
     """Say once, after a while, that the turn waits for one of these routes; at once where only a person can open them."""
-    if t.said_waiting >= t.turn_from or not routes:
+    if t.said_waiting >= t.turn_from or not routes or QUIET in t.ways:
         return
     since = max(min(r.closed_since for r in routes), t.moved_at)
     instant = since if all(r.kind in {"config", "quota"} for r in routes) else since + SAID_AFTER_S
@@ -432,8 +469,11 @@ def _say_waiting(t: Transcript, routes: Chain, world: World, now: float, d: Deci
 
 def _housekeeping(t: Transcript, world: World, now: float, d: Decision) -> None:
     for id_, (_, attachment, not_before) in t.fetching.items():
-        if now >= not_before:
-            d.wanted.append(Fetch(id_, attachment))  # H1
+        if not world.account.open:
+            d.held.append(Fetch(id_, attachment))  # H1
+            d.speech_gate = world.account.gate
+        elif now >= not_before:
+            d.wanted.append(Fetch(id_, attachment))
         else:
             d.held.append(Fetch(id_, attachment))
             d.wait_until(not_before)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from holdfast.core import chat_words
+from holdfast.core.access import NOT_PERMITTED
 from holdfast.core.commands import COMMANDS
 from holdfast.core.entries import DEFAULT_CHAIN, Call, Choice, Command, Entry, Failed, Question
 from holdfast.core.files import is_picture
@@ -32,7 +34,7 @@ HELP: Final = "\n".join(
 # replies to commands and choices
 
 
-def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], now: float) -> str:
+def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], now: float) -> str:  # noqa: C901, PLR0912 - one arm for each
     """What C2 says to a command or a choice. `asks`: of which chain the turn asks what."""
     body = entry.body
     if isinstance(body, Choice):
@@ -46,8 +48,19 @@ def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], 
         case "retry":
             brought = any(spoken.entry.seq == entry.seq for spoken in t.spoken)
             return "Trying again." if brought else "There is nothing to try again yet. Just write."
-        case "status":
+        case "status" | "why":
             return status(t, *asks, now)
+        case "queue" | "quiet":
+            return chat_words.way(body.name, body.args, t.ways, world.policy.busy)
+        case "usage":
+            return chat_words.usage(world.rights_of(body.author))
+        case "approve" | "deny":
+            return chat_words.how_approved(body.name)
+        case "pair":
+            code, _, name = body.args.partition(" ")
+            return chat_words.paired(name, code)
+        case _ if body.name == NOT_PERMITTED:
+            return chat_words.not_permitted(body.args)
         case "help":
             return HELP
         case "title":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
+from holdfast.core.access import Role
 from holdfast.core.entries import Usage
 from holdfast.core.text import Limit
 
@@ -70,6 +71,20 @@ class Policy:
     question_expires_s: float = 86400.0
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one person may have done here. `policy`: theirs (None: everybody's). `rests_until`: they made so much work that more of it waits until then,
+    because of `why`. `answers`, `tokens`, `cost`: what they used today. `role` None: they may not talk any more."""
+
+    role: Role | None = "owner"
+    policy: Policy | None = None
+    rests_until: float = 0.0
+    why: Literal["", "messages", "cost"] = ""
+    answers: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+
 Chain = tuple[Route, ...]
 
 
@@ -108,6 +123,9 @@ def gates(chain: Chain) -> str:
     return " ".join(sorted(route.gate for route in chain))
 
 
+_OWNER = Rights()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All that the table may know besides the transcript. `attempts` counts this claim (DESIGN.md section 6).
@@ -125,6 +143,14 @@ class World:
     account: Account = Account()
     policy: Policy = Policy()
     attempts: int = 1
+    rights: Mapping[str, Rights] = field(default_factory=dict)
+    """Of the people of this conversation who matter now. Nobody else is in question: they have those of an owner."""
+
+    def rights_of(self, person: str) -> Rights:
+        return self.rights.get(person, _OWNER)
+
+    def policy_of(self, person: str) -> Policy:
+        return self.rights_of(person).policy or self.policy
 
     def cost(self, route: str, usage: Usage) -> float:
         """What an answer cost. A route that is no longer configured costs nothing."""

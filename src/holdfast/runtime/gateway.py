@@ -105,8 +105,8 @@ class LocalGateway:
 
     async def routes(self) -> tuple[RouteState, ...]:
         now = self._clock.now()
-        used = {one.route: one for one in await self._journal.used(self._day_began(now))}
-        return tuple(self._route(name, used.get(name, Used(name)), now) for name in self._acts.routes)
+        used = await self._journal.used(self._day_began(now))
+        return tuple(self._route(name, _of_route(name, used), now) for name in self._acts.routes)
 
     def _route(self, name: str, used: Used, now: float) -> RouteState:
         settings = self._acts.routes[name]
@@ -127,6 +127,17 @@ class LocalGateway:
 
     async def retry(self, gate: str) -> bool:
         return await self._weather.retry(gate)
+
+
+def _of_route(name: str, used: Sequence[Used]) -> Used:
+    """What all people together had from it."""
+    ours = [one for one in used if one.route == name]
+    return Used(
+        name,
+        answers=sum(one.answers for one in ours),
+        input_tokens=sum(one.input_tokens for one in ours),
+        output_tokens=sum(one.output_tokens for one in ours),
+    )
 
 
 def _gate(row: GateRow, now: float) -> dict[str, Any]:

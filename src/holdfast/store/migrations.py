@@ -33,7 +33,9 @@ def _load(name: str) -> Migration:
     return Migration(int(name.partition("_")[0]), name, text_of(f"migrations/{name}"))
 
 
-MIGRATIONS: Final = tuple(_load(name) for name in ("0001_journal.sql", "0002_front.sql", "0003_weather.sql", "0004_tools.sql"))
+MIGRATIONS: Final = tuple(
+    _load(name) for name in ("0001_journal.sql", "0002_front.sql", "0003_weather.sql", "0004_tools.sql", "0005_platforms.sql")
+)
 
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, checksum TEXT NOT NULL, at REAL NOT NULL) STRICT"
 

@@ -13,9 +13,12 @@ from typing import Any
 import apsw
 
 from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, Question, decode
+from holdfast.core.text import well_formed
 from holdfast.core.words import title
-from holdfast.errors import Config, LeaseLost, Request
+from holdfast.errors import Config, LeaseLost
 from holdfast.ports import (
+    UNREAD_CHARS_MAX,
+    UNREAD_MAX,
     Accepted,
     Appended,
     Arrival,
@@ -23,6 +26,8 @@ from holdfast.ports import (
     Cursor,
     GateRow,
     Lease,
+    Move,
+    Person,
     Release,
     Snapshot,
     Timer,
@@ -45,10 +50,16 @@ def _row(db: apsw.Connection, query: str, *bindings: apsw.SQLiteValue) -> Any:
 # --- from outside -------------------------------------------------------------------------------------------------------------------
 
 
-def ingest(db: apsw.Connection, arrivals: Sequence[tuple[Arrival, str]], cursor: Cursor | None) -> tuple[Accepted, ...]:
+def ingest(
+    db: apsw.Connection, arrivals: Sequence[tuple[Arrival, str]], cursor: Cursor | None, moves: Sequence[Move], unread: Sequence[str]
+) -> tuple[Accepted, ...]:
     """Append what is new and wake its conversations. Each arrival comes with its encoded body."""
     if cursor:
         _move_cursor(db, cursor)
+        _keep_unread(db, cursor.account, unread)
+    assert cursor or not unread, "what could not be read is an account's"
+    for move in moves:
+        db.execute(SQL["move_chat"], (move.account, move.chat, move.to))
     return tuple(_accept(db, arrival, body) for arrival, body in arrivals)
 
 
@@ -62,19 +73,24 @@ def _move_cursor(db: apsw.Connection, cursor: Cursor) -> None:
     db.execute(SQL["put_cursor"], (cursor.account, cursor.identity, cursor.value))
 
 
+def _keep_unread(db: apsw.Connection, account: str, unread: Sequence[str]) -> None:
+    for raw in unread:
+        db.execute(SQL["keep_unread"], (account, well_formed(raw[:UNREAD_CHARS_MAX])))
+    if unread:
+        db.execute(SQL["forget_unread"], (UNREAD_MAX,))
+
+
 def _accept(db: apsw.Connection, arrival: Arrival, body: str) -> Accepted:
+    """Whoever has the address gets it. (After a move that is another key than the one that would begin there.)"""
     known = _row(db, "find_arrival", arrival.dedupe)
     if known:
         return Accepted(known[0], known[1], new=False)
-    try:
-        (seq,) = _rows(db, "wake_conversation", arrival.conversation, arrival.account, arrival.address, arrival.at).fetchone()
-    except apsw.ConstraintError as error:
-        raise Request(
-            f"The address {arrival.address!r} of the account {arrival.account!r} belongs to another conversation than {arrival.conversation!r}; "
-            "a conversation's key and its address name the same chat."
-        ) from error
-    db.execute(SQL["add_entry"], (arrival.conversation, seq, 0, arrival.at, arrival.dedupe, body))
-    return Accepted(arrival.conversation, seq, new=True)
+    if arrival.only_after and not _row(db, "find_arrival", arrival.only_after):
+        return Accepted(arrival.conversation, 0, new=False)
+    (key,) = _row(db, "conversation_at", arrival.account, arrival.address) or (arrival.conversation,)
+    (seq,) = _row(db, "wake_conversation", key, arrival.account, arrival.address, arrival.at)
+    db.execute(SQL["add_entry"], (key, seq, 0, arrival.at, arrival.dedupe, body))
+    return Accepted(key, seq, new=True)
 
 
 # --- claims -------------------------------------------------------------------------------------------------------------------------
@@ -307,7 +323,8 @@ def conversations(db: apsw.Connection, most: int, before: ConversationRow | None
 
 
 def used(db: apsw.Connection, since: float) -> tuple[Used, ...]:
-    return tuple(Used(route or "", *counts) for route, *counts in db.execute(SQL["used"], {"since": since}))
+    rows: Any = db.execute(SQL["used"], {"since": since})
+    return tuple(Used(*found) for found in rows)
 
 
 def _conversation_row(db: apsw.Connection, found: tuple[Any, ...]) -> ConversationRow:
@@ -331,3 +348,21 @@ def tool_lists(db: apsw.Connection) -> tuple[ToolList, ...]:
 
 def put_tool_list(db: apsw.Connection, row: ToolList) -> None:
     db.execute(SQL["put_tool_list"], (row.server, row.fingerprint, row.body))
+
+
+def people(db: apsw.Connection) -> tuple[Person, ...]:
+    return tuple(Person(*found) for found in _rows(db, "people"))
+
+
+def put_person(db: apsw.Connection, person: Person) -> None:
+    bindings = (person.account, person.id, person.name, person.address, person.code, person.expires, person.since)
+    db.execute(SQL["put_person"], bindings)
+
+
+def drop_person(db: apsw.Connection, account: str, person: str) -> bool:
+    db.execute(SQL["drop_person"], (account, person))
+    return db.changes() > 0
+
+
+def unread(db: apsw.Connection, most: int) -> tuple[tuple[str, float, str], ...]:
+    return tuple(_rows(db, "unread", most))

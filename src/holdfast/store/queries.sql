@@ -4,6 +4,10 @@
 -- Where a platform's event is recorded already.
 SELECT conversation, seq FROM entry WHERE dedupe = ?1;
 
+-- conversation_at --
+-- The conversation that a platform's address is of.
+SELECT key FROM conversation WHERE account = ?1 AND address = ?2;
+
 -- wake_conversation --
 -- Give an arrival its seq and make its conversation due; begins the conversation if there is none.
 INSERT INTO conversation (key, account, address, wakes, next_seq, last_at, due) VALUES (?1, ?2, ?3, 1, 2, ?4, ?4)
@@ -22,6 +26,19 @@ SELECT identity, value FROM cursor WHERE account = ?1;
 -- put_cursor --
 -- Move an account's cursor.
 INSERT INTO cursor (account, identity, value) VALUES (?1, ?2, ?3) ON CONFLICT (account) DO UPDATE SET value = excluded.value;
+
+-- move_chat --
+-- The conversations of a chat that has another id now get their new addresses, but for those whose new one is another's already.
+UPDATE OR IGNORE conversation SET address = ?3 || substr(address, length(?2) + 1)
+WHERE account = ?1 AND address >= ?2 AND address < ?2 || '!' AND (address = ?2 OR address >= ?2 || ' ');  -- '!' comes after the space
+
+-- keep_unread --
+-- Keep what could not be read.
+INSERT INTO unread (account, at, raw) VALUES (?1, unixepoch('subsec'), ?2);
+
+-- forget_unread --
+-- Of what could not be read only the newest is kept.
+DELETE FROM unread WHERE n <= (SELECT max(n) FROM unread) - ?1;
 
 -- suspects_running --
 -- Whether a conversation is running that was claimed with two or more attempts.
@@ -179,10 +196,29 @@ SELECT server, fingerprint, body FROM tool_list ORDER BY server;
 INSERT INTO tool_list (server, fingerprint, body) VALUES (?1, ?2, ?3)
 ON CONFLICT (server) DO UPDATE SET fingerprint = excluded.fingerprint, body = excluded.body;
 
+-- people --
+-- All who were let in, or wait for that.
+SELECT account, id, name, address, code, expires, since FROM person ORDER BY account, id;
+
+-- put_person --
+-- Record a person.
+INSERT INTO person (account, id, name, address, code, expires, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (account, id) DO UPDATE SET
+  name = excluded.name, address = excluded.address, code = excluded.code, expires = excluded.expires, since = excluded.since;
+
+-- drop_person --
+-- A person who is let in no more.
+DELETE FROM person WHERE account = ?1 AND id = ?2;
+
+-- unread --
+-- What could not be read, the newest first.
+SELECT account, at, raw FROM unread ORDER BY n DESC LIMIT ?1;
+
 -- used --
--- What each route answered since then. Only conversations (CROSS: that way round) that were changed since then are looked at.
-SELECT json_extract(e.body, '$.route'), count(*), coalesce(sum(json_extract(e.body, '$.usage.input_tokens')), 0),
+-- What each route answered since then, and for whom. Only conversations (CROSS: that way round) that were changed since then are looked at.
+SELECT coalesce(json_extract(e.body, '$.route'), ''), c.account, coalesce(json_extract(e.body, '$.author'), ''), count(*),
+  coalesce(sum(json_extract(e.body, '$.usage.input_tokens')), 0),
   coalesce(sum(json_extract(e.body, '$.usage.output_tokens')), 0)
 FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
 WHERE c.last_at >= :since AND e.at >= :since AND e.kind = 'answer/1'
-GROUP BY 1;
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;

@@ -23,6 +23,8 @@ from holdfast.ports import (
     Found,
     GateRow,
     Lease,
+    Move,
+    Person,
     Release,
     Snapshot,
     Timer,
@@ -85,9 +87,11 @@ class SqliteJournal:
 
     # --- from outside ---------------------------------------------------------------------------------------------------------------
 
-    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+    async def ingest(
+        self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
+    ) -> tuple[Accepted, ...]:
         encoded = [(arrival, encode(arrival.body)) for arrival in arrivals]
-        return await self._writer.do(lambda db: operations.ingest(db, encoded, cursor), ("ingest.before_commit",), _ingested)
+        return await self._writer.do(lambda db: operations.ingest(db, encoded, cursor, moves, unread), ("ingest.before_commit",), _ingested)
 
     async def cursor(self, account: str) -> Cursor | None:
         return await self._reader.do(lambda db: operations.get_cursor(db, account))
@@ -170,6 +174,18 @@ class SqliteJournal:
 
     async def put_tool_list(self, tool_list: ToolList) -> None:
         await self._writer.do(lambda db: operations.put_tool_list(db, tool_list))
+
+    async def people(self) -> tuple[Person, ...]:
+        return await self._reader.do(operations.people)
+
+    async def put_person(self, person: Person) -> None:
+        await self._writer.do(lambda db: operations.put_person(db, person))
+
+    async def drop_person(self, account: str, id: str) -> bool:  # noqa: A002 the platform's word
+        return await self._writer.do(lambda db: operations.drop_person(db, account, id))
+
+    async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
+        return await self._reader.do(lambda db: operations.unread(db, most))
 
     async def conversation(self, key: str) -> ConversationRow | None:
         return await self._reader.do(lambda db: operations.conversation(db, key))

@@ -6,28 +6,20 @@ The `MemoryDisk` outlives the journal as a disk outlives a process: `crash` the 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from holdfast import failpoints
-from holdfast.core.entries import (
-    ENDS_AN_ATTEMPT,
-    AssistantMessage,
-    Command,
-    Entry,
-    Fact,
-    Intention,
-    Note,
-    Question,
-    UserMessage,
-    decode,
-    encode,
-)
-from holdfast.core.words import title
-from holdfast.errors import Config, JournalFailed, LeaseLost, Request
+from holdfast.core.entries import ENDS_AN_ATTEMPT, AssistantMessage, Entry, Fact, Intention, Question, UserMessage
+from holdfast.core.text import well_formed
+from holdfast.errors import Config, JournalFailed, LeaseLost
 from holdfast.ports import (
     ALL,
+    UNREAD_CHARS_MAX,
+    UNREAD_MAX,
     Accepted,
     Appended,
     Arrival,
@@ -36,79 +28,18 @@ from holdfast.ports import (
     Found,
     GateRow,
     Lease,
+    Move,
+    Person,
     Release,
     Snapshot,
     Timer,
     ToolList,
     Used,
 )
+from holdfast.testing.memory_disk import Conversation as Conversation  # noqa: PLC0414 - who looks into this journal gets its rows
+from holdfast.testing.memory_disk import MemoryDisk as MemoryDisk  # noqa: PLC0414 - what this journal is opened on
 
 R = TypeVar("R")
-
-
-@dataclass
-class Conversation:
-    """A row of the table `conversation`, with its entries."""
-
-    key: str
-    account: str
-    address: str
-    owner: str | None = None
-    epoch: int = 0
-    wakes: int = 0
-    due: float | None = None
-    turn_gate: str = ""
-    speech_gate: str = ""
-    since: float = 0.0
-    attempts: int = 0
-    floor: int = 0
-    asks: bool = False
-    entries: list[Entry] = field(default_factory=list)
-
-    @property
-    def row(self) -> ConversationRow:
-        last = self.entries[-1]
-        running = self.owner is not None
-        return ConversationRow(
-            self.key,
-            self.account,
-            last.seq,
-            last.at,
-            running,
-            self.due,
-            self.turn_gate,
-            self.speech_gate,
-            self.attempts,
-            self.asks,
-            title(self._given or self._began),
-        )
-
-    @property
-    def _given(self) -> str:
-        return next((e.body.args for e in reversed(self.entries) if isinstance(e.body, Command) and e.body.name == "title"), "")
-
-    @property
-    def _began(self) -> str:
-        began = next((e.body for e in self.entries[:100] if isinstance(e.body, UserMessage | Note) and e.body.text), None)
-        return began.text if isinstance(began, UserMessage) else ""
-
-    def add(self, body: object, at: float, epoch: int) -> Entry:
-        """Append what a disk would give back."""
-        entry = Entry(len(self.entries) + 1, at, epoch, decode(encode(body)))  # type: ignore[arg-type] # the caller's is one of the bodies
-        self.entries.append(entry)
-        return entry
-
-
-@dataclass
-class MemoryDisk:
-    """What survives a crash."""
-
-    conversations: dict[str, Conversation] = field(default_factory=dict)
-    arrivals: dict[str, tuple[str, int]] = field(default_factory=dict)
-    cursors: dict[str, Cursor] = field(default_factory=dict)
-    timers: dict[str, Timer] = field(default_factory=dict)
-    gates: dict[str, GateRow] = field(default_factory=dict)
-    tool_lists: dict[str, ToolList] = field(default_factory=dict)
 
 
 class MemoryJournal:
@@ -122,32 +53,43 @@ class MemoryJournal:
 
     # --- from outside ---------------------------------------------------------------------------------------------------------------
 
-    async def ingest(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
+    async def ingest(
+        self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
+    ) -> tuple[Accepted, ...]:
         await self._begin()
         known = self.disk.cursors.get(cursor.account) if cursor else None
         if cursor and known and known.identity != cursor.identity:
             raise Config(
                 f"The account {cursor.account!r} is now {cursor.identity!r}, but its conversations are those of {known.identity!r}."
             )
-        self._check_addresses(arrivals)
+        assert cursor or not unread, "what could not be read is an account's"
         failpoints.failpoint("ingest.before_commit")
         if cursor:
             self.disk.cursors[cursor.account] = cursor
+            self.disk.unread += [(cursor.account, time.time(), well_formed(raw[:UNREAD_CHARS_MAX])) for raw in unread]
+            del self.disk.unread[:-UNREAD_MAX]
+        for move in moves:
+            self._move(move)
         accepted = tuple(self._accept(arrival) for arrival in arrivals)
         return await self._committed(accepted, "ingest.after_commit")
 
-    def _check_addresses(self, arrivals: Sequence[Arrival]) -> None:
-        taken = {(row.account, row.address): row.key for row in self.disk.conversations.values()}
-        for arrival in arrivals:
-            known = arrival.dedupe in self.disk.arrivals or arrival.conversation in self.disk.conversations
-            if not known and taken.setdefault((arrival.account, arrival.address), arrival.conversation) != arrival.conversation:
-                raise Request(f"The address {arrival.address!r} belongs to another conversation than {arrival.conversation!r}.")
+    def _move(self, move: Move) -> None:
+        for row in self.disk.conversations.values():
+            if row.account == move.account and f"{row.address} ".startswith(f"{move.chat} "):
+                address = move.to + row.address.removeprefix(move.chat)
+                if self._at(move.account, address) is None:
+                    row.address = address
+
+    def _at(self, account: str, address: str) -> Conversation | None:
+        return next((row for row in self.disk.conversations.values() if (row.account, row.address) == (account, address)), None)
 
     def _accept(self, arrival: Arrival) -> Accepted:
         if arrival.dedupe in self.disk.arrivals:
             return Accepted(*self.disk.arrivals[arrival.dedupe], new=False)
+        if arrival.only_after and arrival.only_after not in self.disk.arrivals:
+            return Accepted(arrival.conversation, 0, new=False)
         begun = Conversation(arrival.conversation, arrival.account, arrival.address)
-        row = self.disk.conversations.setdefault(arrival.conversation, begun)
+        row = self._at(arrival.account, arrival.address) or self.disk.conversations.setdefault(arrival.conversation, begun)
         seq = row.add(arrival.body, arrival.at, epoch=0).seq
         self.disk.arrivals[arrival.dedupe] = (row.key, seq)
         row.wakes += 1
@@ -299,7 +241,6 @@ class MemoryJournal:
         known = self.disk.timers.get(timer.key)
         if known is None or known.at != timer.at:
             return None
-        self._check_addresses([timer.occurrence])
         failpoints.failpoint("ingest.before_commit")
         del self.disk.timers[timer.key]
         if next_at is not None:
@@ -326,6 +267,23 @@ class MemoryJournal:
         self.disk.tool_lists[tool_list.server] = tool_list
         await self._committed(None)
 
+    async def people(self) -> tuple[Person, ...]:
+        await self._begin()
+        return tuple(person for _, person in sorted(self.disk.people.items()))
+
+    async def put_person(self, person: Person) -> None:
+        await self._begin()
+        self.disk.people[person.account, person.id] = person
+        await self._committed(None)
+
+    async def drop_person(self, account: str, id: str) -> bool:  # noqa: A002 the platform's word
+        await self._begin()
+        return await self._committed(self.disk.people.pop((account, id), None) is not None)
+
+    async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
+        await self._begin()
+        return tuple(self.disk.unread[::-1][:most])
+
     async def conversation(self, key: str) -> ConversationRow | None:
         await self._begin()
         row = self.disk.conversations.get(key)
@@ -350,17 +308,14 @@ class MemoryJournal:
         return tuple(found[:most])
 
     async def used(self, since: float) -> tuple[Used, ...]:
-        answers = [
-            e.body for c in self.disk.conversations.values() for e in c.entries if isinstance(e.body, AssistantMessage) and e.at >= since
-        ]
+        groups = defaultdict[tuple[str, str, str], list[AssistantMessage]](list)
+        for row in self.disk.conversations.values():
+            for entry in row.entries:
+                if isinstance(entry.body, AssistantMessage) and entry.at >= since:
+                    groups[entry.body.route, row.account, entry.body.author].append(entry.body)
         return tuple(
-            Used(
-                route,
-                sum(a.route == route for a in answers),
-                sum(a.usage.input_tokens for a in answers if a.route == route),
-                sum(a.usage.output_tokens for a in answers if a.route == route),
-            )
-            for route in sorted({a.route for a in answers})
+            Used(*group, len(answers), sum(a.usage.input_tokens for a in answers), sum(a.usage.output_tokens for a in answers))
+            for group, answers in sorted(groups.items())
         )
 
     # --- the end --------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from holdfast.core.entries import Notice, Question, SetAside, UserMessage
-from holdfast.errors import Config, LeaseLost, Request
+from holdfast.errors import Config, LeaseLost
 from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, GateRow, Journal, Lease, Release, Snapshot, Timer, ToolList
 from holdfast.testing.contracts.journal_claims import JournalClaimsContract
 from holdfast.testing.contracts.journal_kit import (
@@ -26,6 +26,7 @@ from holdfast.testing.contracts.journal_kit import (
     started,
 )
 from holdfast.testing.contracts.journal_lists import JournalListsContract
+from holdfast.testing.contracts.journal_platforms import JournalPlatformsContract
 
 
 class JournalArrivalsContract:
@@ -73,15 +74,6 @@ class JournalArrivalsContract:
             await journal.ingest([arrival()], Cursor("web", "bot-8", "1"))
         assert await journal.cursor("web") == Cursor("web", "bot-7", "100")
         assert await journal.read("a", 0) == Snapshot((), 0)
-
-    async def test_an_address_that_is_another_conversations_is_refused_and_nothing_is_kept(self, journal: Journal) -> None:
-        await ingest(journal, "a")
-        with pytest.raises(Request, match="to-a"):
-            await journal.ingest([arrival("c"), arrival("b", address="to-a")], Cursor("web", "bot-7", "100"))
-        assert await journal.conversation("b") is None
-        assert await journal.conversation("c") is None
-        assert await journal.cursor("web") is None
-        await journal.ingest([arrival("b", account="other", address="to-a")])
 
     async def test_one_refused_batch_harms_no_other_that_is_on_its_way(self, journal: Journal) -> None:
         await journal.ingest([], Cursor("web", "bot-7", "100"))
@@ -372,5 +364,6 @@ class JournalContract(
     JournalClaimsContract,
     JournalRowsContract,
     JournalListsContract,
+    JournalPlatformsContract,
 ):
     """Subclass it, and give it a fixture `rig`."""

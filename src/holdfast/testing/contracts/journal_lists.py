@@ -13,6 +13,10 @@ def message(text: str) -> UserMessage:
     return UserMessage(author="ann", id="1", text=text)
 
 
+def used(route: str, answers: int, input_tokens: int, output_tokens: int) -> Used:
+    return Used(route, "web", "", answers, input_tokens, output_tokens)
+
+
 class JournalListsContract:
     """Lists, pages and search."""
 
@@ -96,13 +100,21 @@ class JournalListsContract:
         for n, (name, at, route, tokens) in enumerate(told, 1):
             usage = Usage(input_tokens=tokens, output_tokens=1)
             await journal.append(leases[name], at, 1, facts=[AssistantMessage(n=n, seen=1, text="Yes.", route=route, usage=usage)])
-        assert await journal.used(0.0) == (Used("main", 3, 1015, 3), Used("spare", 1, 200, 1))
-        assert await journal.used(30.0) == (Used("main", 2, 15, 2), Used("spare", 1, 200, 1)), "since that instant, it included"
-        assert await journal.used(45.0) == (Used("main", 1, 5, 1),)
+        assert await journal.used(0.0) == (used("main", 3, 1015, 3), used("spare", 1, 200, 1))
+        assert await journal.used(30.0) == (used("main", 2, 15, 2), used("spare", 1, 200, 1)), "since that instant, it included"
+        assert await journal.used(45.0) == (used("main", 1, 5, 1),)
         assert await journal.used(50.5) == ()
 
     async def test_an_answer_whose_tokens_nobody_counted_counts_and_a_failed_call_does_not(self, journal: Journal) -> None:
         lease = await claim_one(journal)
         facts = (AssistantMessage(n=1, seen=1, text="Yes.", route="main"), Failed(failure="overflow", route="spare"))
         await journal.append(lease, 20.0, 1, facts=facts)
-        assert await journal.used(0.0) == (Used("main", 1, 0, 0),)
+        assert await journal.used(0.0) == (used("main", 1, 0, 0),)
+
+    async def test_what_was_used_is_told_for_each_person_of_each_account(self, journal: Journal) -> None:
+        await journal.ingest([arrival("a"), arrival("b"), arrival("c", account="chat")])
+        for lease in await journal.claim("us", 20.0, ("web", "chat"), {}, 9):
+            facts = [AssistantMessage(n=n, seen=1, route="main", author=author) for n, author in enumerate(("ann", "bob"), 1)]
+            await journal.append(lease, 20.0, 1, facts=facts)
+        expected = (("chat", "ann", 1), ("chat", "bob", 1), ("web", "ann", 2), ("web", "bob", 2))
+        assert await journal.used(0.0) == tuple(Used("main", *group) for group in expected)

@@ -1,0 +1,76 @@
+"""What the journal in memory keeps its rows in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.core.entries import Command, Entry, Note, UserMessage, decode, encode
+from holdfast.core.words import title
+from holdfast.ports import ConversationRow, Cursor, GateRow, Person, Timer, ToolList
+
+
+@dataclass
+class Conversation:
+    """A row of the table `conversation`, with its entries."""
+
+    key: str
+    account: str
+    address: str
+    owner: str | None = None
+    epoch: int = 0
+    wakes: int = 0
+    due: float | None = None
+    turn_gate: str = ""
+    speech_gate: str = ""
+    since: float = 0.0
+    attempts: int = 0
+    floor: int = 0
+    asks: bool = False
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def row(self) -> ConversationRow:
+        last = self.entries[-1]
+        running = self.owner is not None
+        return ConversationRow(
+            self.key,
+            self.account,
+            last.seq,
+            last.at,
+            running,
+            self.due,
+            self.turn_gate,
+            self.speech_gate,
+            self.attempts,
+            self.asks,
+            title(self._given or self._began),
+        )
+
+    @property
+    def _given(self) -> str:
+        return next((e.body.args for e in reversed(self.entries) if isinstance(e.body, Command) and e.body.name == "title"), "")
+
+    @property
+    def _began(self) -> str:
+        began = next((e.body for e in self.entries[:100] if isinstance(e.body, UserMessage | Note) and e.body.text), None)
+        return began.text if isinstance(began, UserMessage) else ""
+
+    def add(self, body: object, at: float, epoch: int) -> Entry:
+        """Append what a disk would give back."""
+        entry = Entry(len(self.entries) + 1, at, epoch, decode(encode(body)))  # type: ignore[arg-type] # the caller's is one of the bodies
+        self.entries.append(entry)
+        return entry
+
+
+@dataclass
+class MemoryDisk:
+    """What survives a crash."""
+
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    arrivals: dict[str, tuple[str, int]] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    gates: dict[str, GateRow] = field(default_factory=dict)
+    tool_lists: dict[str, ToolList] = field(default_factory=dict)
+    people: dict[tuple[str, str], Person] = field(default_factory=dict)
+    unread: list[tuple[str, float, str]] = field(default_factory=list)

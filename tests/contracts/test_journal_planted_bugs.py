@@ -17,6 +17,7 @@ from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal import JournalAppendContract, JournalArrivalsContract, JournalAttemptsContract
 from holdfast.testing.contracts.journal_claims import JournalClaimsContract
 from holdfast.testing.contracts.journal_kit import Rig
+from holdfast.testing.contracts.journal_platforms import JournalPlatformsContract
 
 CAUGHT = (AssertionError, pytest.fail.Exception)
 
@@ -74,3 +75,16 @@ async def test_suspects_that_run_together_are_caught(rig: Rig, monkeypatch: pyte
     monkeypatch.setitem(SQL, "suspects_running", "SELECT 0")
     with pytest.raises(CAUGHT):
         await JournalClaimsContract().test_suspects_run_one_at_a_time_and_all_others_as_ever(rig)
+
+
+async def test_a_chat_that_loses_its_conversation_when_it_moves_is_caught(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SQL, "move_chat", "UPDATE conversation SET address = ?3 WHERE account = ?1 AND address = ?2")
+    with pytest.raises(CAUGHT):
+        await JournalPlatformsContract().test_a_chat_that_moves_takes_its_conversations_with_it(rig)
+
+
+async def test_corrections_of_what_was_never_kept_are_caught(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = operations._accept
+    monkeypatch.setattr(operations, "_accept", lambda db, arrival, body: accept(db, replace(arrival, only_after=""), body))
+    with pytest.raises(CAUGHT):
+        await JournalPlatformsContract().test_what_corrects_is_kept_only_after_what_it_corrects(rig)

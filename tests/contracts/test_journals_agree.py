@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.core.entries import SetAside
 from holdfast.errors import HoldfastError
-from holdfast.ports import Cursor, GateRow, Journal, Lease, Release, Timer
+from holdfast.ports import Cursor, GateRow, Journal, Lease, Move, Person, Release, Timer
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import answer, arrival, result, sending, started
 from holdfast.testing.memory_journal import MemoryJournal
@@ -22,6 +22,8 @@ Call = Callable[[Journal], Awaitable[Any]]
 ACCOUNTS = ("web", "chat")
 GATES = ("", "", "main", "spare", "main spare", "web")
 CONVERSATIONS = "abcdef"
+CHATS = ("to-a", "to-b", "to-c", "to-e", "to-g")
+THREADS = ("", "", " 7", "  ann")
 
 
 @dataclass
@@ -42,14 +44,20 @@ class Caller:
     def arrival(self) -> Any:
         key = self.rng.choice(CONVERSATIONS)
         account = ACCOUNTS[key in "ef"]
-        changed = {"address": "to-a"} if self.rng.random() < 0.03 else {}
-        return arrival(key, str(self.rng.randint(1, 15)), self.now, account=account, **changed)
+        changed = {"address": f"{self.rng.choice(CHATS)}{self.rng.choice(THREADS)}"} if self.rng.random() < 0.2 else {}
+        only_after = f"web {key} {self.rng.randint(1, 15)}" if self.rng.random() < 0.2 else ""
+        return arrival(key, str(self.rng.randint(1, 15)), self.now, account=account, only_after=only_after, **changed)
 
     def ingest(self) -> Call:
         arrivals = [self.arrival() for _ in range(self.rng.randint(0, 3))]
         identity = "bot" if self.rng.random() < 0.95 else "another bot"
         cursor = self.rng.choice((None, Cursor("web", identity, str(self.now))))
-        return lambda journal: journal.ingest(arrivals, cursor)
+        moves = [self.move() for _ in range(self.rng.choice((0, 0, 0, 1, 2)))]
+        unread = [str(self.now)] if cursor and self.rng.random() < 0.2 else []
+        return lambda journal: journal.ingest(arrivals, cursor, moves, unread)
+
+    def move(self) -> Move:
+        return Move(self.rng.choice(ACCOUNTS), self.rng.choice(CHATS), self.rng.choice(CHATS))
 
     def claim(self) -> Call:
         accounts = self.rng.choice((ACCOUNTS, ACCOUNTS, ("web",), ()))
@@ -94,7 +102,10 @@ class Caller:
 
     def other(self) -> Call:
         now, owner, row = self.now, f"life {self.life}", GateRow(self.rng.choice(("main", "spare")), until=self.now)
+        person = Person(self.rng.choice(ACCOUNTS), self.rng.choice("78"), f"Ann at {now}", "to-a")
         calls: tuple[Call, ...] = (
+            lambda journal: journal.put_person(person),
+            lambda journal: journal.drop_person(person.account, person.id),
             lambda journal: journal.disown(now, 2),
             lambda journal: journal.disown(now, 9),
             lambda journal: journal.forgive(owner),
@@ -123,6 +134,9 @@ async def everything(journal: Journal) -> list[Any]:
         await journal.waiting_gates(),
         await journal.gates(),
         await journal.cursor("web"),
+        await journal.people(),
+        [(account, raw) for account, _, raw in await journal.unread(9)],
+        await journal.used(15.0),
         await journal.due_timers(1e9, 5),
     ]
 

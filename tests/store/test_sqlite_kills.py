@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from holdfast.ports import Cursor
 from holdfast.store.sqlite import SqliteJournal
+from holdfast.testing.contracts.journal_kit import claim
 
 WRITER = """
 import asyncio, itertools, sys
@@ -41,7 +43,11 @@ asyncio.run(main(sys.argv[1], sys.argv[2]))
 
 
 def start(data_dir: Path, life: str, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(data_dir), life]
+    return run(WRITER, data_dir, life, **environment)
+
+
+def run(program: str, data_dir: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", program, str(data_dir), *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
 
 
@@ -107,3 +113,32 @@ async def test_a_kill_at_each_point_of_a_commit_loses_nothing_and_the_next_start
     process = start(tmp_path, "second", HOLDFAST_FAILPOINT="release.after_commit:5")
     said |= acknowledged(process)
     assert not said - await found(tmp_path)
+
+
+RECEIVER = """
+import asyncio, sys
+from pathlib import Path
+from holdfast.ports import Cursor, Move
+from holdfast.store.sqlite import SqliteJournal
+from holdfast.testing.contracts.journal_kit import arrival
+
+async def main(data_dir):
+    journal = SqliteJournal.open(Path(data_dir))
+    await journal.ingest([arrival(address="-5 7")], Cursor("web", "bot", "1"))
+    moves = [Move("web", "-5", "-100")]
+    await journal.ingest([arrival("b", message="2", address="-100 7")], Cursor("web", "bot", "2"), moves, ["{"])
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("point", "kept"), [("ingest.before_commit:2", False), ("ingest.after_commit:2", True)])
+async def test_a_kill_leaves_all_of_what_a_platform_brought_at_once_or_nothing(tmp_path: Path, point: str, kept: bool) -> None:
+    acknowledged(run(RECEIVER, tmp_path, HOLDFAST_FAILPOINT=point))
+    journal = SqliteJournal.open(tmp_path)
+    (lease,) = await claim(journal)
+    assert lease.address == ("-100 7" if kept else "-5 7")
+    assert len((await journal.read("a", 0)).entries) == 1 + kept
+    assert [raw for *_, raw in await journal.unread(9)] == ["{"] * kept
+    assert await journal.cursor("web") == Cursor("web", "bot", str(1 + kept))
+    await journal.close()

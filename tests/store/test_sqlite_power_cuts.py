@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
 import pytest
 
-from holdfast.core.entries import ToolResult
-from holdfast.ports import Journal
+from holdfast.core.entries import ToolResult, UserMessage
+from holdfast.ports import Accepted, Cursor, Journal, Move
 from holdfast.store import sqlite
 from holdfast.store.sqlite import SqliteJournal
-from holdfast.testing.contracts.journal_kit import claim, ingest
+from holdfast.testing.contracts.journal_kit import arrival, claim
 from holdfast.testing.faulty_disk import FaultyDisk, faulty_disk
 
 CONVERSATIONS = "abcd"
@@ -46,15 +46,33 @@ class PowerCuts:
 
 async def talk(journal: Journal, name: str, cuts: PowerCuts, rng: random.Random) -> None:
     """Conversations grow by arrivals and facts, some larger than a page."""
-    (accepted,) = await ingest(journal, name)
+    (accepted,) = await receive(journal, name, 0)
     cuts.acknowledged.add((name, accepted.seq))
     (lease,) = await claim(journal, most=1)
     for n in range(8):
         text = "x" * rng.choice((50, 300, 6000))
         done = await journal.append(lease, 11.0, 0, facts=[ToolResult(call=str(n), outcome="ok", text=text)])
         cuts.acknowledged.update((lease.conversation, entry.seq) for entry in done.entries)
-        (accepted,) = await ingest(journal, name, message=f"m{n}")
+        (accepted,) = await receive(journal, name, n + 1)
         cuts.acknowledged.add((name, accepted.seq))
+
+
+async def receive(journal: Journal, name: str, n: int) -> tuple[Accepted, ...]:
+    """All that a platform can bring, at once: a message, after its chat has moved, and something that can't be read."""
+    moves = [Move("web", f"{name}{n - 1}", f"{name}{n}")]
+    return await journal.ingest([arrival(name, str(n), address=f"{name}{n}")], Cursor(name, "bot", str(n)), moves, [f"{name} {n}"])
+
+
+async def check_whole(journal: Journal, names: Collection[str]) -> None:
+    """What came at once is there as a whole, or not at all."""
+    await journal.disown(1e9, 100)
+    addresses = {lease.conversation: lease.address for lease in await claim(journal, now=1e9)}
+    unread = [raw for *_, raw in await journal.unread(1000)]
+    for name in names:
+        last = sum(isinstance(entry.body, UserMessage) for entry in (await journal.read(name, 0)).entries) - 1
+        assert await journal.cursor(name) == (Cursor(name, "bot", str(last)) if last >= 0 else None)
+        assert [raw for raw in unread if raw.startswith(name)] == [f"{name} {n}" for n in range(last, -1, -1)]
+        assert addresses.get(name) == (f"{name}{last}" if last >= 0 else None)
 
 
 def restore(data_dir: Path, files: Mapping[str, bytes]) -> None:
@@ -72,6 +90,7 @@ async def missing(data_dir: Path, cut: Cut) -> int:
         seqs = [entry.seq for entry in (await journal.read(name, 0)).entries]
         assert seqs == list(range(1, len(seqs) + 1))
         found |= {(name, seq) for seq in seqs}
+    await check_whole(journal, CONVERSATIONS)
     await journal.close()
     check = apsw.Connection(str(data_dir / "journal.db"))
     assert check.execute("PRAGMA integrity_check").get == "ok"

@@ -219,7 +219,7 @@ class MemoryJournal:
 
     async def put_timer(self, timer: Timer) -> None:
         await self._begin()
-        self.disk.timers[timer.key] = replace(timer, arrival=replace(timer.arrival, dedupe="", at=timer.at))
+        self.disk.timers[timer.key] = replace(timer, arrival=replace(timer.arrival, dedupe="", only_after="", at=timer.at))
         await self._committed(None)
 
     async def due_timers(self, now: float, most: int) -> tuple[Timer, ...]:

@@ -19,7 +19,7 @@ from holdfast.testing.contracts.journal_kit import arrival, claim
 from holdfast.testing.faulty_disk import FaultyDisk, faulty_disk
 
 CONVERSATIONS = "abcd"
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 @dataclass(frozen=True)

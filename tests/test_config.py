@@ -578,7 +578,7 @@ def test_a_chain_is_a_list_or_the_name_of_one_or_of_a_route(folder: Folder) -> N
             '[agent]\ntime_zone = "Europe/Berln"\n',
             "[agent] time_zone is 'Europe/Berln', which is not known here. Did you mean 'Europe/Berlin'?",
         ),
-        ('[owner]\nnotify = ["telegram:a:1"]\n', "[owner] notify names 'telegram:a:1', but there is no such account here."),
+        ('[owner]\nnotify = ["telegram:a:1"]\n', "[owner] notify names 'telegram:a:1', but there is no such place here."),
     ],
 )
 def test_what_can_not_be_a_chain_is_said(folder: Folder, text: str, sentence: str) -> None:

@@ -67,9 +67,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def fingerprint(self) -> str:
         """Another one for any other way to the platform, and the same for the same one: it says nothing of who may talk."""
-        common = msgspec.structs.asdict(Account())
-        plain = {name: None if isinstance(value, Secret) else value for name, value in msgspec.structs.asdict(self).items()}
-        return fingerprint(type(self)(**(plain | common)), "\n".join(secret.value for secret in self.secrets))
+        way = {name: value for name, value in msgspec.structs.asdict(self).items() if name not in Account.__struct_fields__}
+        plain = {name: value for name, value in way.items() if not isinstance(value, Secret)}
+        return fingerprint(plain, "\n".join(secret.value for secret in self.secrets))
 
 
 class Telegram(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

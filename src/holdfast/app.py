@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from holdfast import config
+from holdfast.accounts import Account
+from holdfast.core.access import Rules, plain
 from holdfast.core.failure import Failure
+from holdfast.core.incoming import Place
 from holdfast.core.world import Budget
 from holdfast.demo import Demo
 from holdfast.errors import HoldfastError
@@ -26,13 +29,17 @@ from holdfast.failpoints import failpoint
 from holdfast.invoked import command
 from holdfast.local_time import LocalTime
 from holdfast.models import open_model
-from holdfast.ports import Journal, Model, RawFailure
-from holdfast.runtime.acts import Acts, AgentSettings, Classify, RouteSettings
+from holdfast.platforms import open_account
+from holdfast.ports import Journal, Model, Platform, RawFailure
+from holdfast.runtime.accounts import Accounts
+from holdfast.runtime.acts import AccountSettings, Acts, AgentSettings, Classify, RouteSettings
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.owner import Owner
+from holdfast.runtime.persons import Persons
+from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
@@ -114,7 +121,7 @@ async def _raise_when_failed(journal: SqliteJournal) -> None:
 class _Gateway:
     """All parts, wired."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all parts
         self,
         settings: config.Config,
         journal: Journal,
@@ -122,6 +129,7 @@ class _Gateway:
         weather: Weather,
         models: Mapping[str, Model],
         tools: McpHost,
+        platforms: Mapping[str, Platform],
         demo: Demo | None,
     ) -> None:
         clock = SystemClock()
@@ -132,34 +140,48 @@ class _Gateway:
         self._supervisor = Supervisor(clock, random.random)
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
-        agent = _agent(settings, models, _classified(clock))
+        rules = {name: _rules(account) for name, account in settings.accounts.items()}
+        agent = _agent(settings, models, rules, _classified(clock))
         secrets, local = settings.known_secrets, _local_time(settings)
         host = Together(BuiltIn(journal, files, clock, local), tools) if settings.agent.built_in_tools else tools
+        self._platforms: dict[str, Platform] = {self._platform.account: self._platform, **platforms}
+        self._persons = Persons(rules, clock.now, local.day_began)
+        speech = Speech(self._platforms, weather, clock)
         acts = Acts(
             agent,
             weather,
-            {self._platform.account: self._platform},
+            speech,
             host,
             clock,
             followers.changed,
             files=files,
+            persons=self._persons,
             mask=lambda text: mask(text, secrets),
         )
         owner = uuid.uuid4().hex
-        self.dispatch = Dispatch(owner, (self._platform.account,), journal, clock, weather, acts, followers.changed, local=local)
+        self.dispatch = Dispatch(owner, tuple(self._platforms), journal, clock, weather, acts, followers.changed, local=local)
         self._gateway = LocalGateway(
             _version, journal, files, followers, self.dispatch.arrived, weather, host, self._supervisor, clock, acts, local.day_began
         )
         told = Owner(tuple(_place(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
+        self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
+        self._accounts.rights_changed = self.dispatch.look_again
+        speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
+        self._price, self._day_began = (lambda route: acts.routes[route].price if route in acts.routes else (0.0, 0.0)), local.day_began
 
     @classmethod
     async def build(cls, settings: config.Config, journal: SqliteJournal) -> _Gateway:
         clock = SystemClock()
         gates = [GateSettings(f"route:{name}", route.fingerprint, _places(route)) for name, route in settings.routes.items()]
-        weather = Weather(journal, clock, random.random, gates, await journal.gates())
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
+        platforms = {name: open_account(name, account, files, clock) for name, account in settings.accounts.items()}
+        gates += [
+            GateSettings(gate_of(name), account.fingerprint, platforms[name].traits.sends_at_once_max)
+            for name, account in settings.accounts.items()
+        ]
+        weather = Weather(journal, clock, random.random, gates, await journal.gates())
         models = {name: open_model(route.dialect, endpoint(name, route), files) for name, route in settings.routes.items()}
         servers = [tool_server(name, server) for name, server in settings.tools.items()]
         kept = {tool_list.server: tool_list for tool_list in await journal.tool_lists()} if servers else {}
@@ -167,7 +189,16 @@ class _Gateway:
         demo = Demo.of(os.environ, tools.servers, clock)
         if demo is not None:
             models = {name: demo.lent(model) for name, model in models.items()}
-        return cls(settings, journal, files, weather, models, tools, demo)
+        gateway = cls(settings, journal, files, weather, models, tools, platforms, demo)
+        if platforms:
+            await gateway.know_people()
+        return gateway
+
+    async def know_people(self) -> None:
+        """Who was let in, and what everybody used today: before anybody may be judged by it."""
+        self._persons.know(await self._journal.people())
+        if any(account.limits.cost_per_day for account in self._settings.accounts.values()):
+            self._persons.remember(await self._journal.used(self._day_began(self._clock.now())), self._price)
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
         path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
@@ -176,6 +207,7 @@ class _Gateway:
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
         children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
+        children |= self._accounts.children()
         children["page"] = self._serve_page
         async with asyncio.TaskGroup() as tasks:
             for name in self._settings.used_routes:
@@ -201,11 +233,29 @@ class _Gateway:
             self.dispatch.weather_changed()
 
     async def close(self) -> None:
+        for platform in self._platforms.values():
+            await platform.close()
         for model in self._models.values():
             await model.close()
 
 
-def _agent(settings: config.Config, models: Mapping[str, Model], classify: Classify) -> AgentSettings:
+def _rules(account: Account) -> Rules:
+    """Who may do what, as it is configured."""
+    return plain(
+        Rules(
+            allow=frozenset(account.allow),
+            owners=frozenset(account.owners),
+            groups=frozenset(account.groups),
+            pairing=account.pairing,
+            grouping=account.group_conversations,
+            messages_per_minute=account.limits.messages_per_minute,
+            cost_per_day=account.limits.cost_per_day or inf,
+            tools=account.tool_policy,
+        )
+    )
+
+
+def _agent(settings: config.Config, models: Mapping[str, Model], rules: Mapping[str, Rules], classify: Classify) -> AgentSettings:
     """Who answers, as it is configured."""
     routes = tuple(
         RouteSettings(
@@ -228,7 +278,15 @@ def _agent(settings: config.Config, models: Mapping[str, Model], classify: Class
         classify,
         settings.chain,
         settings.chains,
-        {ACCOUNT: settings.web_chain} if settings.web_chain else {},
+        {
+            ACCOUNT: AccountSettings(settings.web_chain),
+            **{
+                name: AccountSettings(
+                    settings.account_chains.get(name, ()), account.instructions or "", account.busy, account.unknown_send, rules[name]
+                )
+                for name, account in settings.accounts.items()
+            },
+        },
         settings.summaries_chain,
         settings.schedule_chain,
         Budget(steps=budget.steps, cost=budget.cost or inf, time_s=budget.time_s or inf),
@@ -237,8 +295,10 @@ def _agent(settings: config.Config, models: Mapping[str, Model], classify: Class
 
 def _place(name: str) -> tuple[str, str, str]:
     """Where the owner is told something: the conversation, its account and its address."""
-    assert name == "web", "the configuration was checked"
-    return conversation_key(NOTES), ACCOUNT, NOTES
+    if name == "web":
+        return conversation_key(NOTES), ACCOUNT, NOTES
+    kind, account, chat = name.split(":", 2)
+    return Place(chat).conversation(f"{kind}:{account}"), f"{kind}:{account}", Place(chat).address
 
 
 def _local_time(settings: config.Config) -> LocalTime:

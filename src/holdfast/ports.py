@@ -173,6 +173,7 @@ class ConversationRow:
     attempts: int
     asks: bool = False
     title: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +395,8 @@ class Traits:
 
     `limit`: how long a part may be. `key_holds_s`: how long it recognises our key (0: takes none; infinity: for ever). `history`: what we sent can be looked
     up. `edits`: a message of ours can get another text. `asks`: there is somebody at the other end who can be asked. `silence_s_max`: after so long without
-    `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way.
+    `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way. `typing_s`: how long the sign that
+    something is on its way stays (0: there is none).
     """
 
     limit: Limit = field(default_factory=Limit)
@@ -404,6 +406,7 @@ class Traits:
     asks: bool = True
     silence_s_max: float = 90.0
     sends_at_once_max: int = 8
+    typing_s: float = 0.0
 
 
 class Inbox(Protocol):

@@ -79,7 +79,7 @@ def about(description: str) -> Meta:
     return Meta(description=description)
 
 
-def fingerprint(settings: msgspec.Struct, secret: str) -> str:
+def fingerprint(settings: object, secret: str) -> str:
     """Another one for any other settings or secrets, and the same for the same ones, for ever. Shows nothing of them."""
     import hashlib  # noqa: PLC0415 -- only the gateway needs it
 

@@ -17,10 +17,12 @@ from weather_parts import ACCOUNT, Errand, Move, Scenario, Talk, Told, at_once, 
 
 from holdfast.core.entries import Command, Failed, UserMessage
 from holdfast.core.request import Request
+from holdfast.core.transcript import Transcript
 from holdfast.core.weather import GateRow
 from holdfast.core.world import first_open, gates
 from holdfast.ports import Answer, Arrival, ModelFailed, RawFailure, Release
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
+from holdfast.runtime.speech import Speech
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.clock import ManualClock
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
@@ -74,7 +76,13 @@ class World:
         agent = AgentSettings("", routes, classify, chains=self.scenario.chains)
         platform = FakePlatform(FakeChat(ACCOUNT, self.clock), self.journal.ingest)
         self.acts = Acts(
-            agent, self.weather, {ACCOUNT: platform}, FakeTools(Outside(), self.clock), self.clock, lambda _: None, files=MemoryFiles()
+            agent,
+            self.weather,
+            Speech({ACCOUNT: platform}, self.weather, self.clock),
+            FakeTools(Outside(), self.clock),
+            self.clock,
+            lambda _: None,
+            files=MemoryFiles(),
         )
         self.woken, self.looking, self.admits = True, False, dict[str, int]()
 
@@ -218,7 +226,7 @@ class World:
         elif talk.own and self.now < talk.own[-1]:
             self.let_go(talk, due=talk.own[-1])
         else:
-            chain = self.acts.world_of(talk.key, ACCOUNT).chain(talk.name)
+            chain = self.acts.world_of(talk.key, ACCOUNT, "", Transcript()).chain(talk.name)
             route = first_open(chain)
             if route is None:
                 self.let_go(talk, turn_gate=gates(chain))

@@ -13,10 +13,11 @@ from holdfast.core.entries import AnyBody, Entry
 from holdfast.core.failure import Failure, Kind
 from holdfast.core.request import Request
 from holdfast.core.weather import GateRow
-from holdfast.ports import Arrival, Lease, Traits
+from holdfast.ports import Arrival, Lease, Platform, Traits
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
+from holdfast.runtime.speech import Speech
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.clock import LoopClock, ManualClock
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
@@ -67,9 +68,9 @@ class Rig:
         self.followers = Followers(self.journal, self.weather.known)
         self.tools = FakeTools(self.outside, self.clock)
         self.platform = FakePlatform(self.chat, self.journal.ingest)
-        self.hands = hands(
-            agent, self.weather, {"fake": self.platform}, self.tools, self.clock, self.followers.changed, files=MemoryFiles()
-        )
+        self.platforms: dict[str, Platform] = {"fake": self.platform}
+        self.speech = Speech(self.platforms, self.weather, self.clock)
+        self.hands = hands(agent, self.weather, self.speech, self.tools, self.clock, self.followers.changed, files=MemoryFiles())
         self.dispatch = Dispatch(self.owner, ("fake",), self.journal, self.clock, self.weather, self.hands, self.followers.changed)
         self._said = len(self.journal.disk.arrivals)
 

@@ -15,8 +15,10 @@ from holdfast.core.entries import (
     Delivered,
     DeliveryFailed,
     Entry,
+    Fact,
     Failed,
     Fetched,
+    Intention,
     Question,
     ToolResult,
     ToolStarted,
@@ -31,7 +33,8 @@ from holdfast.core.steps import CallTool, Deliver, Fetch, LookUp
 from holdfast.core.transcript import Transcript
 from holdfast.errors import Request, Temporary
 from holdfast.ports import Lease, Traits
-from holdfast.runtime.acts import OWN_BACK_OFF_S, RETRY_S, AgentSettings, RouteSettings
+from holdfast.runtime.acts import OWN_BACK_OFF_S, AccountSettings, AgentSettings, RouteSettings
+from holdfast.runtime.speech import RETRY_S
 from holdfast.testing.clock import LoopClock
 from holdfast.testing.scripted_model import Break, Say, ScriptedModel, Step
 from holdfast.testing.sim import simulated
@@ -40,8 +43,20 @@ LEASE = Lease("fake:c", "fake", "c", "us", 1, 1, 1)
 UNKEYED = Traits()
 
 
-async def nobody_asks(question: Question) -> Put:
-    raise AssertionError(question)
+class _Nobody:
+    """A step that has nothing to say before it ends."""
+
+    async def ask(self, question: Question) -> Put:
+        raise AssertionError(question)
+
+    async def start(self, intention: Intention) -> bool:
+        raise AssertionError(intention)
+
+    async def add(self, fact: Fact) -> None:
+        raise AssertionError(fact)
+
+
+NOBODY = _Nobody()
 
 
 @simulated
@@ -149,7 +164,7 @@ async def test_a_chat_that_blocked_us_hears_again_when_it_writes() -> None:
 async def test_when_a_platform_does_not_say_for_how_long_it_is_tried_again_soon() -> None:
     rig = Rig()
     rig.chat.take_down("the platform is down")
-    (failed,) = await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), nobody_asks)
+    (failed,) = await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), NOBODY)
     assert isinstance(failed, DeliveryFailed)
     assert (failed.refusal, failed.until) == ("retry", rig.clock.now() + RETRY_S)
 
@@ -158,10 +173,10 @@ async def test_when_a_platform_does_not_say_for_how_long_it_is_tried_again_soon(
 async def test_a_part_is_looked_for_in_the_chats_history() -> None:
     rig = Rig()
     step = LookUp("a1", 0, "Yes.", "a1/0")
-    (absent,) = await rig.hands.perform(LEASE, Transcript(), step, nobody_asks)
+    (absent,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
     assert isinstance(absent, DeliveryFailed) and absent.refusal == "retry"
-    await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), nobody_asks)
-    (found,) = await rig.hands.perform(LEASE, Transcript(), step, nobody_asks)
+    await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), NOBODY)
+    (found,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
     assert isinstance(found, Delivered) and found.id == "s1"
 
 
@@ -171,7 +186,7 @@ async def test_a_tool_whose_outcome_nobody_knows_comes_with_a_question() -> None
     rig.outside.faults["count"].append("lost")
     call = Call(id="call_1_0", tool="demo__count", arguments='{"key": "k"}')
     begun = Transcript([Entry(1, 0.0, 1, AssistantMessage(n=1, seen=0, calls=(call,))), Entry(2, 0.0, 1, ToolStarted(call=call.id))])
-    result, question = await rig.hands.perform(LEASE, begun, CallTool("call_1_0", call, repeatable=False), nobody_asks)
+    result, question = await rig.hands.perform(LEASE, begun, CallTool("call_1_0", call, repeatable=False), NOBODY)
     assert isinstance(result, ToolResult) and result.outcome == "unknown"
     assert isinstance(question, Question) and (question.question, question.about) == ("unknown", "call_1_0")
 
@@ -196,7 +211,7 @@ def test_an_attachment_that_can_not_be_had(failure: Exception) -> None:
             raise failure
 
         rig.platform.fetch = fetch  # type: ignore[method-assign,assignment] # fails as told
-        (fact,) = await rig.hands.perform(LEASE, Transcript(), Fetch("f1", Attachment(id="f1", name="a.txt")), nobody_asks)
+        (fact,) = await rig.hands.perform(LEASE, Transcript(), Fetch("f1", Attachment(id="f1", name="a.txt")), NOBODY)
         until = rig.clock.now() + 30.0 if isinstance(failure, Temporary) else 0.0
         assert fact == Fetched(attachment="f1", why=str(failure), until=until)
 
@@ -206,12 +221,12 @@ def test_an_attachment_that_can_not_be_had(failure: Exception) -> None:
 @simulated
 async def test_the_world_of_a_conversation_is_its_chain_its_account_and_the_tools_it_may_repeat() -> None:
     rig = Rig(traits=Traits(key_holds_s=60.0))
-    world = rig.hands.world(LEASE, 2)
+    world = rig.hands.world(LEASE, 2, Transcript())
     assert [(route.name, route.open) for route in world.routes] == [("main", True)]
     assert (world.attempts, world.account.key_holds_s) == (2, 60.0)
     assert world.policy.repeatable == {"demo__clock", "demo__counted", "demo__lookup", "demo__slow"}
     await rig.weather.failed(GATE, rig.clock.now(), Failure("rate-limit", 60.0, "refused"))
-    (route,) = rig.hands.world(LEASE, 2).routes
+    (route,) = rig.hands.world(LEASE, 2, Transcript()).routes
     assert (route.open, route.why) == (False, "refused")
 
 
@@ -246,20 +261,20 @@ async def test_the_world_knows_each_kind_of_works_chain_each_accounts_and_what_m
         routes,
         chain=("main", "small"),
         chains={"fast": ("small", "main")},
-        accounts={"elsewhere": ("big",)},
+        accounts={"elsewhere": AccountSettings(("big",))},
         summaries=("small",),
         scheduled=("big", "small"),
     )
     rig = Rig(agent=agent)
-    world = rig.hands.world_of("fake:c", "fake")
+    world = rig.hands.world_of("fake:c", "fake", "c", Transcript())
     assert [route.name for route in world.routes] == ["main", "small"]
     assert [route.name for route in world.chain("fast")] == ["small", "main"]
     assert [route.name for route in world.chain("big")] == ["big"], "each route can be chosen by its name"
     assert [route.name for route in world.chain("", scheduled=True)] == ["big", "small"]
     assert [route.name for route in world.summaries] == ["small"]
     assert {(route.window, route.tools, route.images) for route in world.routes} == {(9000, True, False)}
-    rig.hands._platforms["elsewhere"] = rig.platform  # type: ignore[index] # the rig gave it a dict
-    assert [route.name for route in rig.hands.world_of("elsewhere:c", "elsewhere").routes] == ["big"]
+    rig.platforms["elsewhere"] = rig.platform
+    assert [route.name for route in rig.hands.world_of("elsewhere:c", "elsewhere", "c", Transcript()).routes] == ["big"]
     assert rig.hands.chains_with("small") == ("the agent", "summaries", "scheduled work", "fast")
     assert rig.hands.chains_with("big") == ("scheduled work", "elsewhere")
 
@@ -267,7 +282,7 @@ async def test_the_world_knows_each_kind_of_works_chain_each_accounts_and_what_m
 @simulated
 async def test_without_chains_of_its_own_everything_uses_all_routes_in_their_order() -> None:
     rig = Rig(agent=AgentSettings("", tuple(_routes(("main", YES), ("spare", YES)).values())))
-    world = rig.hands.world_of("fake:c", "fake")
+    world = rig.hands.world_of("fake:c", "fake", "c", Transcript())
     assert [route.name for route in world.routes] == ["main", "spare"]
     assert world.summaries == world.scheduled == ()
     assert world.chain("", scheduled=True) == world.routes

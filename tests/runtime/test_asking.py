@@ -88,11 +88,11 @@ async def test_a_question_is_committed_once_and_its_choice_goes_to_the_call() ->
         await rig.say("one")
         await asyncio.sleep(100)
         (seq,) = questions(rig)
-        assert rig.shown() == ["k 0?"] and not rig.outside.effects and rig.model.requests[1:] == []
+        assert rig.shown() == ["k 0?\n\n/choose 4 yes or /choose 4 no"] and not rig.outside.effects and rig.model.requests[1:] == []
         await rig.say(f"/choose {seq} yes")
         await asyncio.sleep(5)
     assert results(rig) == [("ok", ["yes"])]
-    assert rig.shown() == ["k 0?", "Noted: yes.", "Done."]
+    assert rig.shown() == ["k 0?\n\n/choose 4 yes or /choose 4 no", "Noted: yes.", "Done."]
     assert len(questions(rig)) == 1 and not written_off(rig)
     (result,) = rig.bodies(ToolResult)
     assert result.took_s < 1, "the time in which a person thinks is none that a step took"
@@ -224,7 +224,7 @@ async def test_a_question_that_nobody_answers_expires_and_the_call_goes_on() -> 
         assert not results(rig)
         await asyncio.sleep(10)
     assert results(rig) == [("ok", [None])]
-    assert rig.shown() == ["k 0?", "Nobody answered, so the tool was told no.", "Done."]
+    assert rig.shown() == ["k 0?\n\n/choose 4 yes or /choose 4 no", "Nobody answered, so the tool was told no.", "Done."]
 
 
 @simulated

@@ -15,7 +15,7 @@ from holdfast.core.transcript import Transcript
 from holdfast.errors import JournalFailed
 from holdfast.ports import Arrival, Lease, Timer
 from holdfast.runtime.acts import Acts
-from holdfast.runtime.worker import Ask, Facts
+from holdfast.runtime.worker import Facts, Midway
 from holdfast.testing.scripted_model import Break, Say, Step
 from holdfast.testing.sim import simulated
 
@@ -66,10 +66,10 @@ async def test_one_stuck_conversation_delays_no_other() -> None:
 class _Buggy(Acts):
     """Has a bug that one conversation meets."""
 
-    async def perform(self, lease: Lease, transcript: Transcript, step: TurnStep, ask: Ask) -> Facts:
+    async def perform(self, lease: Lease, transcript: Transcript, step: TurnStep, midway: Midway) -> Facts:
         if lease.conversation == "fake:bad" and isinstance(step, CallModel):
             raise ValueError("a bug")
-        return await super().perform(lease, transcript, step, ask)
+        return await super().perform(lease, transcript, step, midway)
 
 
 @simulated

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from day_weather import CHAINS, ROUTES, TINY_TOKENS, classify
 
+from holdfast.core.transcript import Transcript
 from holdfast.core.world import World
-from holdfast.ports import Lease
+from holdfast.ports import Lease, Platform
 from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.owner import Owner
+from holdfast.runtime.speech import Speech
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.fake_platform import FakePlatform
@@ -46,9 +48,9 @@ class WatchedActs(Acts):
 
     day: Day
 
-    def world(self, lease: Lease, attempts: int) -> World:
+    def world(self, lease: Lease, attempts: int, transcript: Transcript) -> World:
         self.day.decisions[self.day.minute] += 1
-        return super().world(lease, attempts)
+        return super().world(lease, attempts, transcript)
 
 
 class Life:
@@ -83,8 +85,8 @@ class Life:
         chains = {name: chain for name, chain in CHAINS.items() if name != "default"}
         agent = AgentSettings("Be brief.", routes, classify, CHAINS["default"], chains, summaries=("spare", "main"))
         followers, supervisor = Followers(journal, weather.known), Supervisor(clock, draw)
-        platforms: dict[str, FakePlatform] = {}
-        hands = WatchedActs(agent, weather, platforms, self.tools, clock, followers.changed, files=MemoryFiles())
+        platforms: dict[str, Platform] = {}
+        hands = WatchedActs(agent, weather, Speech(platforms, weather, clock), self.tools, clock, followers.changed, files=MemoryFiles())
         hands.day = day
         self.dispatch = Dispatch(self.name, tuple(day.accounts), journal, clock, weather, hands, followers.changed)
         gateway = LocalGateway(
@@ -102,11 +104,12 @@ class Life:
         )
         owner = Owner([(f"keyed:{BOSS}", "keyed", BOSS)], gateway.accept, clock)
         weather.closed, hands.cut_short = owner.closed, owner.cut_short
-        platforms.update({chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()})
+        fakes = {chat.account: FakePlatform(chat, gateway.accept) for chat in day.accounts.values()}
+        platforms.update(fakes)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._disown(self.dispatch))
             tasks.create_task(self.dispatch.run())
-            tasks.create_task(supervisor.run({name: platform.run for name, platform in platforms.items()}))
+            tasks.create_task(supervisor.run({name: platform.serve for name, platform in fakes.items()}))
 
     async def _disown(self, dispatch: Dispatch) -> None:
         while await self.journal.disown(self.day.clock.now(), 3):

@@ -28,7 +28,7 @@ class _Gateway:
         return ()
 
     async def run(self) -> None:
-        await self.platform.run(lambda: None)
+        await self.platform.serve(lambda: None)
 
 
 def _chat(key_holds_s: float = 0.0) -> FakeChat:

@@ -22,7 +22,8 @@ class Tool:
     """One tool as the model sees it.
 
     `name` is unique over all servers and valid in every dialect; `schema` is a JSON Schema of an object. `repeatable`: may a call of it that
-    was interrupted be made again? `policy`: may it be called, or only when a person was asked?
+    was interrupted be made again? `policy`: may it be called, or only when a person was asked? `called`: the
+    server's own name of it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Tool:
     server: str = ""
     repeatable: bool = False
     policy: Literal["allow", "ask", "deny"] = "ask"
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,11 @@ class Transcript:
         """What the newest answer says of a choice; `without` one."""
         return without if self.last_answer is None else getattr(self.last_answer, field)
 
+    def people(self) -> set[str]:
+        """Those for whom something is done now: whose turn it is, and whose commands have no reply yet."""
+        waiting = {entry.body.author for entry in self.unreplied.values() if isinstance(entry.body, Command | Choice)}
+        return waiting | ({self.authors[self.turn_from]} if self.turn_from in self.authors else set())
+
     def replies_to(self, before: int) -> str:
         """The platform's id of the newest message that came before the entry `before`, in a group; "" elsewhere."""
         bodies = (said.entry.body for said in reversed(self.spoken) if said.entry.seq < before)

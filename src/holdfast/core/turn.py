@@ -356,6 +356,7 @@ def chain_of(t: Transcript, world: World) -> Chain:
 
 def status(t: Transcript, world: World, now: float) -> str:
     """What the conversation does, waits for or asks, in words."""
+    world = _as_chosen(t, world)
     return words.status(t, chain_of(t, world), needs_of(t, world, horizon(t, world.policy.busy)), now)
 
 

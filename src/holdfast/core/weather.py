@@ -27,7 +27,9 @@ RETRIES_PER_CALL: Final = 0.2
 RETRIES_PER_S: Final = 0.1
 RETRIES_SAVED_MAX: Final = 10.0
 
-WAIT_S_MAX: Final[Mapping[str, float]] = {"rate-limit": 86_400.0, "quota": 32 * 86_400.0, "config": MISTAKE_S}
+STOPPED_S: Final = 100 * 365 * 86_400.0
+
+WAIT_S_MAX: Final[Mapping[str, float]] = {"rate-limit": 86_400.0, "quota": 32 * 86_400.0, "config": MISTAKE_S, "stopped": STOPPED_S}
 """The longest wait of a class, whatever was said or written down; of all others `BACK_OFF_S_MAX`."""
 
 
@@ -36,7 +38,7 @@ class GateRow:
     """The weather of one route or account, as it survives a restart (DESIGN.md section 7).
 
     `until`: closed until then. `streak`: failures in a row. `since`: when it began to be away (0: it is not). `last_ok`: when it last worked under
-    this `fingerprint` (0: never). `kind`: the class of the last failure, or "loading". `tried`: when that was.
+    this `fingerprint` (0: never). `kind`: the class of the last failure, "loading", or "stopped". `tried`: when that was.
     """
 
     name: str
@@ -90,6 +92,11 @@ def failed(gate: GateRow, now: float, delay_s: float, failure: Failure) -> GateR
     """It failed: closed for `delay_s`."""
     kind = "loading" if failure.loading else failure.kind
     return replace(gate, until=now + delay_s, streak=gate.streak + 1, since=gate.since or now, why=failure.reason, kind=kind, tried=now)
+
+
+def stopped(gate: GateRow, now: float, why: str) -> GateRow:
+    """Nobody but a person can open it again."""
+    return replace(gate, until=now + STOPPED_S, streak=gate.streak + 1, since=gate.since or now, why=why, kind="stopped", tried=now)
 
 
 def succeeded(gate: GateRow, now: float) -> GateRow:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
-from holdfast.core import request, turn, words
+from holdfast.core import chat_words, request, turn, words
+from holdfast.core.access import OPEN, Role, Rules, permission, role_of
 from holdfast.core.entries import (
     AssistantMessage,
     Call,
-    Delivered,
-    DeliveryFailed,
     Failed,
-    Fetched,
     Produced,
     Question,
     Summary,
@@ -21,19 +19,19 @@ from holdfast.core.entries import (
     call_id,
 )
 from holdfast.core.failure import MAY_BE_OWN, OWN, Failure
+from holdfast.core.incoming import Place
 from holdfast.core.steps import CallModel, CallTool, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import well_formed
 from holdfast.core.transcript import Transcript
 from holdfast.core.weather import BACK_OFF_S_MAX
-from holdfast.core.world import Account, Budget, Chain, Policy, Route, World, first_open
+from holdfast.core.world import Account, Budget, Chain, Policy, Rights, Route, World, first_open
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
-from holdfast.ports import Answer, Clock, Files, Lease, Made, Model, ModelFailed, Platform, RawFailure, Receipt, ToolHost
+from holdfast.ports import Answer, Clock, Files, Lease, Made, Model, ModelFailed, RawFailure, ToolHost
+from holdfast.runtime.persons import Persons
+from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.weather import GateClosed, Weather
-from holdfast.runtime.worker import Ask, Facts
-
-RETRY_S: Final = 5.0
-"""When a platform refuses for a while and does not say for how long."""
+from holdfast.runtime.worker import Facts, Midway
 
 RESULT_CHARS_MAX: Final = 64_000
 """Of a tool's result the model is shown so much; the whole is kept as a file."""
@@ -72,11 +70,26 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """How one account answers: its chain (empty: the agent's), what its model is told besides, what becomes of messages that come while an answer is made,
+    and of parts of which nobody knows whether they arrived; and who may do what."""
+
+    chain: Names = ()
+    instructions: str = ""
+    busy: Literal["steer", "queue", "interrupt"] = "steer"
+    unknown_send: Literal["resend", "ask", "drop"] = "resend"
+    rules: Rules = OPEN
+
+
+_PLAIN: Final = AccountSettings()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Who answers: the instructions, the routes, what a failure of theirs means, and the chains.
 
-    `chain` is that of every conversation (empty: all routes) but of those of `accounts`, and of those whose people chose one of `chains`, or a route by
-    its name. `summaries` and `scheduled` are for that kind of work (empty: what the conversation uses).
+    `chain` is that of every conversation (empty: all routes) but of those of `accounts` that have one, and of those whose people chose one of `chains`, or a
+    route by its name. `summaries` and `scheduled` are for that kind of work (empty: what the conversation uses).
     """
 
     instructions: str
@@ -84,7 +97,7 @@ class AgentSettings:
     classify: Classify = lambda failure, _dialect, _worked_before: Failure("transient", reason=failure.why)
     chain: Names = ()
     chains: Mapping[str, Names] = field(default_factory=dict)
-    accounts: Mapping[str, Names] = field(default_factory=dict)
+    accounts: Mapping[str, AccountSettings] = field(default_factory=dict)
     summaries: Names = ()
     scheduled: Names = ()
     budget: Budget = field(default_factory=Budget)
@@ -93,8 +106,8 @@ class AgentSettings:
 class _Caller:
     """Implements `ports.Caller` for one call."""
 
-    def __init__(self, acts: Acts, lease: Lease, transcript: Transcript, step: CallTool, ask: Ask) -> None:
-        self._acts, self._lease, self._transcript, self._step, self._ask = acts, lease, transcript, step, ask
+    def __init__(self, acts: Acts, lease: Lease, transcript: Transcript, step: CallTool, midway: Midway) -> None:
+        self._acts, self._lease, self._transcript, self._step, self._midway = acts, lease, transcript, step, midway
         self.conversation, self.account, self.address = lease.conversation, lease.account, lease.address
         self.author = transcript.authors.get(transcript.turn_from, "")
         self.asking_s = 0.0
@@ -104,10 +117,10 @@ class _Caller:
         self._acts.show(self._lease, self._step.id, text)
 
     async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:
-        if not self._acts.world_of(self.conversation, self.account).account.asks:
+        if not self._acts.asks(self.account):
             return None
         began = self._acts.clock.monotonic()
-        asked = await self._ask(self._acts.question(self._transcript, self._step.id, text, options, free=free))
+        asked = await self._midway.ask(self._acts.question(self._transcript, self._step.id, text, options, free=free))
         self.asking_s += self._acts.clock.monotonic() - began
         return asked.option if asked.closed == "choice" else None
 
@@ -118,23 +131,26 @@ class _Caller:
 class Acts:
     """Implements `worker.Hands`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the world
         self,
         agent: AgentSettings,
         weather: Weather,
-        platforms: Mapping[str, Platform],
+        speech: Speech,
         tools: ToolHost,
         clock: Clock,
         appended: Callable[[str], None],
         *,
         files: Files,
+        persons: Persons | None = None,
         mask: Callable[[str], str] = lambda text: text,
     ) -> None:
-        self._agent, self._weather, self._platforms, self._tools, self.clock = agent, weather, platforms, tools, clock
+        self._agent, self._weather, self.speech, self._tools, self.clock = agent, weather, speech, tools, clock
+        self._persons = persons or Persons({}, clock.now)
         self.routes = {route.name: route for route in agent.routes}
         self._chain = agent.chain or tuple(self.routes)
         self._choices = {**agent.chains, **{name: (name,) for name in self.routes}}
-        self._policy_of: tuple[tuple[request.Tool, ...], Policy] = ((), Policy())
+        self._known_tools: tuple[request.Tool, ...] = ()
+        self._policies: dict[tuple[str, str, Role | None], Policy] = {}
         self.appended = appended
         self._files, self._mask = files, mask
         self.cut_short: Callable[[str, str, int, int], Awaitable[None]] | None = None
@@ -142,34 +158,53 @@ class Acts:
 
     # --- how the world stands --------------------------------------------------------------------------------------------------------
 
-    def world(self, lease: Lease, attempts: int) -> World:
-        return self.world_of(lease.conversation, lease.account, attempts)
+    def asks(self, account: str) -> bool:
+        """Is there somebody who can be asked?"""
+        return self.speech.platform(account).traits.asks
 
-    def world_of(self, conversation: str, account: str, attempts: int = 1) -> World:
+    def world(self, lease: Lease, attempts: int, transcript: Transcript) -> World:
+        return self.world_of(lease.conversation, lease.account, lease.address, transcript, attempts)
+
+    def world_of(self, conversation: str, account: str, address: str, transcript: Transcript, attempts: int = 1) -> World:
         """How the world stands for this conversation."""
-        traits, agent = self._platforms[account].traits, self._agent
+        traits, agent = self.speech.platform(account).traits, self._agent
+        settings = agent.accounts.get(account, _PLAIN)
         routes = {name: self._route(route, conversation) for name, route in self.routes.items()}
 
         def spelled_out(names: Names) -> Chain:
             return tuple(routes[name] for name in names)
 
         return World(
-            routes=spelled_out(agent.accounts.get(account) or self._chain),
+            routes=spelled_out(settings.chain or self._chain),
             chains={name: spelled_out(names) for name, names in self._choices.items()},
             summaries=spelled_out(agent.summaries),
             scheduled=spelled_out(agent.scheduled),
             tools=bool(self._tools.servers()),
             account=Account(
-                f"account:{account}", True, traits.key_holds_s, traits.history, traits.edits, limit=traits.limit, asks=traits.asks
+                gate_of(account),
+                self.speech.is_open(account, conversation),
+                traits.key_holds_s,
+                traits.history,
+                traits.edits,
+                settings.unknown_send,
+                traits.limit,
+                traits.asks,
             ),
-            policy=self._policy(),
+            policy=self._policy(account, Place.of(address).chat, "owner"),
             attempts=attempts,
+            rights={person: self._rights(account, address, person, transcript) for person in transcript.people()},
         )
+
+    def _rights(self, account: str, address: str, person: str, transcript: Transcript) -> Rights:
+        chat, rules = Place.of(address).chat, self._agent.accounts.get(account, _PLAIN).rules
+        role = role_of(rules, person, self._persons.let_in(account), chat=chat, group=transcript.group)
+        return self._persons.rights(account, person, role, self._policy(account, chat, role))
 
     def chains_with(self, name: str) -> Names:
         """The chains in which this route stands, by their names; those without one by what they are for."""
         agent = self._agent
-        unnamed = {"the agent": self._chain, "summaries": agent.summaries, "scheduled work": agent.scheduled, **agent.accounts}
+        own = {account: settings.chain for account, settings in agent.accounts.items()}
+        unnamed = {"the agent": self._chain, "summaries": agent.summaries, "scheduled work": agent.scheduled, **own}
         return tuple(called for called, names in {**unnamed, **agent.chains}.items() if name in names)
 
     def _route(self, route: RouteSettings, conversation: str) -> Route:
@@ -179,38 +214,52 @@ class Acts:
             route.name, route.gate, is_open, row.since, row.why, row.kind, row.until, route.window, route.images, route.tools, route.price
         )
 
-    def _policy(self) -> Policy:
-        tools = self._tools.tools()
-        if self._policy_of[0] is not tools:
-            policy = Policy(
-                repeatable=frozenset(tool.name for tool in tools if tool.repeatable),
-                asks=frozenset(tool.name for tool in tools if tool.policy == "ask"),
-                denies=frozenset(tool.name for tool in tools if tool.policy == "deny"),
-                budget=self._agent.budget,
-            )
-            self._policy_of = (tools, policy)
-        return self._policy_of[1]
+    def _policy(self, account: str, chat: str, role: Role | None) -> Policy:
+        """What may be done for somebody of this role in a chat of this account. Made once, until other tools are known."""
+        if self._known_tools is not self._tools.tools():
+            self._known_tools = self._tools.tools()
+            self._policies.clear()
+        settings = self._agent.accounts.get(account, _PLAIN)
+        key = (account, chat if chat in (settings.rules.tools or {}) else "", role)
+        if key not in self._policies:
+            self._policies[key] = self._policy_made(settings, chat, role or "guest")
+        return self._policies[key]
+
+    def _policy_made(self, settings: AccountSettings, chat: str, role: Role) -> Policy:
+        tools = self._known_tools
+        words_on = {tool.name: permission(settings.rules, chat, role, tool.server, tool.called or tool.name, tool.policy) for tool in tools}
+        return Policy(
+            busy=settings.busy,
+            repeatable=frozenset(tool.name for tool in tools if tool.repeatable),
+            asks=frozenset(name for name, word in words_on.items() if word == "ask"),
+            denies=frozenset(name for name, word in words_on.items() if word == "deny"),
+            budget=self._agent.budget,
+        )
+
+    def _policy_of(self, lease: Lease, transcript: Transcript) -> Policy:
+        """For the person for whom the turn is."""
+        person = transcript.authors.get(transcript.turn_from, "")
+        return self._rights(lease.account, lease.address, person, transcript).policy or Policy()
 
     # --- steps -----------------------------------------------------------------------------------------------------------------------
 
-    async def perform(self, lease: Lease, transcript: Transcript, step: Step, ask: Ask) -> Facts:
+    async def perform(self, lease: Lease, transcript: Transcript, step: Step, midway: Midway) -> Facts:
         match step:
             case CallModel():
-                return await self._call_model(lease, transcript, step)
+                return await self._call_model(lease, transcript, step, midway)
             case CallTool():
-                return await self._call_tool(lease, transcript, step, ask)
+                async with self.speech.typing(lease):
+                    return await self._call_tool(lease, transcript, step, midway)
             case Deliver():
-                return await self._deliver(lease, step)
+                return await self.speech.deliver(lease, step)
             case LookUp():
-                return await self._look_up(lease, step)
+                return await self.speech.look_up(lease, step)
             case Finish():
-                platform = self._platforms[lease.account]
-                receipt = await platform.send(lease.address, words.STOPPED, _key(lease, step.key), step.edit)
-                return (self._outcome(step.of, 0, receipt, Delivered(of=step.of, part=0, id=receipt.id or step.edit)),)
+                return await self.speech.finish(lease, step)
             case Fetch():
-                return await self._fetch(lease, step)
+                return await self.speech.fetch(lease, transcript, step)
             case Summarise():
-                view = request.build_for_summary(transcript, step.upto, self._agent.instructions)
+                view = request.build_for_summary(transcript, step.upto, self._instructions(lease, transcript))
                 answer = await self._ask(lease, step.route, view, lambda _: None)
                 if not isinstance(answer, Answer):
                     return () if answer is None else (answer,)
@@ -220,16 +269,26 @@ class Acts:
             case _:
                 assert_never(step)
 
-    async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel) -> Facts:
+    def _instructions(self, lease: Lease, transcript: Transcript) -> str:
+        """What the model is told before this conversation: always the same."""
+        own = self._agent.accounts.get(lease.account, _PLAIN).instructions
+        return "\n\n".join(filter(None, (self._agent.instructions, own, chat_words.IN_A_GROUP if transcript.group else "")))
+
+    async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel, midway: Midway) -> Facts:
         if step.tools:
             await self._tools.ready()
-        tools = tuple(tool for tool in self._tools.tools() if tool.policy != "deny") if step.tools else ()
-        ask = request.build(transcript, step.seen, self._agent.instructions, tools, calls=self.routes[step.route].tools)
-        ask = replace(ask, user=f"{lease.account}:{transcript.authors.get(transcript.turn_from, '')}")
-        platform, began = self._platforms[lease.account], self.clock.monotonic()
-        answer = await self._ask(lease, step.route, ask, lambda text: platform.show(lease.conversation, step.name, text))
+        denied = self._policy_of(lease, transcript).denies
+        tools = tuple(tool for tool in self._tools.tools() if tool.name not in denied) if step.tools else ()
+        ask = request.build(transcript, step.seen, self._instructions(lease, transcript), tools, calls=self.routes[step.route].tools)
+        person = transcript.authors.get(transcript.turn_from, "")
+        ask = replace(ask, user=f"{lease.account}:{person}")
+        began = self.clock.monotonic()
+        async with self.speech.typing(lease), self.speech.growing(lease, transcript, step, midway) as show:
+            answer = await self._ask(lease, step.route, ask, show)
         if not isinstance(answer, Answer):
             return () if answer is None else (answer,)
+        price = self.routes[step.route].price
+        self._persons.used(lease.account, person, answer.usage, price)
         n = step.n + 1
         return (
             AssistantMessage(
@@ -242,7 +301,9 @@ class Acts:
                 ),
                 after_cut=step.after_cut,
                 route=step.route,
+                author=person,
                 chain=step.chain,
+                ways=transcript.ways,
                 usage=answer.usage,
                 took_s=round(self.clock.monotonic() - began, 3),
                 provider_data=answer.provider_data,
@@ -291,20 +352,20 @@ class Acts:
         await self._weather.failed(route.gate, began, replace(failure, reason=reason))
         return None
 
-    async def _call_tool(self, lease: Lease, transcript: Transcript, step: CallTool, ask: Ask) -> Facts:
+    async def _call_tool(self, lease: Lease, transcript: Transcript, step: CallTool, midway: Midway) -> Facts:
         failpoint("tool.started")
         if all(tool.name != step.call.tool for tool in self._tools.tools()):
             await self._tools.ready()
-        policy = self._policy()  # as it is now: when the step was decided, the tool may not have been known
+        policy = self._policy_of(lease, transcript)  # as it is now: when the step was decided, the tool may not have been known
         if not turn.is_permitted(transcript, transcript.calls[step.id], policy):
             why = words.denied_by_policy if step.call.tool in policy.denies else words.known_too_late
             return (ToolResult(call=step.id, outcome="declined", text=why(step.call.tool)),)
-        began, caller = self.clock.monotonic(), _Caller(self, lease, transcript, step, ask)
+        began, caller = self.clock.monotonic(), _Caller(self, lease, transcript, step, midway)
         outcome = await self._tools.call(step.call, caller)
         failpoint("tool.after_effect")
         text, files = await self._kept(self._mask(well_formed(outcome.text)), outcome.files)
         if outcome.outcome == "unknown":
-            return turn.unknown_outcome(transcript, step.call, self._policy(), self.clock.now(), text)
+            return turn.unknown_outcome(transcript, step.call, policy, self.clock.now(), text)
         took_s = round(self.clock.monotonic() - began - caller.asking_s, 3)
         return (ToolResult(call=step.id, outcome=outcome.outcome, text=text, took_s=took_s, files=files),)
 
@@ -333,7 +394,7 @@ class Acts:
 
     async def sample(self, lease: Lease, ask: request.Request) -> Answer:
         """A tool asks the model, through the gates of the conversation for which it was called. Raises `Temporary`."""
-        world = self.world_of(lease.conversation, lease.account)
+        world = self.world_of(lease.conversation, lease.account, lease.address, Transcript())
         route = first_open(world.routes)
         answer = await self._ask(lease, route.name, ask, lambda _: None) if route is not None else None
         if not isinstance(answer, Answer):
@@ -342,7 +403,7 @@ class Acts:
 
     def show(self, lease: Lease, name: str, text: str) -> None:
         """Decoration."""
-        self._platforms[lease.account].show(lease.conversation, name, self._mask(text))
+        self.speech.platform(lease.account).show(lease.conversation, name, self._mask(text))
 
     def question(self, transcript: Transcript, about: str, text: str, options: tuple[str, ...], *, free: bool) -> Question:
         """What a tool asks in the middle of a call."""
@@ -352,44 +413,6 @@ class Acts:
             text=self._mask(well_formed(text)),
             options=options,
             to=transcript.authors.get(transcript.turn_from, ""),
-            expires=self.clock.now() + self._policy().approval_expires_s,
+            expires=self.clock.now() + Policy().approval_expires_s,
             free=free,
         )
-
-    async def _deliver(self, lease: Lease, step: Deliver) -> Facts:
-        failpoint("deliver.before_send")
-        receipt = await self._platforms[lease.account].send(lease.address, step.text, _key(lease, step.key), step.edit, step.files)
-        failpoint("deliver.after_send")
-        return (self._outcome(step.of, step.part, receipt, Delivered(of=step.of, part=step.part, id=receipt.id, preview=step.id_only)),)
-
-    async def _look_up(self, lease: Lease, step: LookUp) -> Facts:
-        try:
-            found = await self._platforms[lease.account].find(lease.address, step.text, _key(lease, step.key))
-        except Temporary as failure:
-            until = self.clock.now() + (failure.retry_after_s or RETRY_S)
-            return (DeliveryFailed(of=step.of, part=step.part, refusal="unknown", why=str(failure), until=until),)
-        if found is not None:
-            return (Delivered(of=step.of, part=step.part, id=found),)
-        return (DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="it is not in the chat's history"),)
-
-    def _outcome(self, of: str, part: int, receipt: Receipt, delivered: Delivered) -> Delivered | DeliveryFailed:
-        if not receipt.refusal:
-            return delivered
-        waits = receipt.refusal in {"retry", "unknown"}
-        delay_s = RETRY_S if receipt.retry_after_s is None else receipt.retry_after_s
-        until = self.clock.now() + delay_s if waits else 0.0
-        return DeliveryFailed(of=of, part=part, refusal=receipt.refusal, why=receipt.why, until=until)
-
-    async def _fetch(self, lease: Lease, step: Fetch) -> Facts:
-        try:
-            sha256 = await self._platforms[lease.account].fetch(step.attachment)
-        except Temporary as failure:
-            return (Fetched(attachment=step.id, why=str(failure), until=self.clock.now() + (failure.retry_after_s or RETRY_S)),)
-        except Request as failure:
-            return (Fetched(attachment=step.id, why=str(failure)),)
-        return (Fetched(attachment=step.id, sha256=sha256),)
-
-
-def _key(lease: Lease, key: str) -> str:
-    """The key under which the platform sees a part: the conversation's name and the part's."""
-    return f"{lease.conversation}/{key}" if key else ""

@@ -76,6 +76,11 @@ class Dispatch:
         self._woken.set()
         self._wake_those_at_gates()
 
+    def look_again(self) -> None:
+        """Something changed that any conversation may be about: who may do what."""
+        for worker in self._workers.values():
+            worker.wake()
+
     def _wake_those_at_gates(self) -> None:
         for worker in self._workers.values():
             if worker.waits_at_gate:

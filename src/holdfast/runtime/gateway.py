@@ -20,6 +20,7 @@ from holdfast.ports import (
     Files,
     Found,
     Journal,
+    Move,
     RouteState,
     Snapshot,
     Standing,
@@ -55,14 +56,16 @@ class LocalGateway:
         self._acts, self._day_began = acts, day_began
         self._started = clock.now()
 
-    async def accept(self, arrivals: Sequence[Arrival], cursor: Cursor | None = None) -> tuple[Accepted, ...]:
-        accepted = await self._journal.ingest(arrivals, cursor)
+    async def accept(
+        self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
+    ) -> tuple[Accepted, ...]:
+        accepted = await self._journal.ingest(arrivals, cursor, moves, unread)
         for conversation in dict.fromkeys(a.conversation for a in accepted if a.new):
             self._arrived(conversation)
             self._followers.changed(conversation)
         for one, arrival in zip(accepted, arrivals, strict=True):
             if one.new and isinstance(arrival.body, Command) and arrival.body.name == "retry":
-                await self._try_now(arrival.conversation)
+                await self._try_now(one.conversation)
         return accepted
 
     async def _try_now(self, conversation: str) -> None:
@@ -122,7 +125,7 @@ class LocalGateway:
         if row is None:
             raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
-        said = turn.status(transcript, self._acts.world_of(conversation, row.account), self._clock.now())
+        said = turn.status(transcript, self._acts.world_of(conversation, row.account, row.address, transcript), self._clock.now())
         return f"{said} What I have to say waits for {row.speech_gate.partition(':')[2]}." if row.speech_gate else said
 
     async def retry(self, gate: str) -> bool:

@@ -34,6 +34,8 @@ class Owner:
 
     async def closed(self, gate: GateRow) -> None:
         """A route's gate has closed, or stays closed."""
+        if not gate.name.startswith(ROUTE):
+            return
         text = words.told_owner(gate.name.removeprefix(ROUTE), gate, self._clock.now())
         if text:
             await self.tell(f"{gate.name} {gate.fingerprint} {gate.kind} {gate.since!r}", text)

@@ -267,6 +267,17 @@ class Weather:
         if self.closed is not None:
             await self.closed(gate.row)
 
+    async def stop(self, name: str, why: str) -> None:
+        """Close it until a person opens it, durably."""
+        gate = self._gates[name]
+        gate.row, gate.allowance = weather.stopped(gate.row, self._clock.now(), why), 1
+        for turn in gate.waiting:
+            if not turn.done():
+                turn.set_exception(GateClosed())
+        gate.waiting.clear()
+        await self._journal.put_gate(gate.row)
+        self._tell()
+
     async def retry(self, name: str) -> bool:
         """Let one through now. False if there is no such gate."""
         gate = self._gates.get(name)

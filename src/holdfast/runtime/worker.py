@@ -14,9 +14,8 @@ leads to go in one commit; if the intention is refused because something arrived
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from holdfast.core import turn, words
 from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Notice, Question
@@ -28,8 +27,19 @@ from holdfast.ports import Appended, Clock, Journal, Lease, Release
 
 Facts = tuple[Fact | Question, ...]
 
-Ask = Callable[[Question], Awaitable[Asked]]
-"""Commits a question, and returns what became of it."""
+
+class Midway(Protocol):
+    """What a step may have committed before it has ended."""
+
+    async def ask(self, question: Question) -> Asked:
+        """Ask a person. Returns what became of it."""
+
+    async def start(self, intention: Intention) -> bool:
+        """Write down what is about to happen. False: something has arrived meanwhile, and it must not."""
+
+    async def add(self, fact: Fact) -> None:
+        """Write down what happened."""
+
 
 WAKE_S_MAX: Final = 300.0
 """However far away the instant that is waited for: the clock is looked at this often, for it may be set."""
@@ -38,14 +48,25 @@ WAKE_S_MAX: Final = 300.0
 class Hands(Protocol):
     """What a worker needs of the world: how it stands, and somebody to do the steps (`runtime/acts.py`)."""
 
-    def world(self, lease: Lease, attempts: int) -> World:
-        """The weather and the policy for this conversation, now."""
+    def world(self, lease: Lease, attempts: int, transcript: Transcript) -> World:
+        """The weather and the policy for this conversation and its people, now."""
 
-    async def perform(self, lease: Lease, transcript: Transcript, step: Step, ask: Ask) -> Facts:
-        """Do a step, and say what happened. In the middle of it a person may be asked."""
+    async def perform(self, lease: Lease, transcript: Transcript, step: Step, midway: Midway) -> Facts:
+        """Do a step, and say what happened."""
 
     def appended(self, conversation: str) -> None:
         """The conversation was let go, or entries were committed: whoever follows it may read them."""
+
+
+_Body = TypeVar("_Body", bound=Fact | Intention)
+
+
+@dataclass(slots=True)
+class _Said(Generic[_Body]):
+    """What a step has to say before it ends, and who waits for its being written down."""
+
+    body: _Body
+    written: asyncio.Future[bool]
 
 
 @dataclass(slots=True)
@@ -53,6 +74,18 @@ class _Running:
     task: asyncio.Task[None]
     facts: Facts | None = None
     cancelled: bool = False
+
+
+def _waited_for(said: list[_Said[_Body]]) -> list[_Said[_Body]]:
+    """What steps under way want written down, as far as they still wait for it."""
+    said[:] = [one for one in said if not one.written.done()]
+    return list(said)
+
+
+def _written(said: list[_Said[_Body]], *, taken: bool) -> None:
+    for one in said:
+        if not one.written.done():
+            one.written.set_result(taken)
 
 
 class Worker:
@@ -66,8 +99,10 @@ class Worker:
         self._transcript = Transcript()
         self._wakes = 0
         self._running: dict[Step, _Running] = {}
-        self._to_ask: list[tuple[Question, asyncio.Future[Asked]]] = []
-        self._asked: dict[int, asyncio.Future[Asked]] = {}
+        self._said: list[_Said[Fact | Question]] = []
+        self._meant: list[_Said[Intention]] = []
+        self._answers: dict[int, asyncio.Future[Asked]] = {}  # of questions not yet written down, by their `id()`
+        self._asked: dict[int, asyncio.Future[Asked]] = {}  # by the question's seq
         self._woken = asyncio.Event()
         self._unread = True
         self._stopping = False
@@ -101,10 +136,12 @@ class Worker:
         self._cancel(decision)
         starts = self._startable(decision)
         taken_back = self._taken_back(decided_on)
-        intentions = [*taken_back, *(body for step in starts for body in step.first)]
+        meant = [] if self._stopping or any(running.cancelled for running in self._running.values()) else _waited_for(self._meant)
+        intentions = [*taken_back, *(one.body for one in meant), *(body for step in starts for body in step.first)]
         release = None if self._running or starts else self._release(decision, decided_on, now)
         if facts or intentions or release is not None:
             appended = await self._append(now, facts, intentions, release)
+            _written(meant, taken=appended.intended)
             if appended.released:
                 return True
             if appended.wakes != self._wakes:
@@ -129,16 +166,35 @@ class Worker:
         ended = [(step, running) for step, running in self._running.items() if running.task.done()]
         for step, _ in ended:
             del self._running[step]
-        asked = (question for question, answer in self._to_ask if not answer.done())
-        return (*(fact for _, running in ended for fact in running.facts or ()), *asked)
+        said = (one.body for one in _waited_for(self._said))
+        return (*(fact for _, running in ended for fact in running.facts or ()), *said)
 
-    async def _ask(self, question: Question) -> Asked:
-        """See `Ask`."""
+    async def _have_written(self, said: list[_Said[_Body]], body: _Body) -> bool:
+        """Have this written down by the loop, the only one who writes."""
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        said.append(_Said(body, written))
+        self._woken.set()
+        return await written
+
+    async def ask(self, question: Question) -> Asked:
+        """See `Midway`."""
         answer: asyncio.Future[Asked] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(lambda _: self._woken.set())
-        self._to_ask.append((question, answer))
-        self._woken.set()
-        return await answer
+        self._answers[id(question)] = answer
+        try:
+            await self._have_written(self._said, question)
+            return await answer
+        finally:
+            answer.cancel()
+            self._answers.pop(id(question), None)
+
+    async def start(self, intention: Intention) -> bool:
+        """See `Midway`."""
+        return await self._have_written(self._meant, intention)
+
+    async def add(self, fact: Fact) -> None:
+        """See `Midway`."""
+        await self._have_written(self._said, fact)
 
     def _answer(self) -> None:
         """Tell the steps that asked what became of their questions."""
@@ -166,7 +222,7 @@ class Worker:
     def _decide(self, transcript: Transcript, now: float) -> Decision:
         if self._stopping:
             return Decision(held=[step for step in self._running if isinstance(step, Deliver | LookUp | Finish)])
-        return turn.steps(transcript, self.lease.epoch, self._hands.world(self.lease, self._attempts), now)
+        return turn.steps(transcript, self.lease.epoch, self._hands.world(self.lease, self._attempts, transcript), now)
 
     def _cancel(self, decision: Decision) -> None:
         """Once each: a step that takes a while to end is not cut short in its clean-up."""
@@ -190,9 +246,11 @@ class Worker:
         if any(isinstance(body, ENDS_AN_ATTEMPT) for body in facts):
             self._attempts = 1
         appended = await self._journal.append(self.lease, now, self._wakes, facts, intentions, release)
-        committed = {id(fact): entry.seq for fact, entry in zip(facts, appended.entries, strict=False)}
-        self._asked |= {committed[id(question)]: answer for question, answer in self._to_ask if id(question) in committed}
-        self._to_ask = [one for one in self._to_ask if id(one[0]) not in committed and not one[1].done()]
+        for fact, entry in zip(facts, appended.entries, strict=False):
+            if id(fact) in self._answers:
+                self._asked[entry.seq] = self._answers.pop(id(fact))
+        committed = {id(fact) for fact in facts}
+        _written([one for one in self._said if id(one.body) in committed], taken=True)
         if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
             self._attempts = 1
         if appended.entries or appended.released:
@@ -207,7 +265,7 @@ class Worker:
                 self._running[step] = _Running(task)
 
     async def _perform(self, step: Step) -> None:
-        self._running[step].facts = await self._hands.perform(self.lease, self._transcript, step, self._ask)
+        self._running[step].facts = await self._hands.perform(self.lease, self._transcript, step, self)
 
     def _release(self, decision: Decision, transcript: Transcript, now: float) -> Release:
         due = now if self._stopping else decision.due

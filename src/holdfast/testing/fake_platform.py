@@ -15,9 +15,10 @@ from typing import Final, Literal
 
 from holdfast import failpoints
 from holdfast.core.commands import parse
-from holdfast.core.entries import Attachment, Correction, Outside, Produced
+from holdfast.core.entries import Attachment, Correction, Outside
+from holdfast.core.incoming import Place
 from holdfast.errors import Request, Temporary
-from holdfast.ports import Accepted, Arrival, Clock, Cursor, Receipt, Traits
+from holdfast.ports import Accepted, Arrival, Clock, Cursor, Inbox, Message, Receipt, Traits
 
 Accept = Callable[[Sequence[Arrival], Cursor | None], Awaitable[tuple[Accepted, ...]]]
 
@@ -77,6 +78,7 @@ class FakeChat:
     clock: Clock
     traits: Traits = field(default_factory=Traits)
     identity: str = "@holdfast"
+    pace_s: float | None = None
     delay_s: Callable[[], float] = lambda: 0.0
     down: str = ""
     """Why nothing gets through just now."""
@@ -210,7 +212,7 @@ def _answer(answer: asyncio.Future[Receipt], receipt: Receipt) -> None:
 
 
 class FakePlatform:
-    """See `holdfast.ports.Platform`. Everything it receives goes through `accept`, before it is acknowledged."""
+    """See `holdfast.ports.Platform`. Everything it receives goes through `accept`, before it is acknowledged: it asks nobody who may talk."""
 
     def __init__(self, chat: FakeChat, accept: Accept) -> None:
         self.account = chat.account
@@ -218,7 +220,12 @@ class FakePlatform:
         self.previews: dict[str, str] = {}
         self._chat, self._accept = chat, accept
 
-    async def run(self, ready: Callable[[], None]) -> None:
+    async def run(self, inbox: Inbox) -> None:
+        """As a `ports.Platform`."""
+        await self.serve(inbox.alive)
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """As a child of a supervisor."""
         chat = self._chat
         chat._check()  # noqa: SLF001 - connecting: the two halves of one fake
         ready()
@@ -239,12 +246,21 @@ class FakePlatform:
             at=self._chat.clock.now(),
         )
 
-    async def send(self, address: str, text: str, key: str, edit: str = "", files: Sequence[Produced] = ()) -> Receipt:
-        shown = "".join(f"\n[{file.name}]" for file in files)
-        return await self._chat.send(address, text + shown, key, edit)
+    async def send(self, place: Place, message: Message) -> Receipt:
+        shown = "".join(f"\n[{file.name}]" for file in message.files)
+        return await self._chat.send(place.address, message.text + shown, message.key, message.edit)
 
-    async def find(self, address: str, text: str, key: str) -> str | None:
-        return await self._chat.find(address, text, key)
+    async def find(self, place: Place, message: Message) -> str | None:
+        return await self._chat.find(place.address, message.text, message.key)
+
+    def pace_s(self, place: Place) -> float | None:  # noqa: ARG002 the same everywhere
+        return self._chat.pace_s
+
+    async def typing(self, place: Place) -> None:
+        """Nobody looks."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     async def fetch(self, attachment: Attachment) -> str:
         raise Request(f"{attachment.name} can't be had: this chat keeps no files.")

@@ -27,7 +27,7 @@ from day_world import People, Providers, core
 from holdfast import failpoints
 from holdfast.core.text import Limit
 from holdfast.ports import Traits
-from holdfast.runtime import acts
+from holdfast.runtime import acts, speech
 from holdfast.testing import sim
 from holdfast.testing.clock import LoopClock
 from holdfast.testing.fake_platform import FakeChat, Shown, Update
@@ -346,7 +346,11 @@ class Day:
         root.addHandler(log)
         propagate, root.propagate = root.propagate, False
         try:
-            with patch.object(failpoints, "failpoint", self.passed), patch.object(acts, "failpoint", self.passed):
+            with (
+                patch.object(failpoints, "failpoint", self.passed),
+                patch.object(acts, "failpoint", self.passed),
+                patch.object(speech, "failpoint", self.passed),
+            ):
                 yield
         finally:
             root.removeHandler(log)

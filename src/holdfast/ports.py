@@ -435,6 +435,29 @@ class ToolServerState:
     """When it is started again (0: it is not waited for)."""
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """One tool at a glance: `name` is how models know it, `own_name` how its server and the configuration do; `about` begins its description.
+
+    `left_out`: no model is shown it, since there are too many.
+    """
+
+    name: str
+    own_name: str
+    about: str
+    policy: Literal["allow", "ask", "deny"]
+    repeatable: bool
+    left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One tool server, and its tools as they were last seen."""
+
+    server: ToolServerState
+    tools: tuple[OfferedTool, ...]
+
+
 class Caller(Protocol):
     """Whoever makes a call, as the tool sees it while it runs."""
 
@@ -481,6 +504,9 @@ class ToolHost(Protocol):
     def tools(self) -> tuple[Tool, ...]: ...
 
     def servers(self) -> tuple[ToolServerState, ...]: ...
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The servers with all their tools, also with those that no model is shown."""
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         """Make the call. Never raises for what a server does; being cancelled tells the server, and returns at once."""
@@ -545,3 +571,8 @@ class Gateway(Protocol):
 
     async def retry(self, gate: str) -> bool:
         """Open a route's or an account's gate now. False if there is none of that name."""
+
+    async def tool_servers(self) -> tuple[Offer, ...]: ...
+
+    async def retry_tools(self, server: str) -> bool:
+        """Start a tool server that is down or misconfigured now. False if there is none of that name."""

@@ -7,7 +7,6 @@ import contextlib
 import importlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
 from holdfast.errors import Config, Temporary
-from holdfast.ports import NOBODY, Caller, Clock, ToolList, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Clock, Offer, OfferedTool, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
 from holdfast.tools.child import log
 from holdfast.tools.memory import memory_bytes
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 CALLS_AT_ONCE_MAX: Final = 32
 """Of one server; more wait for their turn."""
 TOOLS_MAX: Final = 120
-"""Of all servers together: some providers refuse a request with more than 128, and the gateway has some of its own."""
+"""Of all servers together, without those that are denied: some providers refuse a request with more than 128, and the gateway has some of its own."""
 PROBE_S: Final = 60.0
 """How often a server is asked for its tools: to see that it answers, and whether they changed."""
 PROBE_DOWN_S: Final = 2.0
@@ -44,7 +43,9 @@ class McpHost:
 
     def __init__(self, servers: Sequence[ServerSettings], keep: Keep, kept: Mapping[str, ToolList], clock: Clock) -> None:
         self._servers = {settings.name: _Server(settings, keep, kept.get(settings.name), clock, self._index) for settings in servers}
+        self._catalogue: dict[str, Entry] = {}
         self._entries: dict[str, Entry] = {}
+        """Those of the catalogue that are not too many."""
         self._tools: tuple[Tool, ...] = ()
         self._news = asyncio.Event()
         self._index()
@@ -67,6 +68,12 @@ class McpHost:
     def servers(self) -> tuple[ToolServerState, ...]:
         return tuple(server.state() for server in self._servers.values())
 
+    def offers(self) -> tuple[Offer, ...]:
+        tools: dict[str, list[OfferedTool]] = {name: [] for name in self._servers}
+        for name, entry in self._catalogue.items():
+            tools[entry.tool.server].append(entry.at_a_glance(left_out=name not in self._entries))
+        return tuple(Offer(server.state(), tuple(tools[name])) for name, server in self._servers.items())
+
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         while call.tool not in self._entries and not all(server.settled.is_set() for server in self._servers.values()):
             await self._news.wait()  # its server may be starting for the first time under this configuration
@@ -86,10 +93,14 @@ class McpHost:
         return outcome
 
     def _index(self) -> None:
-        self._entries = catalogue((server.settings, server.offered) for server in self._servers.values())
-        if len(self._entries) > TOOLS_MAX:
-            log.warning("of %d tools only the first %d are used, in the order of [tools]", len(self._entries), TOOLS_MAX)
-            self._entries = dict(islice(self._entries.items(), TOOLS_MAX))
+        self._catalogue = catalogue((server.settings, server.offered) for server in self._servers.values())
+        shown = [name for name, entry in self._catalogue.items() if entry.tool.policy != "deny"]
+        left_out = frozenset(shown[TOOLS_MAX:])
+        if left_out:
+            log.warning(
+                "of %d tools only the first %d are used, in the order of [tools]; `holdfast tools` shows which", len(shown), TOOLS_MAX
+            )
+        self._entries = {name: entry for name, entry in self._catalogue.items() if name not in left_out}
         self._tools = tuple(entry.tool for entry in self._entries.values())
         self._news.set()
         self._news = asyncio.Event()

@@ -429,6 +429,8 @@ class ToolServerState:
     restarts: int = 0
     pid: int | None = None
     tools: int = 0
+    left_out: int = 0
+    """So many of them are shown to no model, since there are too many."""
     memory_bytes: int | None = None
     """Of its processes, all together, where there are any here."""
     next_try: float = 0.0

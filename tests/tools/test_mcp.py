@@ -376,7 +376,7 @@ async def test_more_tools_than_a_provider_takes_are_left_out_and_that_is_told(
         assert len(host.tools()) == 5
         (offer,) = host.offers()
         assert [tool.name for tool in offer.tools if not tool.left_out] == [tool.name for tool in host.tools()]
-        assert len(offer.tools) == offer.server.tools > 5
+        assert len(offer.tools) == offer.server.tools == 5 + offer.server.left_out > 5
     assert "tools only the first 5 are used, in the order of [tools]" in caplog.text
 
 

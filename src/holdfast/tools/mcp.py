@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -46,6 +47,8 @@ class McpHost:
         self._catalogue: dict[str, Entry] = {}
         self._entries: dict[str, Entry] = {}
         """Those of the catalogue that are not too many."""
+        self._left_out: Counter[str] = Counter()
+        """How many of each server are."""
         self._tools: tuple[Tool, ...] = ()
         self._news = asyncio.Event()
         self._index()
@@ -66,13 +69,13 @@ class McpHost:
         return self._tools
 
     def servers(self) -> tuple[ToolServerState, ...]:
-        return tuple(server.state() for server in self._servers.values())
+        return tuple(server.state(self._left_out[name]) for name, server in self._servers.items())
 
     def offers(self) -> tuple[Offer, ...]:
         tools: dict[str, list[OfferedTool]] = {name: [] for name in self._servers}
         for name, entry in self._catalogue.items():
             tools[entry.tool.server].append(entry.at_a_glance(left_out=name not in self._entries))
-        return tuple(Offer(server.state(), tuple(tools[name])) for name, server in self._servers.items())
+        return tuple(Offer(server, tuple(tools[server.name])) for server in self.servers())
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         while call.tool not in self._entries and not all(server.settled.is_set() for server in self._servers.values()):
@@ -101,6 +104,7 @@ class McpHost:
                 "of %d tools only the first %d are used, in the order of [tools]; `holdfast tools` shows which", len(shown), TOOLS_MAX
             )
         self._entries = {name: entry for name, entry in self._catalogue.items() if name not in left_out}
+        self._left_out = Counter(self._catalogue[name].tool.server for name in left_out)
         self._tools = tuple(entry.tool for entry in self._entries.values())
         self._news.set()
         self._news = asyncio.Event()
@@ -154,7 +158,7 @@ class _Server:
             except ValueError:  # of another version of Holdfast
                 self._kept = None
 
-    def state(self) -> ToolServerState:
+    def state(self, left_out: int) -> ToolServerState:
         pid = self._session.link.pid if self._session else None
         return ToolServerState(
             name=self.settings.name,
@@ -164,6 +168,7 @@ class _Server:
             restarts=max(0, self._starts - 1),
             pid=pid,
             tools=len(self.offered),
+            left_out=left_out,
             memory_bytes=None if pid is None else self._memory_bytes(pid),
         )
 

@@ -133,6 +133,13 @@ class Produced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: bool = False
 
 
+class Sampled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tool asked the model in the middle of its call: which route answered, and what that took."""
+
+    route: str
+    usage: Usage = Usage()
+
+
 class ToolResult(Body, frozen=True, tag="result/1"):
     """How a call ended, after `took_s`. `error` is the tool's own error; `declined`: it never ran; `unknown`: it may or may not have happened."""
 
@@ -141,6 +148,7 @@ class ToolResult(Body, frozen=True, tag="result/1"):
     text: str = ""
     took_s: float = 0.0
     files: tuple[Produced, ...] = ()
+    sampled: tuple[Sampled, ...] = ()
 
 
 class Delivered(Body, frozen=True, tag="delivered/1"):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.entries import Call, Entry, Produced, Question
+from holdfast.core.entries import Call, Entry, Produced, Question, Sampled
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -85,7 +85,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """A call of the turn that has ended: its result's seq and outcome, what was called with what, what came of it, and how long it took."""
+    """A call of the turn that has ended: its result's seq and outcome, what was called with what, what came of it, how long it took, and what it asked the
+    model."""
 
     seq: int
     tool: str
@@ -93,6 +94,7 @@ class Closed(msgspec.Struct, frozen=True):
     outcome: str
     text: str
     took_s: float = 0.0
+    sampled: tuple[Sampled, ...] = ()
 
     @property
     def same(self) -> tuple[str, str, str, str]:

@@ -489,7 +489,7 @@ class Transcript:
         self.results[body.call] = body
         self.said_since += len(body.text)
         self.moved_at = entry.at
-        self.closed_calls.append(Closed(entry.seq, call.call.tool, call.call.arguments, body.outcome, body.text, body.took_s))
+        self.closed_calls.append(Closed(entry.seq, call.call.tool, call.call.arguments, body.outcome, body.text, body.took_s, body.sampled))
         files = tuple(file for file in body.files if not file.whole)
         if files:
             self._say(entry, body, ", ".join(file.name for file in files), files)

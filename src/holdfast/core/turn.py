@@ -47,6 +47,7 @@ from holdfast.core.entries import (
     Failed,
     Notice,
     Question,
+    Sampled,
     SetAside,
     Summary,
     ToolResult,
@@ -293,7 +294,9 @@ def _close(row: str, call: str, outcome: Literal["declined", "unknown"], text: s
     return Write(row, call, (ToolResult(call=call, outcome=outcome, text=text),))
 
 
-def unknown_outcome(t: Transcript, call: Call, policy: Policy, now: float, why: str) -> tuple[ToolResult, Question]:
+def unknown_outcome(
+    t: Transcript, call: Call, policy: Policy, now: float, why: str, sampled: tuple[Sampled, ...] = ()
+) -> tuple[ToolResult, Question]:
     """K3: what is written when nobody can know whether a call happened: the model is told, and the user is offered what to do."""
     question = Question(
         question="unknown",
@@ -303,7 +306,7 @@ def unknown_outcome(t: Transcript, call: Call, policy: Policy, now: float, why: 
         to=t.authors.get(t.turn_from, ""),
         expires=now + policy.question_expires_s,
     )
-    return ToolResult(call=call.id, outcome="unknown", text=why), question
+    return ToolResult(call=call.id, outcome="unknown", text=why, sampled=sampled), question
 
 
 # the turn
@@ -388,7 +391,9 @@ def _over(t: Transcript, world: World) -> str:
     calls = [call for call in t.closed_calls if call.seq > grant]
     if len(answers) >= budget.steps:
         return words.budget_of_steps(budget.steps)
-    if sum(world.cost(answer.route, answer.usage) for answer in answers) >= budget.cost:
+    sampled = [one for call in calls for one in call.sampled]
+    paid = [(one.route, one.usage) for one in answers] + [(one.route, one.usage) for one in sampled]
+    if sum(world.cost(*one) for one in paid) >= budget.cost:
         return words.budget_of_cost(budget.cost)
     if sum(answer.took_s for answer in answers) + sum(call.took_s for call in calls) >= budget.time_s:
         return words.budget_of_time(budget.time_s)

@@ -180,9 +180,11 @@ INSERT INTO tool_list (server, fingerprint, body) VALUES (?1, ?2, ?3)
 ON CONFLICT (server) DO UPDATE SET fingerprint = excluded.fingerprint, body = excluded.body;
 
 -- used --
--- What each route answered since then. Only conversations (CROSS: that way round) that were changed since then are looked at.
-SELECT json_extract(e.body, '$.route'), count(*), coalesce(sum(json_extract(e.body, '$.usage.input_tokens')), 0),
-  coalesce(sum(json_extract(e.body, '$.usage.output_tokens')), 0)
-FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
-WHERE c.last_at >= :since AND e.at >= :since AND e.kind = 'answer/1'
+-- What each route answered since then, to tools in mid-call too. Only conversations (CROSS: that way round) that were changed since then are looked at.
+SELECT json_extract(one.value, '$.route'), count(*), coalesce(sum(json_extract(one.value, '$.usage.input_tokens')), 0),
+  coalesce(sum(json_extract(one.value, '$.usage.output_tokens')), 0)
+FROM conversation c CROSS JOIN entry e ON e.conversation = c.key CROSS JOIN json_each(CASE e.kind
+  WHEN 'answer/1' THEN json_array(json_object('route', e.body ->> '$.route', 'usage', json(coalesce(e.body -> '$.usage', '{}'))))
+  ELSE coalesce(e.body -> '$.sampled', '[]') END) one
+WHERE c.last_at >= :since AND e.at >= :since AND e.kind IN ('answer/1', 'result/1')
 GROUP BY 1;

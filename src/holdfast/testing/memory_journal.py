@@ -20,6 +20,8 @@ from holdfast.core.entries import (
     Intention,
     Note,
     Question,
+    Sampled,
+    ToolResult,
     UserMessage,
     decode,
     encode,
@@ -350,17 +352,13 @@ class MemoryJournal:
         return tuple(found[:most])
 
     async def used(self, since: float) -> tuple[Used, ...]:
-        answers = [
-            e.body for c in self.disk.conversations.values() for e in c.entries if isinstance(e.body, AssistantMessage) and e.at >= since
-        ]
+        bodies = [e.body for c in self.disk.conversations.values() for e in c.entries if e.at >= since]
+        ones = [one for body in bodies for one in (body.sampled if isinstance(body, ToolResult) else (body,))]
+        answers = [one for one in ones if isinstance(one, AssistantMessage | Sampled)]
         return tuple(
-            Used(
-                route,
-                sum(a.route == route for a in answers),
-                sum(a.usage.input_tokens for a in answers if a.route == route),
-                sum(a.usage.output_tokens for a in answers if a.route == route),
-            )
-            for route in sorted({a.route for a in answers})
+            Used(route, len(its), sum(one.usage.input_tokens for one in its), sum(one.usage.output_tokens for one in its))
+            for route in sorted({one.route for one in answers})
+            for its in [[one for one in answers if one.route == route]]
         )
 
     # --- the end --------------------------------------------------------------------------------------------------------------------

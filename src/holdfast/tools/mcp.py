@@ -18,7 +18,7 @@ from holdfast.errors import Config, Temporary
 from holdfast.ports import NOBODY, Caller, Clock, Offer, OfferedTool, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
 from holdfast.tools.child import log
-from holdfast.tools.memory import memory_bytes
+from holdfast.tools.processes import memory_bytes
 from holdfast.tools.settings import ServerSettings
 
 if TYPE_CHECKING:

@@ -269,6 +269,8 @@ async def test_only_the_one_who_is_asked_can_answer_and_words_are_no_choice() ->
         await choose(rig, seq, "no")
         await asyncio.sleep(5)
     assert results(rig) == [("ok", ["no"])]
+    (notice,) = (n for n in rig.bodies(Notice) if "is no answer" in n.text)
+    assert f"/choose {seq} yes" in notice.text and rig.shown()[-2:] == ["Noted: no.", "Done."]
 
 
 @simulated

@@ -250,7 +250,8 @@ class Question(Body, frozen=True, tag="question/1"):
 
 
 class Notice(Body, frozen=True, tag="notice/1"):
-    """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
+    """The gateway's own words. `replies_to` a command, a choice, or a message that answers no question; or `about` an entry: a question that expired, an
+    input that waits, a notice that says so.
 
     `stands`: another one takes its place when it is true no more (where the chat can edit); `since`: when began what it says. `edits`: this one takes the
     place of that.

@@ -57,13 +57,18 @@ class Speech(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question and what became of it: `closed` says how, `by` which entry did it."""
+    """A question and what became of it: `closed` says how, `by` which entry did it.
+
+    `beside` is the first message that its person wrote while it was open and that does not close it (0: none); `told`: they know that it is no answer.
+    """
 
     seq: int
     question: Question
     closed: Literal["", "choice", "message", "expiry"] = ""
     by: int = 0
     option: str = ""
+    beside: int = 0
+    told: bool = False
 
 
 class Aside(msgspec.Struct, frozen=True):

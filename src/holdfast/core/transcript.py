@@ -297,10 +297,14 @@ class Transcript:
         for attachment in body.attachments:
             self.fetching[attachment.id] = (entry.seq, attachment, 0.0)
         for asked in list(self.open_questions()):
-            if asked.question.overtakable and asked.question.to in {"", body.author}:
+            if asked.question.to not in {"", body.author}:
+                continue
+            if asked.question.overtakable:
                 self.questions[asked.seq] = replace(asked, closed="message", by=entry.seq)
                 if asked.question.question == "budget":
                     self.granted = entry.seq
+            elif not asked.beside and not body.scheduled:
+                self.questions[asked.seq] = replace(asked, beside=entry.seq)
         if not self.inputs and not self.turn_is_open:
             self.brought = entry.seq
         self.last_message = entry.seq
@@ -564,6 +568,9 @@ class Transcript:
             self.chain, self.chosen = "" if body.chain == DEFAULT_CHAIN else body.chain, entry.seq
         self.unreplied.pop(body.replies_to, None)
         self.left_behind.pop(body.replies_to, None)
+        for one in list(self.open_questions()):
+            if body.replies_to and one.beside == body.replies_to:
+                self.questions[one.seq] = replace(one, told=True)
         asked = self.questions.get(body.about)
         if asked is None and any(file.seq == body.about for file in self.files.values()):
             self.said_unread = max(self.said_unread, body.about)

@@ -188,6 +188,7 @@ class Acts:
         if self._policy_of[0] is not tools:
             policy = Policy(
                 repeatable=frozenset(tool.name for tool in tools if tool.repeatable),
+                allows=frozenset(tool.name for tool in tools if tool.policy == "allow"),
                 asks=frozenset(tool.name for tool in tools if tool.policy == "ask"),
                 denies=frozenset(tool.name for tool in tools if tool.policy == "deny"),
                 budget=self._agent.budget,

@@ -601,6 +601,12 @@ def test_a_header_that_belongs_to_the_call_itself_is_refused(folder: Folder) -> 
     assert "Content-Length is set for each call by itself" in folder.refused(ROUTE + 'headers = { Content-Length = "3" }')
 
 
+def test_what_a_servers_tools_may_do_changes_no_fingerprint_so_its_tools_are_known_at_the_next_start() -> None:
+    plain = ToolServer(command=("a",))
+    assert plain.fingerprint == ToolServer(command=("a",), policy="allow", tool_policy={"b": "ask"}, trust_annotations=True).fingerprint
+    assert plain.fingerprint != ToolServer(command=("a",), env={"B": "1"}).fingerprint
+
+
 def test_what_does_not_change_where_a_call_goes_changes_no_fingerprint(folder: Folder) -> None:
     plain, priced = folder.load(ROUTE), folder.load(ROUTE + "price = { input = 1.0 }")
     assert plain.routes["main"].fingerprint == priced.routes["main"].fingerprint

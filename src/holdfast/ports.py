@@ -552,10 +552,35 @@ class ToolServerState:
     restarts: int = 0
     pid: int | None = None
     tools: int = 0
+    left_out: int = 0
+    """So many of them are shown to no model, since there are too many."""
     memory_bytes: int | None = None
     """Of its processes, all together, where there are any here."""
     next_try: float = 0.0
     """When it is started again (0: it is not waited for)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """One tool at a glance: `name` is how models know it, `own_name` how its server and the configuration do; `about` begins its description.
+
+    `left_out`: no model is shown it, since there are too many.
+    """
+
+    name: str
+    own_name: str
+    about: str
+    policy: Literal["allow", "ask", "deny"]
+    repeatable: bool
+    left_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One tool server, and its tools as they were last seen."""
+
+    server: ToolServerState
+    tools: tuple[OfferedTool, ...]
 
 
 class Caller(Protocol):
@@ -604,6 +629,9 @@ class ToolHost(Protocol):
     def tools(self) -> tuple[Tool, ...]: ...
 
     def servers(self) -> tuple[ToolServerState, ...]: ...
+
+    def offers(self) -> tuple[Offer, ...]:
+        """The servers with all their tools, also with those that no model is shown."""
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         """Make the call. Never raises for what a server does; being cancelled tells the server, and returns at once."""
@@ -668,3 +696,8 @@ class Gateway(Protocol):
 
     async def retry(self, gate: str) -> bool:
         """Open a route's or an account's gate now. False if there is none of that name."""
+
+    async def tool_servers(self) -> tuple[Offer, ...]: ...
+
+    async def retry_tools(self, server: str) -> bool:
+        """Start a tool server that is down or misconfigured now. False if there is none of that name."""

@@ -174,9 +174,9 @@ class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def fingerprint(self) -> str:
-        """Another one for any other settings, and the same for the same ones, for ever."""
+        """Another one for any other server or secrets, and the same for the same ones, for ever. What its tools may do does not change which it has."""
         secret = "\n".join(secret.value for secret in self.secrets)
-        return fingerprint(msgspec.structs.replace(self, api_key=None, headers={}), secret and secret + "\n".join(self.headers))
+        return fingerprint(ToolServer(command=self.command, url=self.url, env=self.env), secret and secret + "\n".join(self.headers))
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

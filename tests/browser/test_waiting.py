@@ -313,7 +313,7 @@ async def test_nothing_in_the_routes_moves_when_one_goes_away_or_the_gateway_doe
     await chat.answered(1)
     await chat.page.get_by_role("button", name="Routes", exact=True).click()
     routes = chat.page.get_by_role("dialog", name="Routes").get_by_role("listitem")
-    places = """() => [...document.querySelectorAll("#route-list *")].filter((one) => !one.matches(".word, .route-foot p")).map((one) => {
+    places = """() => [...document.querySelectorAll("#routes ul *")].filter((one) => !one.matches(".word, .part-foot p")).map((one) => {
         const { left, top } = one.getBoundingClientRect();
         return [left, top];
     })"""

@@ -30,8 +30,17 @@ def test_what_is_away_there_is_told_in_its_own_words() -> None:
     told = {(finding.what, finding.cause, finding.mend) for finding in check_running(status, 8420, 0.0) if finding.level == "warning"}
     assert told == {
         ("route main is closed there.", "the server refuses the connection", "holdfast routes retry main    (tries it now)"),
-        ("Its tool server clock is down.", "it ended", ""),
+        ("Its tool server clock is down.", "it ended", "holdfast tools retry clock    (starts it now)"),
     }
+
+
+def test_tools_that_no_model_is_shown_there_are_told_unless_it_knows_an_older_configuration() -> None:
+    status = WELL | {"tool servers": [{"name": "clock", "state": "ready", "why": "", "tools": 125, "left_out": 5}]}
+    (warning,) = [one for one in check_running(status, 8420, 0.0) if one.level == "warning"]
+    assert (warning.check, warning.about) == ("tools.left_out", "tools.clock")
+    assert warning.what == "5 of its tools are shown to no model: all servers together have more than 120."
+    later = WELL["started"] + 1
+    assert [one.check for one in check_running(status, 8420, later) if one.level == "warning"] == ["gateway.stale"]
 
 
 def test_a_page_that_has_no_port_has_to_be_given_another() -> None:

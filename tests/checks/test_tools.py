@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from holdfast.checks.findings import Finding
 from holdfast.checks.tools import check_tools
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing.tool_rig import demo_server
+from holdfast.tools import mcp
 from holdfast.tools.settings import Address, Command, ServerSettings
 
 
@@ -49,6 +52,20 @@ async def test_a_url_where_nobody_is_is_away() -> None:
 async def test_one_that_fails_does_not_hide_the_others(tmp_path: Path) -> None:
     findings = await found(stdio("nothing-like-this"), demo_server(tmp_path / "effects"))
     assert [finding.level for finding in findings] == ["error", "ok"]
+
+
+async def test_tools_that_are_too_many_are_a_warning_at_the_server_that_they_are_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp, "TOOLS_MAX", 6)
+    settings = [demo_server(tmp_path / name, name=name) for name in ("first", "second")]
+    ok_1, ok_2, *warnings = await found(*settings)
+    assert {ok_1.level, ok_2.level} == {"ok"}
+    assert "first_" in ok_1.what and "second_" in ok_2.what
+    (warning,) = [one for one in warnings if one.about == "tools.second"]
+    assert (warning.level, warning.check) == ("warning", "tools.left_out")
+    assert "of its tools are shown to no model: all servers together have more than" in warning.what
+    assert warning.mend.startswith('tool_policy = { some_tool = "deny" }    (in [tools.second] or a table above it; `')
 
 
 async def test_without_tool_servers_there_is_nothing_to_say() -> None:

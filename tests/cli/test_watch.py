@@ -67,6 +67,10 @@ def test_a_question_that_holds_the_turn_up_ends_it() -> None:
     assert _seen(MESSAGE, Question(question="budget", about="10", text="Go on?", options=("go on",)))[-1] == End("asks")
 
 
+def test_a_message_beside_a_question_ends_with_how_to_answer_that() -> None:
+    assert _seen(MESSAGE, Notice(text="That is no answer.", replies_to=MINE)) == [Note("That is no answer."), End("asks")]
+
+
 def test_a_stop_by_somebody_ends_it_with_its_reply() -> None:
     actions = _seen(MESSAGE, _command("stop"), Notice(text="Stopped.", replies_to=MINE + 1))
     assert actions == [Dropped(), Note("Stopped."), End("stopped")]

@@ -299,11 +299,65 @@ def test_a_repeatable_call_that_was_interrupted_is_not_made_again_once_its_tool_
     assert rows(story.wants(Policy(denies=frozenset({"mail__search"})), epoch=1)) == ["call"], "what is running goes on"
 
 
-def test_a_question_that_was_asked_is_waited_for_also_where_nothing_would_be_asked_any_more() -> None:
+ALLOWS = Policy(allows=frozenset({"mail__send"}))
+
+
+def test_a_question_that_was_asked_is_waited_for_while_its_tool_is_not_known() -> None:
+    """Its server may be starting: nobody can say yet whether a person is still to be asked."""
     story, question = asked()
     assert story.wants(Policy()) == []
     story.chooses(question, "deny")
     assert rows(story.wants(Policy())) == ["K4"]
+
+
+def test_a_tool_that_is_allowed_meanwhile_is_called_and_its_question_written_off_with_its_start() -> None:
+    story, question = asked()
+    (call,) = story.wants(ALLOWS)
+    assert isinstance(call, CallTool)
+    moot, started = call.first
+    assert isinstance(moot, Notice) and moot.about == question and isinstance(started, ToolStarted)
+    assert moot.text == '“May I run mail__send? { "to": "bob" }” needs no answer any more: it is allowed now, and runs.'
+    story.add(*call.first)
+    story.chooses(question, "deny")
+    assert story.wants(ALLOWS) == [call], "what is chosen now comes too late"
+    assert rows(story.wants(ALLOWS, epoch=2)) == ["K3"]
+
+
+@pytest.mark.parametrize("closed", ["deny", "a message", "its expiry"])
+def test_what_was_closed_before_its_tool_was_allowed_stays_closed(closed: str) -> None:
+    story, question = asked(overtaken="ann" if closed == "a message" else "")
+    if closed == "deny":
+        story.chooses(question, "deny")
+    if closed == "its expiry":
+        story.add(Notice(text="Nobody answered.", about=question))
+    assert rows(story.wants(ALLOWS)) == ["K4"]
+
+
+def test_always_for_one_of_two_calls_that_are_the_same_lets_both_go_on() -> None:
+    story = Story()
+    story.says()
+    same = tuple(Call(id=f"call_1_{index}", tool="mail__send", arguments='{"to": "bob"}') for index in range(2))
+    story.add(AssistantMessage(n=1, seen=1, calls=same))
+    one, two = (story.add(*write.first) for write in story.wants() if isinstance(write, Write))
+    story.chooses(one, "always")
+    first, second = story.wants()
+    assert isinstance(first, CallTool) and not first.also
+    assert isinstance(second, CallTool) and isinstance(second.also[0], Notice) and second.also[0].about == two
+
+
+@pytest.mark.parametrize("ended", ["stop", "denied"])
+def test_a_question_about_a_call_that_has_ended_is_written_off(ended: str) -> None:
+    story, question = asked()
+    policy = Policy(denies=frozenset({"mail__send"})) if ended == "denied" else ASKS
+    if ended == "stop":
+        story.add(Notice(text="Stopped.", replies_to=story.add(Command(author="ann", id="s", name="stop"))))
+    (close,) = story.wants(policy)
+    assert isinstance(close, Write)
+    story.add(*close.first)
+    (off,) = (step for step in turn.steps(story.transcript, 1, world(policy), 0.0).wanted if isinstance(step, Write) and step.row == "C3")
+    assert isinstance(off.first[0], Notice) and off.first[0].about == question and off.first[0].text.endswith("it was not run.")
+    story.add(*off.first)
+    assert not list(story.transcript.open_questions())
 
 
 # --- how long it stands ---------------------------------------------------------------------------------------------------------------

@@ -237,6 +237,26 @@ BUGS: dict[str, Bug] = {
     "what a call asked before it was begun anew stays open": Bug(
         "a tool that asks", _instead(turn, "_asks_still", lambda _: lambda t, asked: asked.question.about in t.calls)
     ),
+    "an approval of a call that has ended stays open": Bug(
+        "approvals that nobody needs any more",
+        _instead(turn, "_asks_still", lambda f: lambda t, asked: asked.question.question == "approval" or f(t, asked)),
+    ),
+    "a choice is waited for though its tool is allowed meanwhile": Bug(
+        "approvals that nobody needs any more", _instead(turn, "is_allowed", lambda _: lambda *_: False)
+    ),
+    "a tool that is not known yet is taken for an allowed one": Bug(
+        "approvals that nobody needs any more",
+        _instead(turn, "is_allowed", lambda f: lambda t, call, policy: f(t, call, policy) or call.call.tool not in policy.asks),
+    ),
+    "a call goes on and its question stays open": Bug(
+        "approvals that nobody needs any more",
+        _instead(steps.CallTool, "first", lambda f: property(lambda self: f.fget(dataclasses.replace(self, also=())))),
+    ),
+    "a message beside a question is passed over in silence": Bug("a tool that asks", _without(steps.Write, "C5")),
+    "of a message beside a question it is said again and again that it is no answer": Bug(
+        "a tool that asks",
+        _after("_notice", lambda t, _e, _b: t.questions.update({seq: replace(one, told=False) for seq, one in t.questions.items()})),
+    ),
     "the first call's row speaks for all": Bug("approvals", _decide(_first_row_for_all_calls)),
     "commands get no reply": Bug("a turn with tools", _without(steps.Write, "C2")),
     "a refused part is tried for ever": Bug("sends that fail", _after("_delivery_ended", _unseal)),

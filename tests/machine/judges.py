@@ -37,11 +37,11 @@ class Flaw(Exception):
     """The state breaks an invariant."""
 
 
-def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str) -> None:
+def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str, allowed_from: int = 0) -> None:
     answers = [(e.seq, e.body) for e in log if isinstance(e.body, AssistantMessage)]
     tools = {call.id: (call.tool, seq, a.seen) for seq, a in answers for call in a.calls}
     _calls(log, effects, tools)
-    _questions(log, tools)
+    _questions(log, tools, allowed_from)
     names = [a.name for _, a in answers]
     if len(set(names)) < len(names):
         raise Flaw(f"the name {names[-1]} is used twice: a keyed platform would drop the new answer")
@@ -135,7 +135,7 @@ def _asker(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]], 
     return next((e.body.author for e in log[max(ended, cut) : upto] if isinstance(e.body, UserMessage)), "")
 
 
-def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -> None:
+def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]], allowed_from: int) -> None:
     asked = {e.seq: e.body for e in log if isinstance(e.body, Question)}
     for seq, question in asked.items():
         if any(s < seq and q.question == question.question == "approval" and q.about == question.about for s, q in asked.items()):
@@ -156,10 +156,14 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
                 if isinstance(e.body, ToolResult) and e.body.call == question.about and e.body.outcome == "declined" and not cut:
                     raise Flaw("approved in time, and then declined")
         if question.question == "approval":
+            if is_open(log, seq, question) and any(isinstance(e.body, ToolStarted) and e.body.call == question.about for e in log):
+                raise Flaw("its call is under way, and a choice would still count")
             allowed = closing is not None and isinstance(closing.body, Choice) and closing.body.option in YES
-            for e in log:
+            for e in log[: allowed_from or len(log)]:
                 if isinstance(e.body, ToolStarted) and e.body.call == question.about and not (allowed and closing and e.seq > closing.seq):
-                    raise Flaw("started without its approval")
+                    same = {s for s, q in asked.items() if q.to == question.to and tools.get(q.about, "")[:1] == tools[question.about][:1]}
+                    if not any(isinstance(c.body, Choice) and c.body.question in same and c.body.option == "always" for c in log[: e.seq]):
+                        raise Flaw("started without its approval")
         if question.question == "budget":
             earlier = [s for s, q in asked.items() if s < seq and q.question == "budget"]
             answered = [e.body.option for e in log[: seq - 1] if isinstance(e.body, Choice) and earlier and e.body.question == earlier[-1]]
@@ -178,7 +182,7 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]]) -
 
 
 def asked_by_somebody(log: tuple[Entry, ...], running: set[str]) -> None:
-    """What a call asked in its middle is open only while that very call runs that asked it."""
+    """What a call asked in its middle is open only while that very call runs that asked it; an approval until its call has ended."""
     begun = {e.body.call: e.seq for e in log if isinstance(e.body, ToolStarted)}
     closed = {e.body.call for e in log if isinstance(e.body, ToolResult)}
     for e in log:
@@ -186,6 +190,23 @@ def asked_by_somebody(log: tuple[Entry, ...], running: set[str]) -> None:
             call = e.body.about
             if call in closed or call not in running or begun[call] > e.seq:
                 raise Flaw(f"question {e.seq} is open, and nobody asks it any more")
+        if isinstance(e.body, Question) and e.body.question == "approval" and e.body.about in closed and is_open(log, e.seq, e.body):
+            raise Flaw(f"question {e.seq} is open, and its call has ended")
+
+
+def is_open(log: tuple[Entry, ...], seq: int, question: Question) -> bool:
+    overtaken = question.overtakable and any(isinstance(e.body, UserMessage) and e.body.author == question.to for e in log[seq:])
+    return seq not in _closed_questions(log) and not overtaken
+
+
+def told_how_to_answer(log: tuple[Entry, ...], *, settled: bool) -> None:
+    """Who writes a message while a call waits for another kind of answer is told so, once."""
+    for e in log:
+        if isinstance(e.body, Question) and e.body.question in {"approval", "elicitation"} and is_open(log, e.seq, e.body):
+            beside = {m.seq for m in log[e.seq :] if isinstance(m.body, UserMessage) and m.body.author == e.body.to}
+            told = [n for n in log[e.seq :] if isinstance(n.body, Notice) and n.body.replies_to in beside]
+            if len(told) > 1 or (settled and beside and not told):
+                raise Flaw(f"of {len(beside)} messages beside question {e.seq} it is said {len(told)} times that they are no answer")
 
 
 def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) -> None:

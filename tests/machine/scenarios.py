@@ -14,6 +14,9 @@ SCENARIOS = {
     "retry, stop and new": Scenario(alphabet=("message", "stop", "new", "retry"), depth=14),
     "approvals": Scenario(alphabet=("message", "choice", "stop"), answers=((), ("p", "n")), depth=14),
     "approvals in a group": Scenario(alphabet=("message", "other's message", "choice"), answers=((), ("p",)), depth=14),
+    "approvals that nobody needs any more": Scenario(
+        alphabet=("choice", "message", "stop"), answers=((), ("p",), ("p", "p")), ticks=1, allowing=True, mute=True, answers_max=2, depth=20
+    ),
     "approvals that stand": Scenario(
         arrivals=2,
         alphabet=("other's message", "choice"),

@@ -47,6 +47,8 @@ from holdfast.core.world import Account, Budget, Policy, Route, World
 
 TICK = 10.0
 
+Known = Literal["ask", "unknown", "allowed"]
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -71,6 +73,8 @@ class Scenario:
     own_failures: bool = False
     chains: bool = False
     stands: bool = False
+    allowing: bool = False
+    """The owner may allow every tool, and start the gateway with that; for a while it may not know its tools then."""
     mute: bool = False
     """Nothing can be sent: for walks that are about something else."""
     attachment: bool = False
@@ -82,13 +86,14 @@ class Scenario:
     depth: int = 12
     states_max: int = 60_000
 
-    def policy(self) -> Policy:
-        asks = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("p"))
+    def policy(self, tools: Known) -> Policy:
+        needy = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("p"))
         repeatable = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("r"))
         return Policy(
             busy=self.busy,
             repeatable=repeatable,
-            asks=asks,
+            allows=needy if tools == "allowed" else frozenset(),
+            asks=needy if tools == "ask" else frozenset(),
             budget=self.budget,
             approval_expires_s=TICK,
             question_expires_s=3 * TICK,
@@ -120,6 +125,8 @@ class State:
     crashes: int = 0
     route_flips: int = 0
     account_flips: int = 0
+    tools: Known = "ask"
+    allowed_from: int = 0  # the seq after which everything is allowed (0: it is not)
 
 
 @dataclass
@@ -163,7 +170,7 @@ class Walker:
             Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
         chains = {"other": (Route("other", "route:other"), route), "main": (route,)} if self.scenario.chains else {}
-        return World(routes, chains, account=account, policy=self.scenario.policy(), attempts=s.attempts)
+        return World(routes, chains, account=account, policy=self.scenario.policy(s.tools), attempts=s.attempts)
 
     def fold(self, entries: tuple[Entry, ...]) -> Transcript:
         found = self.transcripts.get(entries)
@@ -246,6 +253,7 @@ class Walker:
             startable = writes[:1] or startable
             if current and not startable:
                 judges.asked_by_somebody(s.entries, {f.step.id for f in s.flight if isinstance(f.step, CallTool)})
+                judges.told_how_to_answer(s.entries, settled=True)
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
         for flight in sorted(s.flight, key=lambda f: f.step.subject):  # in an order of its own: a seed replays the same everywhere
@@ -399,8 +407,24 @@ class Walker:
             yield "account opens", replace(s, account_open=True, **claim)
         elif s.account_flips and s.flight:
             yield "account closes", replace(s, account_open=False, account_flips=s.account_flips - 1)
+        if self.scenario.allowing:
+            yield from self.owner(s)
         if s.now < self.scenario.ticks * TICK and d.due is not None:
             yield "time", replace(s, now=s.now + TICK, **claim)
+
+    def owner(self, s: State) -> Iterator[tuple[str, State]]:
+        """The owner allows every tool while a person is asked about one."""
+        anew = replace(s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1)
+        allowed: dict[str, Any] = {"tools": "allowed", "allowed_from": len(s.entries)}
+        match s.tools:
+            case "ask" if any(asked.question.question == "approval" for asked in self.fold(s.entries).open_questions()):
+                yield "started anew, with all tools allowed", replace(anew, **allowed)
+                yield "started anew, with no tool known", replace(anew, tools="unknown")
+            case "unknown":
+                yield "the tools are known, and allowed", replace(s, **allowed)
+                yield "the tools are known, as before", replace(s, tools="ask")
+            case _:
+                pass
 
     def arrival(self, s: State) -> Iterator[tuple[str, AnyBody]]:
         seq = len(s.entries) + 1
@@ -427,7 +451,8 @@ class Walker:
     # --- the judges ------------------------------------------------------------------------------------------------------------------------
 
     def judge(self, s: State) -> None:
-        judges.entries(s.entries, s.effects, self.scenario.busy)
+        judges.entries(s.entries, s.effects, self.scenario.busy, s.allowed_from)
+        judges.told_how_to_answer(s.entries, settled=False)
         if self.scenario.stands:
             judges.approved(s.entries)
         judges.screen(s.screen, keyed=self.scenario.keyed)
@@ -484,6 +509,8 @@ class Walker:
 
     def judge_rest(self, s: State, t: Transcript, d: Decision) -> None:
         judges.rest(s.entries, t, d, s.screen)
+        if s.tools == "allowed" and any(asked.question.question == "approval" for asked in t.open_questions()):
+            raise judges.Flaw("a choice is waited for that nobody needs")
         judges.standing(s.entries, t)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=True)
         floor = t.floor()

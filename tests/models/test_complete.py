@@ -14,10 +14,10 @@ import pytest
 from holdfast.core.entries import Usage
 from holdfast.core.request import Tool
 from holdfast.models import events, native
-from holdfast.ports import ModelFailed
+from holdfast.ports import Answer, ModelFailed
 from holdfast.testing.dialects import STREAMS, Say, Stream, Think, Use, named
 from holdfast.testing.model_rig import Open
-from holdfast.testing.stub_provider import CHUNKED, End, Reply, chunk, event, head, http
+from holdfast.testing.stub_provider import CHUNKED, End, Hit, Reply, chunk, event, head, http
 
 WHOLE = (Think("Hm."), Say("Let me ", "see.\n"), Use("get_time", '{"tz"', ': "UTC"}'), Use("get_date", '{"of": ', "{}}"))
 LENGTH = {"openai-chat": "length", "openai-responses": "max_output_tokens", "anthropic": "max_tokens"}
@@ -100,6 +100,48 @@ async def test_an_answer_cut_by_the_limit_of_length_is_complete_if_it_has_text(
     to: Open, dialect: str, stream: Callable[..., Stream]
 ) -> None:
     assert (await (await to(Reply(http(b"".join(stream(Say("So far"), stop=LENGTH[dialect])))), dialect)).ask()).text == "So far"
+
+
+LIMIT = {"openai-chat": "max_completion_tokens", "openai-responses": "max_output_tokens", "anthropic": "max_tokens"}
+
+
+async def test_a_request_may_ask_for_a_short_answer_and_the_smaller_limit_counts(
+    to: Open, dialect: str, stream: Callable[..., Stream]
+) -> None:
+    reply = Reply(http(b"".join(stream(Say("Short."), stop=LENGTH[dialect]))))
+    route = await to([reply] * 3, dialect, answer_tokens_max=2000)
+    for limit in (1000, 4000, None):
+        assert (await route.ask(limit=limit)).text == "Short."
+    assert [hit.json[LIMIT[dialect]] for hit in route.stub.hits] == [1000, 2000, 2000]
+
+
+async def test_a_short_answer_that_was_all_thought_is_empty_and_was_paid_for(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    """Nothing is wrong with the route: it did what it was asked for."""
+    for stop, parts in ((LENGTH[dialect], (Think("Hm."),)), (LENGTH[dialect], ()), ("", ())):
+        route = await to([Reply(http(b"".join(stream(*parts, stop=stop, usage=(7, 1000)))))] * 2, dialect)
+        assert "sent an empty answer" in (await route.fails()).why
+        if stop:
+            assert await route.ask(limit=1000) == Answer("", usage=Usage(input_tokens=7, output_tokens=1000))
+        else:
+            with pytest.raises(ModelFailed):
+                await route.ask(limit=1000)
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses"])
+async def test_a_server_that_knows_no_limit_is_asked_without_it(to: Open, dialect: str, stream: Callable[..., Stream]) -> None:
+    def answers(hit: Hit) -> Reply:
+        if LIMIT[dialect] in hit.json:
+            return Reply(
+                http(json.dumps({"error": {"message": f"Unsupported parameter: {LIMIT[dialect]}"}}).encode(), 400, "application/json")
+            )
+        return Reply(http(b"".join(stream(Say("Long.")))))
+
+    route = await to(answers, dialect)
+    for _ in range(2):
+        assert (await route.ask(limit=1000)).text == "Long."
+    assert [LIMIT[dialect] in hit.json for hit in route.stub.hits] == [True, False, False]
+    configured = await to(answers, dialect, answer_tokens_max=2000)
+    assert (await configured.fails()).status == 400, "what the owner wants is not left out"
 
 
 @pytest.mark.parametrize("end", ["keep", "close", "reset", "hang"])

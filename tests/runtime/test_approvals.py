@@ -98,6 +98,27 @@ async def test_a_question_and_its_choice_outlive_the_gateway(when: str, option: 
     assert outcomes(last) != ["ok"] or last.outside.count("count", "k") == 1
 
 
+@pytest.mark.parametrize("policy", ["allow", "deny"])
+@simulated
+async def test_what_the_owner_decides_while_a_person_is_asked_holds_from_the_next_start(policy: str) -> None:
+    rig = a_rig([Say(calls=(SEND,)), Say(text="Done.")])
+    async with life(rig):
+        await rig.say("one")
+        await asyncio.sleep(5)
+        (question,) = asked(rig)
+    again = a_rig([Say(text="Done.")], of=rig, policy=policy)
+    async with life(again):
+        await asyncio.sleep(50)
+        assert outcomes(again) == ["ok" if policy == "allow" else "declined"]
+        assert again.outside.count("count", "k") == (policy == "allow")
+        (moot,) = (text for text in again.shown() if "needs no answer any more" in text)
+        assert moot.endswith("it is allowed now, and runs." if policy == "allow" else "it was not run.")
+        await choose(again, question, "deny")
+        await asyncio.sleep(5)
+        assert again.shown()[-1] == f"Question {question} is closed already; nothing has changed."
+    assert again.journal.disk.conversations["fake:c"].entries and asked(again) == [question]
+
+
 @simulated
 async def test_nobody_elses_words_or_choices_approve_anything_and_the_right_persons_does() -> None:
     """H-60: others approve my command."""

@@ -9,16 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from runtime_rig import CountingJournal, Rig, turns_of_the_loop
+from runtime_rig import GATE, CountingJournal, Rig, turns_of_the_loop
 
-from holdfast.core.entries import Call, Choice, Notice, Question, ToolResult, ToolStarted
+from holdfast.core.entries import Call, Choice, Notice, Question, Sampled, ToolResult, ToolStarted, Usage
 from holdfast.core.request import Request, Tool, User
+from holdfast.core.world import Budget
 from holdfast.errors import LeaseLost, Temporary
-from holdfast.ports import NOBODY, Arrival, Caller, ToolOutcome, Traits
+from holdfast.ports import NOBODY, Arrival, Caller, ToolOutcome, Traits, Used
+from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.worker import Worker
+from holdfast.testing.clock import LoopClock
 from holdfast.testing.fake_tools import FakeTools
 from holdfast.testing.memory_journal import MemoryJournal
-from holdfast.testing.scripted_model import Say
+from holdfast.testing.scripted_model import Say, ScriptedModel
 from holdfast.testing.sim import simulated
 
 
@@ -266,6 +269,8 @@ async def test_only_the_one_who_is_asked_can_answer_and_words_are_no_choice() ->
         await choose(rig, seq, "no")
         await asyncio.sleep(5)
     assert results(rig) == [("ok", ["no"])]
+    (notice,) = (n for n in rig.bodies(Notice) if "is no answer" in n.text)
+    assert f"/choose {seq} yes" in notice.text and rig.shown()[-2:] == ["Noted: no.", "Done."]
 
 
 @simulated
@@ -433,3 +438,41 @@ async def test_a_tool_asks_the_model_through_the_gates_of_its_conversation() -> 
     assert results(rig) == [("ok", ["Sampled."])]
     assert rig.model.requests[1] == Request("", (User("Well?"),))
     assert rig.shown() == ["Done."]
+
+
+@simulated
+async def test_what_a_tool_asked_the_model_stands_in_its_result_and_counts_as_the_turns_cost() -> None:
+    """It was paid for, so a budget that overlooks it is none."""
+
+    def answers(request: Request) -> Say:
+        if request == Request("", (User("Well?"),)):
+            return Say(text="Sampled.", usage=Usage(input_tokens=400_000, output_tokens=100_000))
+        return Say(calls=(asks(0, samples=True, key=str(len(request.messages))),))
+
+    route = RouteSettings("main", GATE, ScriptedModel(LoopClock(), answers), price=(1.0, 10.0))
+    rig = Rig(agent=AgentSettings("Be brief.", (route,), budget=Budget(cost=4.0)))
+    rig.tools.__class__ = AskingTools
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(100)
+    spent = (Sampled(route="main", usage=Usage(input_tokens=400_000, output_tokens=100_000)),)
+    assert [result.sampled for result in rig.bodies(ToolResult)] == [spent] * 3, "1.40 each, and 4.00 is the limit"
+    (question,) = rig.bodies(Question)
+    assert question.text.startswith("This has cost 4 and I am not done.")
+    assert await rig.journal.used(0.0) == (Used("main", "fake", "", 3, 1_200_000, 300_000), Used("main", "fake", "ann", 3))
+
+
+@simulated
+async def test_what_a_tool_asked_the_model_counts_whatever_became_of_the_call() -> None:
+    class Lost(AskingTools):
+        async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
+            await caller.sample(Request("", (User("Well?"),)))
+            return ToolOutcome("unknown", "the tool server was lost during the call")
+
+    rig = Rig([Say(calls=(asks(0),)), Say(text="Sampled.", usage=Usage(input_tokens=7)), Say(text="Done.")])
+    rig.tools.__class__ = Lost
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(5)
+    (result,) = rig.bodies(ToolResult)
+    assert (result.outcome, result.sampled) == ("unknown", (Sampled(route="main", usage=Usage(input_tokens=7)),))

@@ -139,6 +139,32 @@ async def test_status_says_when_a_tool_server_is_started_again() -> None:
 
 
 @simulated
+async def test_tool_servers_are_shown_with_their_tools_and_their_next_try_and_are_started_by_hand() -> None:
+    rig = Rig()
+    supervisor = Supervisor(rig.clock, lambda: 0.5)
+    gateway = _gateway(rig, supervisor)
+    began: list[float] = []
+
+    async def lost(_: Callable[[], None]) -> None:
+        began.append(rig.clock.now())
+        raise Temporary("it is away", retry_after_s=42.0)
+
+    supervising = asyncio.create_task(supervisor.run({"tools:demo": lost}))
+    await asyncio.sleep(1)
+    (offer,) = await gateway.tool_servers()
+    assert offer.server.name == "demo"
+    assert offer.server.next_try == pytest.approx(began[0] + 42.0)
+    clock = next(tool for tool in offer.tools if tool.own_name == "clock")
+    assert (clock.name, clock.policy, clock.repeatable, clock.left_out) == ("demo__clock", "allow", True, False)
+    assert await gateway.retry_tools("demo")
+    assert not await gateway.retry_tools("demi")
+    await asyncio.sleep(1)
+    assert len(began) == 2
+    supervising.cancel()
+    await asyncio.wait([supervising])
+
+
+@simulated
 async def test_conversations_are_listed_and_read() -> None:
     """H-13, H-32: whatever happens in it, a conversation is the same one, with everything that was said in it."""
     rig = Rig()

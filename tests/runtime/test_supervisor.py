@@ -100,6 +100,54 @@ async def test_what_only_a_person_can_mend_is_stopped_and_shown_and_harms_no_sib
     assert supervisor.states()["sibling"].state == "ready"
 
 
+async def _running(supervisor: Supervisor, child: _Child) -> asyncio.Task[None]:
+    task = asyncio.create_task(supervisor.run({"a": child.run}))
+    await asyncio.sleep(0.5)
+    return task
+
+
+@simulated
+async def test_what_was_stopped_is_started_again_by_hand_as_often_as_somebody_asks() -> None:
+    child = _Child([Config("The token is wrong."), Config("The token is wrong.")])
+    supervisor = Supervisor(LoopClock(), lambda: 1.0)
+    task = await _running(supervisor, child)
+    await asyncio.sleep(10_000)
+    for restarts, state in ((1, "stopped"), (2, "ready")):
+        assert supervisor.retry("a")
+        await asyncio.sleep(0.5)
+        assert (supervisor.states()["a"].state, supervisor.states()["a"].restarts) == (state, restarts)
+    task.cancel()
+    await asyncio.wait([task])
+    assert len(child.began) == 3
+
+
+@simulated
+async def test_a_wait_ends_at_once_by_hand_and_the_waits_begin_anew() -> None:
+    child = _Child([Temporary("down") for _ in range(8)])
+    supervisor = Supervisor(LoopClock(), lambda: 1.0)
+    task = await _running(supervisor, child)
+    await asyncio.sleep(40)  # within the wait of 32 s
+    assert supervisor.states()["a"].state == "waiting"
+    supervisor.retry("a")
+    await asyncio.sleep(2)
+    assert child.waits[-2:] == [pytest.approx(9.5), 1.0]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@simulated
+async def test_what_runs_is_left_alone_by_hand_also_when_it_fails_later() -> None:
+    child = _Child([Temporary("down", retry_after_s=42.0)], serves_s=10.0)
+    supervisor = Supervisor(LoopClock(), lambda: 1.0)
+    task = await _running(supervisor, child)
+    assert supervisor.retry("a")
+    assert not supervisor.retry("b")
+    await asyncio.sleep(100)
+    assert child.waits == [42.0]
+    task.cancel()
+    await asyncio.wait([task])
+
+
 @simulated
 async def test_a_bug_is_contained_and_at_the_cap_if_it_happens_too_often() -> None:
     child = _Child([ValueError("a bug") for _ in range(BUGS_MAX + 1)])

@@ -24,6 +24,7 @@ TOOLS: list[str] = [
     "leave",
     "orphan",
     "busy",
+    "deafen",
     "empty",
     "picky",
 ]
@@ -32,6 +33,9 @@ LINK = {"type": "resource_link", "name": "a page", "uri": "https://example.org/"
 BLOB = {"type": "resource", "resource": {"uri": "file:///a.bin", "blob": "AAAA"}}
 PICKY = {"type": "object", "properties": {"filter[name]": {"type": "string"}}, "anyOf": [{"required": ["filter[name]"]}, {}]}
 PAGE = {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "the text of a page"}}
+
+
+pings: list[int] = []
 
 
 def say(message: dict[str, Any]) -> None:
@@ -84,6 +88,8 @@ def call(name: str, request: int, arguments: dict[str, Any]) -> dict[str, Any] |
         case "busy":
             time.sleep(1)  # and nothing is read meanwhile
             return text("done")
+        case "deafen":  # it goes on answering pings (or what stands for them) so many times, and then hangs
+            pings.append(arguments["pings"])
         case "empty":
             return {"content": []}
         case "picky":
@@ -92,7 +98,13 @@ def call(name: str, request: int, arguments: dict[str, Any]) -> dict[str, Any] |
 
 
 def answer(message: dict[str, Any]) -> None:
+    if pings and message["method"] in {"ping", "tools/list"}:
+        pings[0] -= 1
+        if pings[0] < 0:
+            time.sleep(60)
     match message["method"]:
+        case "ping" if oddity != "modern":
+            say({"id": message["id"], "result": {}})
         case "initialize" if oddity == "modern":
             say({"id": message["id"], "error": {"code": -32022, "message": "Unsupported", "data": {"supported": ["2026-07-28"]}}})
         case "server/discover" if oddity == "modern":

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.tools.catalogue import DESCRIPTION_CHARS_MAX, Offered, catalogue, decode, encode, repeatable, tool_name
+from holdfast.tools.catalogue import ABOUT_CHARS_MAX, DESCRIPTION_CHARS_MAX, Offered, catalogue, decode, encode, repeatable, tool_name
 from holdfast.tools.settings import Command, Replay, ServerSettings
 
 
@@ -72,6 +72,16 @@ def test_tools_come_in_the_order_of_servers_and_lists_and_the_first_of_one_name_
 def test_a_description_without_end_is_cut() -> None:
     entries = catalogue([(ServerSettings("s", Command(("c",))), (Offered(name="b", schema={}, description="x" * 100_000),))])
     assert len(entries["s__b"].tool.description) == DESCRIPTION_CHARS_MAX
+
+
+def test_at_a_glance_a_tool_has_its_policy_both_names_and_the_beginning_of_its_description() -> None:
+    long = Offered(name="read file", description="Reads  a\nfile. " + "x" * 300 + "\n\nMore.", schema={}, idempotent_hint=True)
+    settings = ServerSettings("files", Command(()), trust_annotations=True)
+    (entry,) = catalogue([(settings, (long,))]).values()
+    glance = entry.at_a_glance(left_out=True)
+    assert (glance.name, glance.own_name) == (tool_name("files", "read file"), "read file")
+    assert glance.about.startswith("Reads a file. xxx") and glance.about.endswith("x…") and len(glance.about) == ABOUT_CHARS_MAX
+    assert (glance.policy, glance.repeatable, glance.left_out) == ("ask", True, True)
 
 
 def test_every_schema_is_that_of_an_object_with_properties() -> None:

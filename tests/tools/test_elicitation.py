@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.entries import Call
+from holdfast.core.entries import Call, Usage
 from holdfast.core.request import Assistant, Request, User
 from holdfast.errors import Temporary
 from holdfast.ports import NOBODY, Answer, Caller, ToolOutcome
@@ -32,13 +32,13 @@ class Person:
 
     conversation, account, address, author = "web:local:c", "web", "c", "ann"
 
-    def __init__(self, *says: str | None, model: str = "") -> None:
+    def __init__(self, *says: str | None, model: str = "", tokens: int = 0) -> None:
         self.says = list(says)
         self.asked: list[tuple[str, tuple[str, ...], bool]] = []
         self.thinking = 0
         self.told: list[str] = []
         self.samples: list[Request] = []
-        self.model = model
+        self.model, self.tokens = model, tokens
 
     def progress(self, text: str) -> None:
         self.told.append(text)
@@ -57,7 +57,7 @@ class Person:
         self.samples.append(request)
         if not self.model:
             raise Temporary("No model can be asked just now.")
-        return Answer(self.model)
+        return Answer(self.model, usage=Usage(output_tokens=self.tokens))
 
 
 async def forget(_tool_list: object) -> None: ...
@@ -461,8 +461,18 @@ async def test_the_model_is_asked_in_words_and_its_answer_is_bounded(era: str) -
         person = Person(model="word " * 500)
         outcome = await call(host, "sample", person, params=sample("One.", "Two.", "Three.", systemPrompt="Be brief."))
         (answer,) = json.loads(outcome.text)
-        assert person.samples == [Request("Be brief.", (User("One."), Assistant("Two."), User("Three.")), user="web:ann")]
+        talk = (User("One."), Assistant("Two."), User("Three."))
+        assert person.samples == [Request("Be brief.", talk, user="web:ann", answer_tokens_max=asking.SAMPLE_TOKENS_MIN)]
         assert (len(answer["content"]["text"]), answer["stopReason"]) == (400, "maxTokens")
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, asking.SAMPLE_TOKENS_MIN), (2000, 2000), (10**6, asking.SAMPLE_TOKENS_MAX)])
+async def test_the_model_is_given_the_limit_so_that_nobody_pays_for_what_is_cut_off(asked: int, given: int) -> None:
+    async with serving(sampling=True) as host:
+        person = Person(model="Yes.", tokens=given)
+        (answer,) = json.loads((await call(host, "sample", person, params=sample("Is it?", maxTokens=asked))).text)
+        assert person.samples[0].answer_tokens_max == given
+        assert answer["stopReason"] == "maxTokens", "it used all that it had"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def a_host(*servers: ServerSettings, kept: Kept | None = None, known: ToolList |
     return McpHost(servers, (kept or Kept()).keep, {known.server: known} if known else {}, clock or SystemClock())
 
 
-def odd(oddity: str = "", **settings: float | str) -> ServerSettings:
+def odd(oddity: str = "", **settings: float | str | dict[str, str]) -> ServerSettings:
     return ServerSettings("odd", Command((sys.executable, ODD, oddity)), **settings)  # type: ignore[arg-type]  # the tests' own settings
 
 
@@ -374,7 +374,22 @@ async def test_more_tools_than_a_provider_takes_are_left_out_and_that_is_told(
     async with supervised(host := a_host(odd())):
         await host.ready()
         assert len(host.tools()) == 5
+        (offer,) = host.offers()
+        assert [tool.name for tool in offer.tools if not tool.left_out] == [tool.name for tool in host.tools()]
+        assert len(offer.tools) == offer.server.tools == 5 + offer.server.left_out > 5
     assert "tools only the first 5 are used, in the order of [tools]" in caplog.text
+
+
+async def test_tools_that_are_denied_take_no_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "TOOLS_MAX", 5)
+    async with supervised(host := a_host(odd())):
+        await host.ready()
+        (offer,) = host.offers()
+    denied = [tool.own_name for tool in offer.tools[:3]]
+    async with supervised(host := a_host(odd(tool_policy=dict.fromkeys(denied, "deny")))):
+        await host.ready()
+        assert [tool.policy for tool in host.tools()] == ["deny"] * 3 + ["ask"] * 5
+        assert [tool.left_out for tool in host.offers()[0].tools][:9] == [False] * 8 + [True]
 
 
 async def test_a_probe_that_finds_nothing_new_leaves_the_list_the_very_same(monkeypatch: pytest.MonkeyPatch) -> None:

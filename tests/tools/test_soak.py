@@ -19,7 +19,7 @@ from holdfast.core.entries import Call
 from holdfast.ports import ToolList
 from holdfast.testing.tool_rig import HttpServer, SystemClock, children, demo_server, eventually, supervised
 from holdfast.tools.mcp import McpHost
-from holdfast.tools.memory import memory_bytes
+from holdfast.tools.processes import memory_bytes
 
 CALLS: Final = int(os.environ.get("HOLDFAST_SOAK_CALLS", "500"))
 AT_ONCE: Final = 10

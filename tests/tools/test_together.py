@@ -71,6 +71,7 @@ async def test_the_tools_of_all_are_there_in_order_and_the_same_tuple_until_some
         assert [tool.server for tool in tools] == ["holdfast"] * len(TOOLS) + ["demo"] * (len(tools) - len(TOOLS))
         assert host.tools() is tools
         assert [state.name for state in host.servers()] == ["demo"]
+        assert [offer.server.name for offer in host.offers()] == ["demo"]
 
 
 async def test_each_call_goes_to_whoever_has_the_tool() -> None:

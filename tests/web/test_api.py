@@ -9,6 +9,7 @@ import pytest
 from holdfast.core.entries import AssistantMessage, Attachment, Choice, Command, UserMessage
 from holdfast.core.weather import GateRow
 from holdfast.errors import JournalFull
+from holdfast.ports import Offer, OfferedTool, ToolServerState
 from holdfast.web.api import BODY_BYTES_MAX, ENTRIES_AT_ONCE_MAX, ROWS_MAX
 from holdfast.web.wire import MESSAGE_BYTES_MAX
 
@@ -91,6 +92,25 @@ async def test_files_that_cannot_go_with_a_message_are_refused_with_a_sentence(r
     assert response.status_code == 400
     assert because in response.json()["error"]
     assert rig.gateway.transcripts == {}
+
+
+def _offer(name: str) -> Offer:
+    return Offer(
+        ToolServerState(name, "down", 12.0, "it ended", tools=1), (OfferedTool(f"{name}__read", "read", "Reads.", "ask", repeatable=True),)
+    )
+
+
+async def test_tool_servers_are_listed_with_their_tools_and_started_by_name(rig: Any) -> None:
+    rig.gateway.offers = (_offer("mail"), _offer("my.files"))
+    first, _ = (await rig.client.get("/v1/tools")).json()
+    assert (first["server"]["name"], first["server"]["state"], first["server"]["why"]) == ("mail", "down", "it ended")
+    assert first["tools"] == [
+        {"name": "mail__read", "own_name": "read", "about": "Reads.", "policy": "ask", "repeatable": True, "left_out": False}
+    ]
+    assert (await rig.client.post("/v1/tools/my.files/retry")).status_code == 200
+    assert rig.gateway.retried == ["my.files"]
+    refused = await rig.client.post("/v1/tools/m%20ail/retry")
+    assert (refused.status_code, refused.json()["error"]) == (404, "There is no tool server 'm ail'. `GET /v1/tools` names them.")
 
 
 async def test_a_journal_that_cannot_commit_acknowledges_nothing(rig: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from holdfast.checks.findings import Finding
+from holdfast.checks.tools import too_many
 from holdfast.invoked import command
 
 ABOUT: Final = "gateway"
@@ -20,7 +21,8 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
     began = status.get("started")
     since = f", since {datetime.fromtimestamp(began).astimezone():%Y-%m-%d %H:%M}" if began else ""
     yield Finding("ok", "gateway.running", ABOUT, f"It runs, version {status.get('version', 'unknown')}{since}.")
-    if began and changed_at > began:
+    stale = bool(began and changed_at > began)
+    if stale:
         what = "The configuration was changed after it started, and it does not know."
         yield Finding("warning", "gateway.stale", ABOUT, what, mend="Restart it: that harms nothing")
     for gate in status.get("gates", ()):
@@ -33,7 +35,10 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
             what = f"The running gateway uses it: {server.get('tools', 0)} tools."
             yield Finding("ok", "tools.offers", f"tools.{server['name']}", what)
         elif server["state"] != "ready":
-            yield Finding("warning", "gateway.tools", ABOUT, f"Its tool server {server['name']} is {server['state']}.", server["why"])
+            mend = f"{command('tools')} retry {server['name']}    (starts it now)"
+            yield Finding("warning", "gateway.tools", ABOUT, f"Its tool server {server['name']} is {server['state']}.", server["why"], mend)
+        if server.get("left_out") and not stale:
+            yield too_many(server["name"], server["left_out"])
     page = next((part for part in status.get("parts", ()) if part["name"] == "page"), None)
     if page is not None and page["state"] == "ready":
         yield Finding("ok", "web.port", "web", f"The page is served by the running gateway, at port {port}.")

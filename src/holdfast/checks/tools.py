@@ -8,8 +8,9 @@ from typing import Final
 
 from holdfast.checks.findings import Finding
 from holdfast.errors import Config, Temporary
+from holdfast.invoked import command
 from holdfast.ports import Clock, ToolList
-from holdfast.tools.mcp import McpHost, Owner
+from holdfast.tools.mcp import TOOLS_MAX, McpHost, Owner
 from holdfast.tools.settings import ServerSettings
 
 NAMED_MAX: Final = 12
@@ -20,7 +21,15 @@ START_S_MAX: Final = 30.0
 async def check_tools(servers: Sequence[ServerSettings], clock: Clock) -> list[Finding]:
     """What came of each, side by side."""
     host = McpHost(servers, _forget, {}, clock)
-    return [one for one in await asyncio.gather(*(_check(host, name, own) for name, own in host.children().items())) if one]
+    found = await asyncio.gather(*(_check(host, name, own) for name, own in host.children().items()))
+    return [*found, *(too_many(server.name, server.left_out) for server in host.servers() if server.left_out)]
+
+
+def too_many(name: str, left_out: int) -> Finding:
+    """So many tools of this server are of no use."""
+    what = f"{left_out} of its tools {'is' if left_out == 1 else 'are'} shown to no model: all servers together have more than {TOOLS_MAX}."
+    mend = f'tool_policy = {{ some_tool = "deny" }}    (in [tools.{name}] or a table above it; `{command("tools")} {name}` lists them)'
+    return Finding("warning", "tools.left_out", f"tools.{name}", what, mend=mend)
 
 
 async def _forget(_: ToolList) -> None:
@@ -38,7 +47,7 @@ async def _check(host: McpHost, name: str, own: Owner) -> Finding:
         await asyncio.wait({owner, waiting}, timeout=START_S_MAX, return_when=asyncio.FIRST_COMPLETED)
         took_s = loop.time() - at
         if ready.is_set():
-            names = [tool.name for tool in host.tools() if tool.server == name]
+            names = [tool.name for offer in host.offers() if offer.server.name == name for tool in offer.tools]
             listed = ", ".join(names[:NAMED_MAX]) + (f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else "")
             if not names:
                 return Finding(

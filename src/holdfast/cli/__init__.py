@@ -180,4 +180,11 @@ def _parser() -> argparse.ArgumentParser:
     acts = routes.add_subparsers(dest="act", metavar="ACT")
     for act, does in (("test", "call it from here, and say what is wrong"), ("retry", "have the gateway try it now")):
         acts.add_parser(act, parents=[everywhere], help=does).add_argument("name", metavar="NAME", help="the route")
+
+    tools = commands.add_parser(
+        "tools", parents=[everywhere], help="list the tool servers and how they are, or the tools of one; retry one"
+    )
+    tools.add_argument("--json", action="store_true", help="as JSON, for programs")
+    tools.add_argument("act", nargs="?", default="", metavar="retry", help="have the gateway start this one now")
+    tools.add_argument("name", nargs="?", default="", metavar="NAME", help="the tool server")
     return parser

@@ -20,7 +20,7 @@ from holdfast.invoked import command
 from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Why, Writing
 
 if TYPE_CHECKING:
-    from holdfast.ports import RouteState
+    from holdfast.ports import Offer, RouteState
 
 REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
@@ -77,6 +77,12 @@ class Client:
 
         return decoded(self._ask("GET", "/v1/routes"), tuple[RouteState, ...])
 
+    def tools(self) -> tuple[Offer, ...]:
+        """The tool servers, and what they offer."""
+        from holdfast.ports import Offer  # noqa: PLC0415 as above
+
+        return decoded(self._ask("GET", "/v1/tools"), tuple[Offer, ...])
+
     def why(self, key: str) -> str:
         """What the conversation does, waits for or asks."""
         return decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/why"), Why).words
@@ -84,6 +90,10 @@ class Client:
     def retry(self, gate: str) -> None:
         """Open a gate now."""
         self._ask("POST", f"/v1/gates/{quoted(gate)}/retry")
+
+    def retry_tools(self, server: str) -> None:
+        """Start a tool server that is down or misconfigured now."""
+        self._ask("POST", f"/v1/tools/{quoted(server)}/retry")
 
     def entries(self, key: str) -> tuple[Entry, ...]:
         """The whole conversation."""

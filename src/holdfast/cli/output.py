@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from holdfast.cli.screen import plain
+from holdfast.errors import Request
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -32,3 +34,11 @@ def clock(at: float, now: float) -> str:
     """An instant, with its day only where that is another one than today."""
     day, _, time = when(at).partition(" ")
     return time if day == when(now).partition(" ")[0] else f"{day} {time}"
+
+
+def unknown(what: str, name: str, names: Iterable[str], who_has: str) -> Request:
+    """There is none of that name; which was meant, perhaps, and which there are."""
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return Request(f"There is no {what} {name!r}.{meant} {who_has}: {', '.join(known) or 'none'}.")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
-from holdfast.cli.output import clock, columns, print_json
+from holdfast.cli.output import clock, columns, print_json, unknown
 from holdfast.cli.screen import plain
 from holdfast.core.words import span
-from holdfast.errors import Request
 from holdfast.invoked import command
 from holdfast.web.wire import ACCOUNT, door_path
 
@@ -125,18 +123,11 @@ def trouble(state: RouteState, now: float) -> str:
 def _retry(client: Client, states: Sequence[RouteState], name: str) -> str:
     state = next((one for one in states if one.name == name), None)
     if state is None:
-        raise _unknown(name, [one.name for one in states], "The running gateway has")
+        raise unknown("route", name, [one.name for one in states], "The running gateway has")
     if not state.gate.streak:
         return f"{name} is open: there is nothing to try again."
     client.retry(f"route:{name}")
     return f"{name} is opened. If somebody waits for it, one call is made now, and the others follow when it works."
-
-
-def _unknown(name: str, names: Iterable[str], who_has: str) -> Request:
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    return Request(f"There is no route {name!r}.{meant} {who_has}: {', '.join(known)}.")
 
 
 # --- test -----------------------------------------------------------------------------------------------------------------------------
@@ -144,7 +135,7 @@ def _unknown(name: str, names: Iterable[str], who_has: str) -> Request:
 
 def _test(settings: config.Config, client: Client, name: str) -> int:
     if name not in settings.routes:
-        raise _unknown(name, settings.routes, f"{settings.file} has")
+        raise unknown("route", name, settings.routes, f"{settings.file} has")
     from holdfast import checks  # noqa: PLC0415 what calls models takes longer than the rest of the start
     from holdfast.checks.findings import verdict  # noqa: PLC0415 the same
     from holdfast.cli import check  # noqa: PLC0415 the same

@@ -149,6 +149,10 @@ class Watch:
     def _notice(self, body: Notice) -> Iterator[Action]:
         if body.edits:
             return  # it takes the place of one that said that the turn waits; here the answer says so
+        if body.replies_to == self._mine and self._is_message:
+            yield Note(body.text)  # a question is open that it does not answer
+            yield End("asks")
+            return
         if body.replies_to == self._mine:
             yield Reply(body.text)
             yield Replied() if self._may_be_input else End("answered")

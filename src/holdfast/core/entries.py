@@ -138,6 +138,13 @@ class Produced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     whole: bool = False
 
 
+class Sampled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tool asked the model in the middle of its call: which route answered, and what that took."""
+
+    route: str
+    usage: Usage = Usage()
+
+
 class ToolResult(Body, frozen=True, tag="result/1"):
     """How a call ended, after `took_s`. `error` is the tool's own error; `declined`: it never ran; `unknown`: it may or may not have happened."""
 
@@ -146,6 +153,7 @@ class ToolResult(Body, frozen=True, tag="result/1"):
     text: str = ""
     took_s: float = 0.0
     files: tuple[Produced, ...] = ()
+    sampled: tuple[Sampled, ...] = ()
 
 
 class Delivered(Body, frozen=True, tag="delivered/1"):
@@ -247,7 +255,8 @@ class Question(Body, frozen=True, tag="question/1"):
 
 
 class Notice(Body, frozen=True, tag="notice/1"):
-    """The gateway's own words. `replies_to` a command or choice; or `about` an entry: a question that expired, an input that waits, a notice that says so.
+    """The gateway's own words. `replies_to` a command, a choice, or a message that answers no question; or `about` an entry: a question that expired, an
+    input that waits, a notice that says so.
 
     `stands`: another one takes its place when it is true no more (where the chat can edit); `since`: when began what it says. `edits`: this one takes the
     place of that.

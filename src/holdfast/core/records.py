@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.entries import Call, Entry, Produced, Question
+from holdfast.core.entries import Call, Entry, Produced, Question, Sampled
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -59,13 +59,18 @@ class Speech(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question and what became of it: `closed` says how, `by` which entry did it."""
+    """A question and what became of it: `closed` says how, `by` which entry did it.
+
+    `beside` is the first message that its person wrote while it was open and that does not close it (0: none); `told`: they know that it is no answer.
+    """
 
     seq: int
     question: Question
     closed: Literal["", "choice", "message", "expiry"] = ""
     by: int = 0
     option: str = ""
+    beside: int = 0
+    told: bool = False
 
 
 class Aside(msgspec.Struct, frozen=True):
@@ -87,7 +92,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """A call of the turn that has ended: its result's seq and outcome, what was called with what, what came of it, and how long it took."""
+    """A call of the turn that has ended: its result's seq and outcome, what was called with what, what came of it, how long it took, and what it asked the
+    model."""
 
     seq: int
     tool: str
@@ -95,6 +101,7 @@ class Closed(msgspec.Struct, frozen=True):
     outcome: str
     text: str
     took_s: float = 0.0
+    sampled: tuple[Sampled, ...] = ()
 
     @property
     def same(self) -> tuple[str, str, str, str]:

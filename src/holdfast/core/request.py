@@ -78,13 +78,15 @@ Message = User | Assistant | Result
 class Request:
     """Valid for the strictest provider: begins with the user, roles alternate, each call's result follows its answer, ends not with the assistant.
 
-    `user` names the person who asks, the same for ever: `account:author`.
+    `user` names the person who asks, the same for ever: `account:author`. `answer_tokens_max`: the answer may have no more; if all of it was thought,
+    it is empty, which is no failure then.
     """
 
     instructions: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     user: str = ""
+    answer_tokens_max: int | None = None
 
 
 SMALLER_MAX: Final = 2

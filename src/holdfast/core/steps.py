@@ -44,11 +44,12 @@ class CallModel(_Act):
 
 @dataclass(frozen=True, slots=True)
 class CallTool(_Act):
-    """Make a call. Its intention freezes whether it may be made again."""
+    """Make a call. Its intention freezes whether it may be made again; `also` is what its start makes true."""
 
     id: str
     call: Call = field(compare=False)
     repeatable: bool = field(compare=False)
+    also: tuple[Intention, ...] = field(compare=False, default=())
 
     @property
     def subject(self) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ class CallTool(_Act):
 
     @property
     def first(self) -> tuple[Intention, ...]:
-        return (ToolStarted(call=self.id, repeatable=self.repeatable),)
+        return (*self.also, ToolStarted(call=self.id, repeatable=self.repeatable))
 
 
 @dataclass(frozen=True, slots=True)

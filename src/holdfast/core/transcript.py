@@ -318,10 +318,14 @@ class Transcript:
         for attachment in body.attachments:
             self.fetching[attachment.id] = (entry.seq, attachment, 0.0)
         for asked in list(self.open_questions()):
-            if asked.question.overtakable and asked.question.to in {"", body.author}:
+            if asked.question.to not in {"", body.author}:
+                continue
+            if asked.question.overtakable:
                 self.questions[asked.seq] = replace(asked, closed="message", by=entry.seq)
                 if asked.question.question == "budget":
                     self.granted = entry.seq
+            elif not asked.beside and not body.scheduled:
+                self.questions[asked.seq] = replace(asked, beside=entry.seq)
         if not self.inputs and not self.turn_is_open:
             self.brought = entry.seq
         elif sounds_like_stop(body.text):
@@ -516,7 +520,7 @@ class Transcript:
         self.results[body.call] = body
         self.said_since += len(body.text)
         self.moved_at = entry.at
-        self.closed_calls.append(Closed(entry.seq, call.call.tool, call.call.arguments, body.outcome, body.text, body.took_s))
+        self.closed_calls.append(Closed(entry.seq, call.call.tool, call.call.arguments, body.outcome, body.text, body.took_s, body.sampled))
         files = tuple(file for file in body.files if not file.whole)
         if files:
             self._say(entry, body, ", ".join(file.name for file in files), files)
@@ -596,6 +600,13 @@ class Transcript:
             self.says_stop = 0
         self.unreplied.pop(body.replies_to, None)
         self.left_behind.pop(body.replies_to, None)
+        for one in list(self.open_questions()):
+            if body.replies_to and one.beside == body.replies_to:
+                self.questions[one.seq] = replace(one, told=True)
+        self._said_about(entry, body, name)
+
+    def _said_about(self, entry: Entry, body: Notice, name: str) -> None:
+        """What a notice says of a question, of files, or of a wait."""
         asked = self.questions.get(body.about)
         if asked is None and any(file.seq == body.about for file in self.files.values()):
             self.said_unread = max(self.said_unread, body.about)

@@ -7,7 +7,9 @@
              C2  a command or choice without reply                   obey: its notice
              C3  a question whose time is over, or whose call is     write that down
              C4  it was said that a turn waits, and it does no more  say so in its place
-             C5  a message says nothing but "stop"                   offer the command
+             C5  a message beside a question of a call that it       say so (once), and how to answer
+                 does not close
+             C6  a message says nothing but "stop"                   offer the command
     speech   S1  the chat refused and has not written since          rest
              S2  the account is closed, or a retry's time to come    wait
              S3  the oldest part; not in doubt, or its key holds     deliver
@@ -18,7 +20,7 @@
              K3  started earlier                                     close: unknown, and ask
              K4  denied, expired, overtaken                          close: declined
              K5  needs approval                                      ask; rest
-             K6  none of these                                       call the tool
+             K6  none of these; also what is allowed meanwhile       call the tool
     turn     (no open call, and an input up to the horizon unseen or results unread)
              T1  an attachment not fetched yet                       rest
              T0  who asked may not talk here any more                set aside
@@ -52,6 +54,7 @@ from holdfast.core.entries import (
     Failed,
     Notice,
     Question,
+    Sampled,
     SetAside,
     Summary,
     ToolResult,
@@ -119,20 +122,23 @@ def _control(t: Transcript, world: World, now: float, d: Decision) -> None:
         notice = Notice(text=text, replies_to=seq, chain=words.chosen(entry.body, world), ways=ways, allowed=allowed)
         d.wanted.append(Write("C2", str(seq), (notice,)))
     for asked in t.open_questions():
-        if asked.question.question == "elicitation" and not _asks_still(t, asked):
+        of_a_call = asked.question.question in {"elicitation", "approval"}
+        if of_a_call and not _asks_still(t, asked):
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.moot(asked.question), about=asked.seq),)))
         elif now >= asked.question.expires:
             d.wanted.append(Write("C3", str(asked.seq), (Notice(text=words.expired(asked.question), about=asked.seq),)))
         else:
             d.wait_until(asked.question.expires)
+            if of_a_call and asked.beside and not asked.told:
+                d.wanted.append(Write("C5", str(asked.seq), (Notice(text=words.how_to_answer(asked), replies_to=asked.beside),)))
     if t.waiting is not None and (over := _waited(t)):
         d.wanted.append(Write("C4", str(t.waiting.seq), (Notice(text=over, edits=t.waiting.seq),)))
     if t.says_stop:
-        d.wanted.append(Write("C5", str(t.says_stop), (Notice(text=chat_words.STOP_OFFERED, offers=t.says_stop),)))
+        d.wanted.append(Write("C6", str(t.says_stop), (Notice(text=chat_words.STOP_OFFERED, offers=t.says_stop),)))
 
 
 def _asks_still(t: Transcript, asked: Asked) -> bool:
-    """Is the call under way that asked this? One that was begun anew asks anew."""
+    """Is the call open for which this was asked? One that was begun anew asks anew."""
     call = t.calls.get(asked.question.about)
     return call is not None and call.begun < asked.seq
 
@@ -300,10 +306,16 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
             overtakable=policy.busy != "queue",
         )
         d.wanted.append(Write("K5", id_, (question,)))
-    elif asked is not None and not asked.closed:
+    elif asked is not None and not asked.closed and not is_allowed(t, call, policy):
         d.held.append(run)  # K5
     else:
-        d.wanted.append(run)  # K6
+        moot = (Notice(text=words.allowed_now(asked.question), about=asked.seq),) if asked is not None and not asked.closed else ()
+        d.wanted.append(replace(run, also=moot))  # K6
+
+
+def is_allowed(t: Transcript, call: OpenCall, policy: Policy) -> bool:
+    """Does it need nobody's yes, or has it one that stands? Of a tool that is not known (yet) nobody can say."""
+    return call.call.tool in policy.allows or approval_key(t.authors.get(t.turn_from, ""), call.call) in t.allowed
 
 
 def is_permitted(t: Transcript, call: OpenCall, policy: Policy) -> bool:
@@ -313,14 +325,16 @@ def is_permitted(t: Transcript, call: OpenCall, policy: Policy) -> bool:
         return False
     if call.call.tool not in policy.asks or (asked is not None and asked.option in _YES):
         return True
-    return approval_key(t.authors.get(t.turn_from, ""), call.call) in t.allowed
+    return is_allowed(t, call, policy)
 
 
 def _close(row: str, call: str, outcome: Literal["declined", "unknown"], text: str) -> Write:
     return Write(row, call, (ToolResult(call=call, outcome=outcome, text=text),))
 
 
-def unknown_outcome(t: Transcript, call: Call, policy: Policy, now: float, why: str) -> tuple[ToolResult, Question]:
+def unknown_outcome(
+    t: Transcript, call: Call, policy: Policy, now: float, why: str, sampled: tuple[Sampled, ...] = ()
+) -> tuple[ToolResult, Question]:
     """K3: what is written when nobody can know whether a call happened: the model is told, and the user is offered what to do."""
     question = Question(
         question="unknown",
@@ -330,7 +344,7 @@ def unknown_outcome(t: Transcript, call: Call, policy: Policy, now: float, why: 
         to=t.authors.get(t.turn_from, ""),
         expires=now + policy.question_expires_s,
     )
-    return ToolResult(call=call.id, outcome="unknown", text=why), question
+    return ToolResult(call=call.id, outcome="unknown", text=why, sampled=sampled), question
 
 
 # the turn
@@ -426,7 +440,9 @@ def _over(t: Transcript, world: World) -> str:
     calls = [call for call in t.closed_calls if call.seq > grant]
     if len(answers) >= budget.steps:
         return words.budget_of_steps(budget.steps)
-    if sum(world.cost(answer.route, answer.usage) for answer in answers) >= budget.cost:
+    sampled = [one for call in calls for one in call.sampled]
+    paid = [(one.route, one.usage) for one in answers] + [(one.route, one.usage) for one in sampled]
+    if sum(world.cost(*one) for one in paid) >= budget.cost:
         return words.budget_of_cost(budget.cost)
     if sum(answer.took_s for answer in answers) + sum(call.took_s for call in calls) >= budget.time_s:
         return words.budget_of_time(budget.time_s)

@@ -15,7 +15,7 @@ from holdfast.core.access import NOT_PERMITTED
 from holdfast.core.commands import COMMANDS
 from holdfast.core.entries import DEFAULT_CHAIN, Call, Choice, Command, Entry, Failed, Question
 from holdfast.core.files import is_picture
-from holdfast.core.records import Closed, Kept
+from holdfast.core.records import Asked, Closed, Kept
 from holdfast.core.weather import BACK_OFF_S_MAX, MISTAKE_S, GateRow
 from holdfast.core.world import able, first_open
 
@@ -100,7 +100,7 @@ def _reply_to_choice(t: Transcript, seq: int, body: Choice) -> str:
         again = asked.question.question == "poison" and body.option != "discard"
         if again and not any(said.entry.seq == seq for said in t.spoken):
             return "Noted; but nothing of it is left to try again."
-        return f"Noted: {body.option}."
+        return f"Noted: {title(body.option)}."
     if asked is None:  # never asked, or closed so long ago that it is not read any more
         return f"There is no open question {body.question}; nothing has changed."
     if asked.closed:
@@ -151,8 +151,13 @@ def status(t: Transcript, chain: Chain, needs: Needs, now: float) -> str:
         said += [passed_over(route, needs) for route in chain if route not in routes]
     elif not asked:
         said.append("Everything is answered.")
-    said += [f"Question {one.seq} is open: {one.question.text} ({' or '.join(one.question.options)})" for one in asked]
+    said += [f"Question {one.seq} is open: {one.question.text} ({choices(one.question)})" for one in asked]
     return " ".join(said)
+
+
+def choices(question: Question) -> str:
+    """What answers it: `once, always or deny`; `any words, or decline`."""
+    return f"any words, or {' or '.join(question.options)}" if question.free else " or ".join(question.options)
 
 
 def passed_over(route: Route, needs: Needs) -> str:
@@ -293,6 +298,12 @@ def how_to_choose(tool: str) -> str:
     return f"You wrote instead of choosing, so {tool} was not run. If I ask again, choose by its button, or write /choose with the question's number."
 
 
+def how_to_answer(asked: Asked) -> str:
+    """Said of a message that was written while a question waits for its choice."""
+    way = f"/choose {asked.seq} and your answer" if asked.question.free else f"/choose {asked.seq} {asked.question.options[0]}"
+    return f"Your message is saved, but it is no answer to “{title(asked.question.text)}”. Answer that where it stands, or write {way}."
+
+
 def unknown_call(call: Call) -> str:
     return (
         f"I was interrupted while running {call.tool}, and can't know whether it happened.\n{in_full(call.arguments)}\n"
@@ -370,7 +381,12 @@ def expired(question: Question) -> str:
 
 def moot(question: Question) -> str:
     """In place of a question that nobody needs to answer any more."""
-    return f"“{title(question.text)}” needs no answer any more: the tool no longer asks."
+    why = "it was not run" if question.question == "approval" else "the tool no longer asks"
+    return f"“{title(question.text)}” needs no answer any more: {why}."
+
+
+def allowed_now(question: Question) -> str:
+    return f"“{title(question.text)}” needs no answer any more: it is allowed now, and runs."
 
 
 def late(text: str, due: str, now: str) -> str:

@@ -60,10 +60,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the owner decided. Tools are named as the model sees them."""
+    """What the owner decided. Tools are named as the model sees them; one that is in none of `allows`, `asks` and `denies` is not known (yet)."""
 
     busy: Literal["steer", "queue", "interrupt"] = "steer"
     repeatable: frozenset[str] = frozenset()
+    allows: frozenset[str] = frozenset()
     asks: frozenset[str] = frozenset()
     denies: frozenset[str] = frozenset()
     budget: Budget = Budget()

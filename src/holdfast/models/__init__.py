@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from holdfast.core.request import Request
 from holdfast.errors import Config
 from holdfast.ports import Files, Model
 
@@ -32,6 +33,10 @@ class Endpoint:
     answer_tokens_max: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     send_user: bool = False
+
+    def limit(self, request: Request) -> int | None:
+        """How many tokens the answer to this request may have; None: the endpoint decides."""
+        return min(filter(None, (self.answer_tokens_max, request.answer_tokens_max)), default=None)
 
 
 def open_model(dialect: str, endpoint: Endpoint, files: Files) -> Model:

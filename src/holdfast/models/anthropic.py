@@ -56,7 +56,7 @@ class Messages:
     def body(self, request: Request, said: Mapping[int, Said]) -> Body:
         body: Body = {
             "model": self._endpoint.model,
-            "max_tokens": self._endpoint.answer_tokens_max or ANSWER_TOKENS_MAX,
+            "max_tokens": self._endpoint.limit(request) or ANSWER_TOKENS_MAX,
             "stream": True,
             "messages": self._messages(request, said),
         }
@@ -200,7 +200,7 @@ class MessageReader:
             output_tokens=self._usage.get("output_tokens", 0),
         )
         kept = Kept(_DIALECT, parts).text() if keeps else ""
-        return answer(self._visible.whole(), calls, usage, kept, f"stop reason {self._stop!r}")
+        return answer(self._visible.whole(), calls, usage, kept, f"stop reason {self._stop!r}", cut=self._stop in _CUT)
 
     def _call(self, index: int, block: dict[str, Any]) -> tuple[str, str]:
         """The call, its arguments parsed. Some servers send them whole at its beginning."""

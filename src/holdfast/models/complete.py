@@ -21,12 +21,21 @@ def object_text(tool: str, text: str, *, cut: bool) -> str:
     return text
 
 
-def answer(text: str, calls: tuple[tuple[str, str], ...], usage: Usage, provider_data: str, ended: str) -> Answer:
-    """The answer, if it is one: neither text nor calls is none. `ended` says how the provider says that it ended."""
+class AllThought(Broken):
+    """Its limit of length ended the answer before it said anything."""
+
+    def __init__(self, why: str, usage: Usage) -> None:
+        super().__init__(why)
+        self.usage = usage
+
+
+def answer(text: str, calls: tuple[tuple[str, str], ...], usage: Usage, provider_data: str, ended: str, *, cut: bool) -> Answer:
+    """The answer, if it is one: neither text nor calls is none. `ended` says how the provider says that it ended; `cut`: by its limit of length."""
     if not text.strip():
         text = ""
     if not text and not calls:
-        raise Broken(f"sent an empty answer ({ended})")
+        why = f"sent an empty answer ({ended})"
+        raise AllThought(why, usage) if cut else Broken(why)
     if not calls and is_error(text):
         raise Broken(f"reported an error instead of an answer: {text}")
     return Answer(text, calls, usage, provider_data)

@@ -44,7 +44,7 @@ from pydantic_ai.tools import ToolDefinition
 from holdfast.core.request import Assistant, Request, Result, Tool, User
 from holdfast.models import Endpoint
 from holdfast.models.attached import Said, what_is_said
-from holdfast.models.complete import answer, object_text
+from holdfast.models.complete import AllThought, answer, object_text
 from holdfast.models.events import Events
 from holdfast.models.visible import Shown
 from holdfast.models.wire import Broken, Connection, Exchange, name_of_user, refused
@@ -55,6 +55,7 @@ set_custom_snapshot(DataSnapshot([], from_auto_update=False))
 
 _WANTS_BRIDGES: Final = re.compile(r"'user' after role 'tool'|roles must alternate", re.IGNORECASE)
 _BRIDGE: Final = {"role": "assistant", "content": "OK."}
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _NOT_IN_THE_BODY: Final = {"extra_body", "extra_headers", "timeout"}
 
 
@@ -74,6 +75,7 @@ class Chat:
         client.chat = SimpleNamespace(completions=SimpleNamespace(create=self._exchange))
         self._model = _Model(endpoint.model, provider=OpenAICompatibleProvider(endpoint.name, openai_client=client))
         self._asks_for_usage = True
+        self._unlimited = False
         self._bridges = False
         """What models of Mistral want: between the results of tools and what the user says next an answer stands."""
 
@@ -88,6 +90,8 @@ class Chat:
         try:
             return _answer(await self._response(request, shown), events, shown)
         except Broken as broken:
+            if isinstance(broken, AllThought) and request.answer_tokens_max:
+                return Answer("", usage=broken.usage)
             raise exchange.failure(broken) from None  # what caused it may quote the key
         finally:
             _current.reset(token)
@@ -109,8 +113,8 @@ class Chat:
 
     def _settings(self, request: Request) -> OpenAIChatModelSettings:
         settings = OpenAIChatModelSettings()
-        if self._endpoint.answer_tokens_max:
-            settings["max_tokens"] = self._endpoint.answer_tokens_max
+        if limit := self._endpoint.limit(request):
+            settings["max_tokens"] = limit
         if user := name_of_user(self._endpoint, request.user):
             settings["openai_user"] = user
         return settings
@@ -121,6 +125,8 @@ class Chat:
         exchange, events = _current.get()
         if not self._asks_for_usage:
             body.pop("stream_options")
+        if self._unlimited:
+            body = {key: value for key, value in body.items() if key not in _LIMITS}
         if self._bridges:
             body["messages"] = _bridged(body["messages"])
         status = await exchange.send(msgspec.json.encode(body))
@@ -129,6 +135,9 @@ class Chat:
         said = exchange.body()
         if status in {400, 422} and "stream_options" in said and "stream_options" in body:
             self._asks_for_usage = False  # only our question for the usage was refused: from now on it is not asked
+            return await self._exchange(**options)
+        if status in {400, 422} and not self._endpoint.answer_tokens_max and any(name in said and name in body for name in _LIMITS):
+            self._unlimited = True  # only this request wanted a limit
             return await self._exchange(**options)
         if not self._bridges and _WANTS_BRIDGES.search(said) and _bridged(body["messages"]) != body["messages"]:
             self._bridges = True
@@ -245,7 +254,7 @@ def _answer(response: ModelResponse, events: Events, shown: Shown) -> Answer:
         calls={str(number): part.provider_details for number, part in enumerate(made) if part.provider_details},
     )
     kept = msgspec.json.encode(extra).decode() if extra.thoughts or extra.calls else ""
-    return answer(shown.flush(), calls, events.usage, kept, f"finish reason {events.finish!r}")
+    return answer(shown.flush(), calls, events.usage, kept, f"finish reason {events.finish!r}", cut=events.finish == "length")
 
 
 def _given(part: ToolCallPart) -> str:

@@ -18,6 +18,7 @@ import msgspec
 
 from holdfast.core.request import Assistant, Message, Request, Result, User
 from holdfast.models.attached import Said, what_is_said
+from holdfast.models.complete import AllThought
 from holdfast.models.visible import Shown, ThinkFilter
 from holdfast.models.wire import YIELD_AFTER_S, Broken, Connection, Exchange, now, refused
 from holdfast.ports import Answer, Files
@@ -77,6 +78,8 @@ class Native:
             await self._send(exchange, guarded(request) if self._guards else request)
             return await self._read(exchange, Visible(Shown(on_event)))
         except Broken as broken:
+            if isinstance(broken, AllThought) and request.answer_tokens_max:
+                return Answer("", usage=broken.usage)
             raise exchange.failure(broken) from None  # what caused it may quote the key
         finally:
             await exchange.close()

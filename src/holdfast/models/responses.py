@@ -39,6 +39,8 @@ class Responses:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._includes = True
+        self._limits = True
+        """A limit that only a request asks for can be given."""
 
     def headers(self, _: Body) -> Mapping[str, str]:
         return {}
@@ -53,8 +55,8 @@ class Responses:
                 {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.schema, "strict": False}
                 for tool in request.tools
             ]
-        if self._endpoint.answer_tokens_max:
-            body["max_output_tokens"] = self._endpoint.answer_tokens_max
+        if limit := self._endpoint.limit(request) if self._limits else self._endpoint.answer_tokens_max:
+            body["max_output_tokens"] = limit
         if user := name_of_user(self._endpoint, request.user):
             body["user"] = user
         if self._includes:
@@ -62,7 +64,10 @@ class Responses:
         return body
 
     def gives_way(self, body: Body, refusal: str) -> bool:
-        """Models that don't reason, and some servers, refuse to be asked for it."""
+        """Models that don't reason, and some servers, refuse to be asked for it; others know no limit."""
+        if "max_output_tokens" in body and "max_output_tokens" in refusal and self._limits and not self._endpoint.answer_tokens_max:
+            self._limits = False
+            return True
         about = "include" in refusal or "Encrypted content is not supported" in refusal
         if "include" not in body or not about:
             return False
@@ -167,7 +172,7 @@ class ResponseReader:
             raise Broken("stopped its answer by its content filter (incomplete: 'content_filter')")
         calls = tuple(_call(item, cut=self._cut) for item in items if item["type"] == "function_call")
         status = f"status {self._response.get('status')!r}{f', incomplete: {why!r}' if why else ''}"
-        return answer(self._visible.whole(), calls, self._usage(), _kept(items), status)
+        return answer(self._visible.whole(), calls, self._usage(), _kept(items), status, cut=why == "max_output_tokens")
 
     def _items(self) -> list[Item]:
         """The items of the answer: as each was said to be done, else as the end of the stream repeats them."""

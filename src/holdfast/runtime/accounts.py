@@ -80,7 +80,8 @@ class Accounts:
         self._inboxes[account].cut_off(why)
 
     async def moved(self, account: str, place: Place, to: str) -> None:
-        await self._inboxes[account].take([Moved(place.chat, to)])
+        """A send has shown that a chat has another id now."""
+        await self.accept([], None, [Move(account, place.chat, to)], ())
 
     async def blocked(self, account: str, place: Place, why: str) -> None:
         await self.owner.tell(f"{account} {place.chat} blocked {self.clock.now():.0f}", chat_words.chat_blocked(account, place.chat, why))
@@ -88,9 +89,12 @@ class Accounts:
     # --- who may talk ---------------------------------------------------------------------------------------------------------------------
 
     async def people(self) -> tuple[Person, ...]:
-        """Those who were let in, and those who wait for it."""
-        now = self.clock.now()
-        return tuple(person for person in await self.journal.people() if person.since or now < person.expires)
+        """Those who were let in, and those who wait for it. Whose code has expired is forgotten."""
+        now, known = self.clock.now(), await self.journal.people()
+        for person in known:
+            if not person.since and now >= person.expires:
+                await self.journal.drop_person(person.account, person.id)
+        return tuple(person for person in known if person.since or now < person.expires)
 
     async def approve(self, wanted: str, account: str = "") -> Person:
         """Let in whoever was told this code (on this account alone, where one is named). Again is harmless. Raises `Request`."""
@@ -214,8 +218,9 @@ class AccountInbox:
         moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
         unread = [event for event in events if isinstance(event, Unread)]
         moved = cursor is not None and cursor != self._cursor.value
-        self._cursor = replace(self._cursor, value=cursor if cursor is not None else self._cursor.value)
-        accepted = await self._all.accept(arrivals, self._cursor, moves, [event.raw for event in unread])
+        reached = self._cursor if cursor is None else replace(self._cursor, value=cursor)
+        accepted = await self._all.accept(arrivals, reached, moves, [event.raw for event in unread])
+        self._cursor = reached  # not before it is durable
         failpoint("acknowledge")
         now, new = self._all.clock.now(), sum(one.new for one in accepted)
         self.state = replace(self.state, received=self.state.received + new, moved_at=now if moved else self.state.moved_at)

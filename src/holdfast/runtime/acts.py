@@ -14,6 +14,7 @@ from holdfast.core.entries import (
     Failed,
     Produced,
     Question,
+    Sampled,
     Summary,
     ToolResult,
     call_id,
@@ -112,6 +113,7 @@ class _Caller:
         self.author = transcript.authors.get(transcript.turn_from, "")
         self.asking_s = 0.0
         """How long people were thinking, which is no time that the call took."""
+        self.sampled: tuple[Sampled, ...] = ()
 
     def progress(self, text: str) -> None:
         self._acts.show(self._lease, self._step.id, text)
@@ -125,7 +127,9 @@ class _Caller:
         return asked.option if asked.closed == "choice" else None
 
     async def sample(self, request: request.Request) -> Answer:
-        return await self._acts.sample(self._lease, request)
+        route, answer = await self._acts.sample(self._lease, request)
+        self.sampled += (Sampled(route=route, usage=answer.usage),)
+        return answer
 
 
 class Acts:
@@ -231,6 +235,7 @@ class Acts:
         return Policy(
             busy=settings.busy,
             repeatable=frozenset(tool.name for tool in tools if tool.repeatable),
+            allows=frozenset(name for name, word in words_on.items() if word == "allow"),
             asks=frozenset(name for name, word in words_on.items() if word == "ask"),
             denies=frozenset(name for name, word in words_on.items() if word == "deny"),
             budget=self._agent.budget,
@@ -365,9 +370,9 @@ class Acts:
         failpoint("tool.after_effect")
         text, files = await self._kept(self._mask(well_formed(outcome.text)), outcome.files)
         if outcome.outcome == "unknown":
-            return turn.unknown_outcome(transcript, step.call, policy, self.clock.now(), text)
+            return turn.unknown_outcome(transcript, step.call, policy, self.clock.now(), text, caller.sampled)
         took_s = round(self.clock.monotonic() - began - caller.asking_s, 3)
-        return (ToolResult(call=step.id, outcome=outcome.outcome, text=text, took_s=took_s, files=files),)
+        return (ToolResult(call=step.id, outcome=outcome.outcome, text=text, took_s=took_s, files=files, sampled=caller.sampled),)
 
     async def _kept(self, text: str, made: Sequence[Made]) -> tuple[str, tuple[Produced, ...]]:
         """The files on disk, before any entry speaks of them; and of a long text the beginning, with where the whole is."""
@@ -392,14 +397,14 @@ class Acts:
 
         return await self._files.put(chunks())
 
-    async def sample(self, lease: Lease, ask: request.Request) -> Answer:
-        """A tool asks the model, through the gates of the conversation for which it was called. Raises `Temporary`."""
+    async def sample(self, lease: Lease, ask: request.Request) -> tuple[str, Answer]:
+        """A tool asks the model, through the gates of the conversation for which it was called: the route, and its answer. Raises `Temporary`."""
         world = self.world_of(lease.conversation, lease.account, lease.address, Transcript())
         route = first_open(world.routes)
         answer = await self._ask(lease, route.name, ask, lambda _: None) if route is not None else None
-        if not isinstance(answer, Answer):
+        if route is None or not isinstance(answer, Answer):
             raise Temporary("No model can be asked just now. Try again later.")
-        return answer
+        return route.name, answer
 
     def show(self, lease: Lease, name: str, text: str) -> None:
         """Decoration."""

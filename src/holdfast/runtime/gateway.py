@@ -21,10 +21,12 @@ from holdfast.ports import (
     Found,
     Journal,
     Move,
+    Offer,
     RouteState,
     Snapshot,
     Standing,
     ToolHost,
+    ToolServerState,
     Used,
 )
 from holdfast.runtime.acts import Acts
@@ -99,12 +101,20 @@ class LocalGateway:
             "version": self._version(),
             "started": self._started,
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
-            "tool servers": [
-                asdict(replace(server, next_try=parts[part].next_try) if (part := f"tools:{server.name}") in parts else server)
-                for server in self._tools.servers()
-            ],
+            "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
             "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
+
+    async def tool_servers(self) -> tuple[Offer, ...]:
+        return tuple(replace(offer, server=self._planned(offer.server)) for offer in self._tools.offers())
+
+    def _planned(self, server: ToolServerState) -> ToolServerState:
+        """With the instant at which its supervisor starts it again."""
+        part = self._supervisor.states().get(f"tools:{server.name}")
+        return replace(server, next_try=part.next_try) if part else server
+
+    async def retry_tools(self, server: str) -> bool:
+        return self._supervisor.retry(f"tools:{server}")
 
     async def routes(self) -> tuple[RouteState, ...]:
         now = self._clock.now()

@@ -1,12 +1,14 @@
 """The supervisor: children that are started again, each for itself.
 
-`Temporary` means try again: with back-off and jitter, capped, for ever. `Config` means that only a person can mend it: stopped, and shown. Anything
-else is a bug: logged, and started again, at the cap if it happens too often. A child never harms a sibling. `JournalFailed` ends the process.
+`Temporary` means try again: with back-off and jitter, capped, for ever. `Config` means that only a person can mend it: stopped, and shown, until that
+person says that it is mended. Anything else is a bug: logged, and started again, at the cap if it happens too often. A child never harms a sibling.
+`JournalFailed` ends the process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -47,9 +49,16 @@ class Supervisor:
     def __init__(self, clock: Clock, draw: Callable[[], float]) -> None:
         self._clock, self._draw = clock, draw
         self._states: dict[str, ChildState] = {}
+        self._asked_for: dict[str, asyncio.Event] = {}
 
     def states(self) -> Mapping[str, ChildState]:
         return dict(self._states)
+
+    def retry(self, name: str) -> bool:
+        """Start a child that waits or is stopped now. False if there is none of that name."""
+        if name in self._asked_for:
+            self._asked_for[name].set()  # nobody looks at it before the next rest, which begins with another one
+        return name in self._states
 
     async def run(self, children: Mapping[str, Run]) -> None:
         """Run them side by side until cancelled. Raises `JournalFailed`."""
@@ -68,8 +77,11 @@ class Supervisor:
                 await child(lambda: self._become(name, "ready"))
                 why = "it ended"
             except Config as failure:
-                self._become(name, "stopped", str(failure))
-                return
+                why = str(failure)
+                self._become(name, "stopped", why)
+                await self._rest(name, None)
+                streak, restarts = 0, restarts + 1
+                continue
             except Temporary as failure:
                 why, delay_s = str(failure), failure.retry_after_s
             except JournalFailed:
@@ -84,7 +96,16 @@ class Supervisor:
             bound = BACK_OFF_S_MAX if too_often else min(BACK_OFF_S_MIN * 2.0 ** min(streak - 1, 16), BACK_OFF_S_MAX)
             delay_s = bound * (0.5 + 0.5 * self._draw()) if delay_s is None else delay_s
             self._become(name, "waiting", why, restarts, self._clock.now() + delay_s)
-            await self._clock.sleep(delay_s)
+            if await self._rest(name, delay_s):
+                streak = 0
+
+    async def _rest(self, name: str, delay_s: float | None) -> bool:
+        """For so long (None: for ever), or until somebody asks for it: then True."""
+        asked_for = self._asked_for[name] = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await asked_for.wait()
+        return asked_for.is_set()
 
     def _become(
         self,

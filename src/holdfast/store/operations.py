@@ -328,9 +328,12 @@ def used(db: apsw.Connection, since: float) -> tuple[Used, ...]:
 
 
 def _conversation_row(db: apsw.Connection, found: tuple[Any, ...]) -> ConversationRow:
-    row = ConversationRow(*found)
+    *columns, address = found
+    row = ConversationRow(*columns)
     given, began = _row(db, "title", row.key)
-    return replace(row, running=bool(row.running), asks=bool(row.asks), title=title(given or began or ""))  # SQLite has no truth values
+    return replace(
+        row, running=bool(row.running), asks=bool(row.asks), title=title(given or began or ""), address=address
+    )  # no truth values in SQLite
 
 
 def gates(db: apsw.Connection) -> tuple[GateRow, ...]:
@@ -355,7 +358,7 @@ def people(db: apsw.Connection) -> tuple[Person, ...]:
 
 
 def put_person(db: apsw.Connection, person: Person) -> None:
-    bindings = (person.account, person.id, person.name, person.address, person.code, person.expires, person.since)
+    bindings = (person.account, person.id, person.name, person.address, person.code, person.expires, person.since, person.handle)
     db.execute(SQL["put_person"], bindings)
 
 

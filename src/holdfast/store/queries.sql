@@ -138,11 +138,11 @@ UPDATE conversation SET attempts = 0 WHERE owner = ?1;
 
 -- conversation --
 -- One conversation at a glance.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks FROM conversation WHERE key = ?1;
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address FROM conversation WHERE key = ?1;
 
 -- conversations --
 -- Conversations at a glance, the most recently changed first, from a place in that order.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks FROM conversation
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address FROM conversation
 WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
 
 -- gates --
@@ -198,13 +198,14 @@ ON CONFLICT (server) DO UPDATE SET fingerprint = excluded.fingerprint, body = ex
 
 -- people --
 -- All who were let in, or wait for that.
-SELECT account, id, name, address, code, expires, since FROM person ORDER BY account, id;
+SELECT account, id, name, address, code, expires, since, handle FROM person ORDER BY account, id;
 
 -- put_person --
 -- Record a person.
-INSERT INTO person (account, id, name, address, code, expires, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO person (account, id, name, address, code, expires, since, handle) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (account, id) DO UPDATE SET
-  name = excluded.name, address = excluded.address, code = excluded.code, expires = excluded.expires, since = excluded.since;
+  name = excluded.name, address = excluded.address, code = excluded.code, expires = excluded.expires, since = excluded.since,
+  handle = excluded.handle;
 
 -- drop_person --
 -- A person who is let in no more.
@@ -215,10 +216,11 @@ DELETE FROM person WHERE account = ?1 AND id = ?2;
 SELECT account, at, raw FROM unread ORDER BY n DESC LIMIT ?1;
 
 -- used --
--- What each route answered since then, and for whom. Only conversations (CROSS: that way round) that were changed since then are looked at.
-SELECT coalesce(json_extract(e.body, '$.route'), ''), c.account, coalesce(json_extract(e.body, '$.author'), ''), count(*),
-  coalesce(sum(json_extract(e.body, '$.usage.input_tokens')), 0),
-  coalesce(sum(json_extract(e.body, '$.usage.output_tokens')), 0)
-FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
-WHERE c.last_at >= :since AND e.at >= :since AND e.kind = 'answer/1'
+-- What each route answered since then, to tools in mid-call too, and for whom. Only conversations (CROSS: that way round) that were changed since then count.
+SELECT coalesce(json_extract(one.value, '$.route'), ''), c.account, coalesce(json_extract(e.body, '$.author'), ''), count(*),
+  coalesce(sum(json_extract(one.value, '$.usage.input_tokens')), 0), coalesce(sum(json_extract(one.value, '$.usage.output_tokens')), 0)
+FROM conversation c CROSS JOIN entry e ON e.conversation = c.key CROSS JOIN json_each(CASE e.kind
+  WHEN 'answer/1' THEN json_array(json_object('route', e.body ->> '$.route', 'usage', json(coalesce(e.body -> '$.usage', '{}'))))
+  ELSE coalesce(e.body -> '$.sampled', '[]') END) one
+WHERE c.last_at >= :since AND e.at >= :since AND e.kind IN ('answer/1', 'result/1')
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;

@@ -31,7 +31,7 @@ from holdfast.core.entries import (
 from holdfast.core.weather import GateRow
 from holdfast.core.words import title
 from holdfast.errors import Request
-from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, RouteState, Snapshot, Standing
+from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, Offer, RouteState, Snapshot, Standing
 from holdfast.runtime.clock import SystemClock
 from holdfast.store.files import FolderFiles
 from holdfast.testing.memory_files import MemoryFiles
@@ -49,12 +49,15 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class FakeGateway:
-    """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does; `gates` are the names that `retry` knows."""
+    """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does, `offers` what `tool_servers` does; `gates` are the
+    names that `retry` knows, and `retried` the tool servers that were to be started now."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.state: dict[str, Any] = {}
         self.gates: set[str] = set()
         self.route_states: tuple[RouteState, ...] = ()
+        self.offers: tuple[Offer, ...] = ()
+        self.retried: list[str] = []
         self.transcripts: dict[str, list[Entry]] = {}
         self.refusal: Exception | None = None
         self.files: Files = MemoryFiles() if path is None else FolderFiles(path.parent / "files")
@@ -162,6 +165,14 @@ class FakeGateway:
 
     async def retry(self, gate: str) -> bool:
         return gate in self.gates
+
+    async def tool_servers(self) -> tuple[Offer, ...]:
+        return self.offers
+
+    async def retry_tools(self, server: str) -> bool:
+        known = any(offer.server.name == server for offer in self.offers)
+        self.retried += [server] if known else []
+        return known
 
 
 def _title(entries: Sequence[Entry]) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
-from holdfast.ports import NOBODY, Caller, Clock, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Clock, Offer, ToolOutcome, ToolServerState
 from holdfast.testing.toolserver import TOOLS
 from holdfast.tools.catalogue import Entry, Offered, catalogue
 from holdfast.tools.settings import Command, ServerSettings
@@ -72,6 +72,10 @@ class FakeTools:
     def servers(self) -> tuple[ToolServerState, ...]:
         down = self._outside.down
         return (ToolServerState(SETTINGS.name, "down" if down else "ready", self._since, why=down, tools=len(self._entries)),)
+
+    def offers(self) -> tuple[Offer, ...]:
+        (server,) = self.servers()
+        return (Offer(server, tuple(entry.at_a_glance() for entry in self._entries.values())),)
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:  # noqa: ARG002 these tools ask nothing
         entry = self._entries.get(call.tool)

@@ -44,6 +44,7 @@ class Conversation:
             self.attempts,
             self.asks,
             title(self._given or self._began),
+            self.address,
         )
 
     @property

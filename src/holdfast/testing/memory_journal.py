@@ -13,7 +13,17 @@ from dataclasses import replace
 from typing import TypeVar
 
 from holdfast import failpoints
-from holdfast.core.entries import ENDS_AN_ATTEMPT, AssistantMessage, Entry, Fact, Intention, Question, UserMessage
+from holdfast.core.entries import (
+    ENDS_AN_ATTEMPT,
+    AssistantMessage,
+    Entry,
+    Fact,
+    Intention,
+    Question,
+    Sampled,
+    ToolResult,
+    UserMessage,
+)
 from holdfast.core.text import well_formed
 from holdfast.errors import Config, JournalFailed, LeaseLost
 from holdfast.ports import (
@@ -308,11 +318,14 @@ class MemoryJournal:
         return tuple(found[:most])
 
     async def used(self, since: float) -> tuple[Used, ...]:
-        groups = defaultdict[tuple[str, str, str], list[AssistantMessage]](list)
+        groups = defaultdict[tuple[str, str, str], list[AssistantMessage | Sampled]](list)
         for row in self.disk.conversations.values():
             for entry in row.entries:
-                if isinstance(entry.body, AssistantMessage) and entry.at >= since:
-                    groups[entry.body.route, row.account, entry.body.author].append(entry.body)
+                body = entry.body
+                for one in body.sampled if isinstance(body, ToolResult) else (body,):
+                    if isinstance(one, AssistantMessage | Sampled) and entry.at >= since:
+                        author = one.author if isinstance(one, AssistantMessage) else ""
+                        groups[one.route, row.account, author].append(one)
         return tuple(
             Used(*group, len(answers), sum(a.usage.input_tokens for a in answers), sum(a.usage.output_tokens for a in answers))
             for group, answers in sorted(groups.items())

@@ -30,8 +30,10 @@ class Route:
     shown: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def ask(self, *messages: Message, tools: tuple[Tool, ...] = (), instructions: str = "Be brief.", user: str = "") -> Answer:
-        return await self.model.call(Request(instructions, messages or (User("Hi"),), tools, user), self._show)
+    async def ask(
+        self, *messages: Message, tools: tuple[Tool, ...] = (), instructions: str = "Be brief.", user: str = "", limit: int | None = None
+    ) -> Answer:
+        return await self.model.call(Request(instructions, messages or (User("Hi"),), tools, user, limit), self._show)
 
     async def wait_for_shown(self, text: str) -> None:
         while text not in self.shown:

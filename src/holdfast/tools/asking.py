@@ -28,6 +28,8 @@ MESSAGE_CHARS_MAX: Final = 2_000
 URL_CHARS_MAX: Final = 2_000
 SAMPLE_CHARS_MAX: Final = 100_000
 SAMPLE_TOKENS_MAX: Final = 4_000
+SAMPLE_TOKENS_MIN: Final = 1_000
+"""That the model is given however few are asked for: what it thinks counts, too."""
 CHARS_PER_TOKEN: Final = 4
 
 DONE: Final = "done"
@@ -180,11 +182,12 @@ class Asking:
         except (ValueError, Temporary) as failure:
             return refused(str(failure))
         chars_max = min(params.max_tokens, SAMPLE_TOKENS_MAX) * CHARS_PER_TOKEN
+        cut = len(answer.text) > chars_max or answer.usage.output_tokens >= (request.answer_tokens_max or 0)
         return types.CreateMessageResult(
             role="assistant",
             content=types.TextContent(text=answer.text[:chars_max]),
             model="holdfast",
-            stop_reason="maxTokens" if len(answer.text) > chars_max else "endTurn",
+            stop_reason="maxTokens" if cut else "endTurn",
         )
 
 
@@ -236,4 +239,5 @@ def _request(params: types.CreateMessageRequestParams, user: str) -> Request:
     instructions = params.system_prompt or ""
     if len(instructions) + sum(len(message.text) for message in messages) > SAMPLE_CHARS_MAX:
         raise ValueError(f"The model is asked with at most {SAMPLE_CHARS_MAX:,} characters.")
-    return Request(instructions, tuple(messages), user=user)
+    limit = min(max(params.max_tokens, SAMPLE_TOKENS_MIN), SAMPLE_TOKENS_MAX)
+    return Request(instructions, tuple(messages), user=user, answer_tokens_max=limit)

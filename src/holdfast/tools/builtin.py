@@ -22,7 +22,7 @@ from holdfast.core.files import HEAD_BYTES, is_picture, media_type_of
 from holdfast.core.request import Tool
 from holdfast.errors import Request
 from holdfast.local_time import LocalTime
-from holdfast.ports import ALL, NOBODY, Arrival, Caller, Clock, Files, Journal, Timer, ToolOutcome, ToolServerState
+from holdfast.ports import ALL, NOBODY, Arrival, Caller, Clock, Files, Journal, Offer, Timer, ToolOutcome, ToolServerState
 from holdfast.settings import OWN_TOOLS
 from holdfast.tools.catalogue import tool_name
 
@@ -84,6 +84,9 @@ class BuiltIn:
         return TOOLS
 
     def servers(self) -> tuple[ToolServerState, ...]:
+        return ()
+
+    def offers(self) -> tuple[Offer, ...]:
         return ()
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:

@@ -12,11 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.core.request import Tool
+from holdfast.ports import OfferedTool
 from holdfast.tools.schemas import adapted
 from holdfast.tools.settings import Permission, ServerSettings
 
 NAME_CHARS_MAX: Final = 64
 DESCRIPTION_CHARS_MAX: Final = 8_000
+ABOUT_CHARS_MAX: Final = 200
 
 _valid: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _invalid: Final = re.compile(r"[^a-zA-Z0-9_-]")
@@ -82,6 +84,13 @@ class Entry:
     tool: Tool
     own_name: str
     own_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def at_a_glance(self, *, left_out: bool = False) -> OfferedTool:
+        """For whoever looks at a server and its tools."""
+        tool = self.tool
+        about = " ".join(tool.description.partition("\n\n")[0].split())
+        about = about if len(about) <= ABOUT_CHARS_MAX else about[: ABOUT_CHARS_MAX - 1] + "…"
+        return OfferedTool(tool.name, self.own_name, about, tool.policy, tool.repeatable, left_out)
 
 
 def catalogue(servers: Iterable[tuple[ServerSettings, tuple[Offered, ...]]]) -> dict[str, Entry]:

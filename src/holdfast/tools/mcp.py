@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import msgspec
@@ -15,10 +15,10 @@ import msgspec
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
 from holdfast.errors import Config, Temporary
-from holdfast.ports import NOBODY, Caller, Clock, ToolList, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Clock, Offer, OfferedTool, ToolList, ToolOutcome, ToolServerState
 from holdfast.tools.catalogue import Entry, Offered, catalogue, decode, encode
 from holdfast.tools.child import log
-from holdfast.tools.memory import memory_bytes
+from holdfast.tools.processes import memory_bytes
 from holdfast.tools.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CALLS_AT_ONCE_MAX: Final = 32
 """Of one server; more wait for their turn."""
 TOOLS_MAX: Final = 120
-"""Of all servers together: some providers refuse a request with more than 128, and the gateway has some of its own."""
+"""Of all servers together, without those that are denied: some providers refuse a request with more than 128, and the gateway has some of its own."""
 PROBE_S: Final = 60.0
 """How often a server is asked for its tools: to see that it answers, and whether they changed."""
 PROBE_DOWN_S: Final = 2.0
@@ -44,7 +44,11 @@ class McpHost:
 
     def __init__(self, servers: Sequence[ServerSettings], keep: Keep, kept: Mapping[str, ToolList], clock: Clock) -> None:
         self._servers = {settings.name: _Server(settings, keep, kept.get(settings.name), clock, self._index) for settings in servers}
+        self._catalogue: dict[str, Entry] = {}
         self._entries: dict[str, Entry] = {}
+        """Those of the catalogue that are not too many."""
+        self._left_out: Counter[str] = Counter()
+        """How many of each server are."""
         self._tools: tuple[Tool, ...] = ()
         self._news = asyncio.Event()
         self._index()
@@ -65,7 +69,13 @@ class McpHost:
         return self._tools
 
     def servers(self) -> tuple[ToolServerState, ...]:
-        return tuple(server.state() for server in self._servers.values())
+        return tuple(server.state(self._left_out[name]) for name, server in self._servers.items())
+
+    def offers(self) -> tuple[Offer, ...]:
+        tools: dict[str, list[OfferedTool]] = {name: [] for name in self._servers}
+        for name, entry in self._catalogue.items():
+            tools[entry.tool.server].append(entry.at_a_glance(left_out=name not in self._entries))
+        return tuple(Offer(server, tuple(tools[server.name])) for server in self.servers())
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         while call.tool not in self._entries and not all(server.settled.is_set() for server in self._servers.values()):
@@ -86,10 +96,15 @@ class McpHost:
         return outcome
 
     def _index(self) -> None:
-        self._entries = catalogue((server.settings, server.offered) for server in self._servers.values())
-        if len(self._entries) > TOOLS_MAX:
-            log.warning("of %d tools only the first %d are used, in the order of [tools]", len(self._entries), TOOLS_MAX)
-            self._entries = dict(islice(self._entries.items(), TOOLS_MAX))
+        self._catalogue = catalogue((server.settings, server.offered) for server in self._servers.values())
+        shown = [name for name, entry in self._catalogue.items() if entry.tool.policy != "deny"]
+        left_out = frozenset(shown[TOOLS_MAX:])
+        if left_out:
+            log.warning(
+                "of %d tools only the first %d are used, in the order of [tools]; `holdfast tools` shows which", len(shown), TOOLS_MAX
+            )
+        self._entries = {name: entry for name, entry in self._catalogue.items() if name not in left_out}
+        self._left_out = Counter(self._catalogue[name].tool.server for name in left_out)
         self._tools = tuple(entry.tool for entry in self._entries.values())
         self._news.set()
         self._news = asyncio.Event()
@@ -143,7 +158,7 @@ class _Server:
             except ValueError:  # of another version of Holdfast
                 self._kept = None
 
-    def state(self) -> ToolServerState:
+    def state(self, left_out: int) -> ToolServerState:
         pid = self._session.link.pid if self._session else None
         return ToolServerState(
             name=self.settings.name,
@@ -153,6 +168,7 @@ class _Server:
             restarts=max(0, self._starts - 1),
             pid=pid,
             tools=len(self.offered),
+            left_out=left_out,
             memory_bytes=None if pid is None else self._memory_bytes(pid),
         )
 

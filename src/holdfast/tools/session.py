@@ -13,6 +13,7 @@ from mcp.client.session import ClientRequestContext, IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost, listen
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter
 
 from holdfast.errors import HoldfastError, Temporary
@@ -22,6 +23,7 @@ from holdfast.tools.asking import Answer, Asking, Patience, refused
 from holdfast.tools.catalogue import Offered
 from holdfast.tools.child import log
 from holdfast.tools.link import Linked, Unanswered
+from holdfast.tools.pulse import Pulse
 from holdfast.tools.results import Contents, brought, cut, only_link, progressed
 from holdfast.tools.settings import Address, Command, ServerSettings
 
@@ -54,14 +56,16 @@ async def connect(settings: ServerSettings, *, proven: bool) -> AsyncIterator[Se
         async with session.sdk:
             try:
                 await session.shake_hands()
-                listening = asyncio.create_task(session.listen())
+                beside = [asyncio.create_task(session.listen()), asyncio.create_task(session.pulse.feel())]
                 try:
                     yield session
                 finally:
-                    listening.cancel()
-                    await asyncio.wait([listening])
-                    if not listening.cancelled():
-                        listening.result()
+                    for task in beside:
+                        task.cancel()
+                    await asyncio.wait(beside)
+                    for task in beside:
+                        if not task.cancelled():
+                            task.result()
             except HoldfastError as caught:  # the SDK's task group would wrap it
                 failure = caught
             finally:
@@ -89,6 +93,7 @@ class Session:
     def __init__(self, settings: ServerSettings, linked: Linked) -> None:
         self.settings = settings
         self.link = linked.link
+        self.pulse = Pulse(linked.link, self._answers)
         self.changed = False
         """It said that its tools changed, or left a call without answer, and was not asked for them since."""
         self._under_way: set[Asking] = set()
@@ -133,6 +138,16 @@ class Session:
             log.warning("%s offers %d tools: only the first %d are used", self.settings.name, len(offered), TOOLS_MAX)
         return tuple(offered[:TOOLS_MAX])
 
+    async def _answers(self) -> bool:
+        """Does it answer just now? Whatever it says to a ping, it is there; in the newest protocol there is none."""
+        try:
+            await (self.sdk.list_tools() if self.sdk.protocol_version in MODERN_PROTOCOL_VERSIONS else self.sdk.send_ping())
+        except MCPError as failure:
+            return _unanswered(failure) is None and not self.link.lost
+        except (ValueError, RuntimeError):
+            return not self.link.lost
+        return True
+
     async def call(self, tool: str, arguments: dict[str, Any], caller: Caller, on_asking: Callable[[], None]) -> ToolOutcome:
         """Make one call. Being cancelled tells the server. `on_asking`: somebody is asked for its sake. Raises `Temporary` if no byte of it was sent."""
         patience = Patience(self.settings.timeout_s)
@@ -145,8 +160,9 @@ class Session:
         self._under_way.add(asking)
         before = _call.set(asking)
         try:
-            async with patience:
-                result = await self._result(types.CallToolRequestParams(name=tool, arguments=arguments), asking, on_progress)
+            with self.pulse.during(asking):
+                async with patience:
+                    result = await self._result(types.CallToolRequestParams(name=tool, arguments=arguments), asking, on_progress)
         except TimeoutError:
             self.silent = True
             return ToolOutcome("unknown", f"the tool was silent for {self.settings.timeout_s:g} s and was given up")

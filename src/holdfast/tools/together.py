@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.core.entries import Call
 from holdfast.core.request import Tool
-from holdfast.ports import NOBODY, Caller, ToolHost, ToolOutcome, ToolServerState
+from holdfast.ports import NOBODY, Caller, Offer, ToolHost, ToolOutcome, ToolServerState
 
 
 class Together:
@@ -28,6 +28,9 @@ class Together:
 
     def servers(self) -> tuple[ToolServerState, ...]:
         return tuple(state for host in self._hosts for state in host.servers())
+
+    def offers(self) -> tuple[Offer, ...]:
+        return tuple(offer for host in self._hosts for offer in host.offers())
 
     async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
         knows = (host for host in self._hosts if any(tool.name == call.tool for tool in host.tools()))

@@ -128,6 +128,15 @@ class Api:
     async def routes(self, request: Request) -> Response:  # noqa: ARG002 as above
         return json(await self._gateway.routes())
 
+    async def tools(self, request: Request) -> Response:  # noqa: ARG002 as above
+        return json(await self._gateway.tool_servers())
+
+    async def retry_tools(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not await self._gateway.retry_tools(name):
+            raise HTTPException(404, f"There is no tool server {name!r}. `GET /v1/tools` names them.")
+        return json({})
+
     async def why(self, request: Request) -> Response:
         return json(Why(await self._gateway.why(request.path_params["key"])))
 

@@ -10,6 +10,8 @@
     GET  /v1/files/{sha256}?name=NAME        the bytes again, to be shown if they are a picture, else to be saved
     GET  /v1/status
     GET  /v1/routes                          a list of `ports.RouteState`
+    GET  /v1/tools                           a list of `ports.Offer`
+    POST /v1/tools/{name}/retry
     GET  /v1/conversations/{key}/why         a `Why`
     POST /v1/gates/{name}/retry
     POST /v1/demo/{action}                   in `holdfast demo`
@@ -78,6 +80,8 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/conversations/{key:path}/events", api.events, methods=["GET"]),
         Route("/v1/conversations/{key:path}/why", api.why, methods=["GET"]),
         Route("/v1/routes", api.routes, methods=["GET"]),
+        Route("/v1/tools", api.tools, methods=["GET"]),
+        Route("/v1/tools/{name:path}/retry", api.retry_tools, methods=["POST"]),
         Route("/v1/files", files.put, methods=["POST"]),
         Route("/v1/files/{sha256}", files.get, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),

@@ -8,6 +8,7 @@ CREATE TABLE person (
   code    TEXT NOT NULL,                    -- what an owner writes to let them in, until it expires
   expires REAL NOT NULL,
   since   REAL NOT NULL,                    -- when they were let in; 0: not yet
+  handle  TEXT NOT NULL,                    -- let in for as long as a list names them so; '': an owner approved their code
   PRIMARY KEY (account, id)
 ) STRICT, WITHOUT ROWID;
 

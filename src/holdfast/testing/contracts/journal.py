@@ -203,6 +203,7 @@ class JournalAppendContract:
             attempts=0,
             asks=True,
             title="message 1",
+            address="to-a",
         )
         (lease,) = await claim(journal, now=99.0)
         assert (lease.floor, lease.account, lease.address) == (1, "web", "to-a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage, Command, Failed, Note, Notice, Usage, UserMessage
+from holdfast.core.entries import AssistantMessage, Command, Failed, Note, Notice, Sampled, ToolResult, Usage, UserMessage
 from holdfast.ports import ALL, Journal, Used
 from holdfast.testing.contracts.journal_kit import Rig, arrival, claim_one, ingest
 
@@ -104,6 +104,16 @@ class JournalListsContract:
         assert await journal.used(30.0) == (used("main", 2, 15, 2), used("spare", 1, 200, 1)), "since that instant, it included"
         assert await journal.used(45.0) == (used("main", 1, 5, 1),)
         assert await journal.used(50.5) == ()
+
+    async def test_what_tools_asked_the_model_in_the_middle_of_their_calls_was_asked_of_its_routes_too(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        sampled = (Sampled(route="main", usage=Usage(input_tokens=70, output_tokens=3)), Sampled(route="spare"))
+        facts = (
+            AssistantMessage(n=1, seen=1, route="main", usage=Usage(input_tokens=10)),
+            ToolResult(call="c1", outcome="ok", sampled=sampled),
+        )
+        await journal.append(lease, 20.0, 1, facts=[*facts, ToolResult(call="c2", outcome="ok", text='"sampled"')])
+        assert await journal.used(0.0) == (used("main", 2, 80, 3), used("spare", 1, 0, 0))
 
     async def test_an_answer_whose_tokens_nobody_counted_counts_and_a_failed_call_does_not(self, journal: Journal) -> None:
         lease = await claim_one(journal)

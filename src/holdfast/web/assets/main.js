@@ -1,18 +1,19 @@
 // The page: what belongs to what. Each part is a module of its own; here they are put together.
 
-import { Away, NotLoggedIn, Refused, logout, retry, status } from "./api.js";
+import { Away, NotLoggedIn, Refused, logout, retry, retryTools, routes, status, tools } from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, announce, setText, show } from "./dom.js";
 import { keepFiles } from "./keep.js";
 import { LoginScreen, fromAddress } from "./login.js";
 import { Outbox } from "./outbox.js";
-import { Panel } from "./panel.js";
-import { Routes } from "./routes.js";
+import { RoutePanel } from "./panel.js";
 import { Sidebar } from "./sidebar.js";
 import { StandingView } from "./standing.js";
+import { ToolPanel } from "./tools.js";
 import { itemsOf } from "./transcript.js";
 import { View } from "./view.js";
+import { Rows } from "./watched.js";
 
 const FRAME_MS = 67; // about 15 drawings a second
 const LAST = "holdfast.last";
@@ -32,8 +33,12 @@ class Page {
     this.outbox = new Outbox((name) => name === this.#conversation?.name && this.#soon("entries"));
     this.sidebar = new Sidebar({ open: (name) => this.open(name), changed: () => this.#titled(), loggedOut });
     this.composer = new Composer((text, attachments) => this.#send(text, attachments));
-    this.routes = new Routes({ changed: () => this.#routed(), loggedOut });
-    this.panel = new Panel(this.routes, (gates) => this.#tryNow(gates));
+    this.routes = new Rows(routes, { changed: () => this.#routed(), loggedOut });
+    this.panel = new RoutePanel(this.routes, (gates) => this.#tryNow(gates));
+    this.tools = new ToolPanel(
+      new Rows(tools, { changed: () => this.tools.isOpen && this.tools.show(), loggedOut }),
+      (server) => this.#attempt(() => retryTools(server)),
+    );
     this.standing = new StandingView({
       tryNow: (gates) => this.#tryNow(gates),
       stop: () => this.#send("/stop", []),
@@ -81,6 +86,7 @@ class Page {
     $("new").addEventListener("click", () => this.new());
     $("stop").addEventListener("click", () => this.#send("/stop", []));
     for (const id of ["open-routes", "model"]) $(id).addEventListener("click", () => this.panel.open());
+    $("open-tools").addEventListener("click", () => this.tools.open());
     $("logout").addEventListener("click", () => this.#logout());
     $("earlier").addEventListener("click", () => this.#earlier());
     this.nearTop = new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" });
@@ -117,7 +123,7 @@ class Page {
   }
 
   #key(event) {
-    if (this.login.isOpen || this.panel.isOpen) return;
+    if (this.login.isOpen || this.panel.isOpen || this.tools.isOpen) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       if ($("menu").checkVisibility()) this.sidebar.toggle(true);
@@ -330,6 +336,7 @@ class Page {
     this.#conversation?.close();
     this.#conversation = null;
     this.panel.close();
+    this.tools.close();
     this.login.open(why);
   }
 }

@@ -1,6 +1,5 @@
-// The routes as the gateway has them (`GET /v1/routes`), and what is said of them.
+// What is said of the routes as the gateway has them (`GET /v1/routes`).
 
-import { Away, NotLoggedIn, routes } from "./api.js";
 import { sameDay, shortDayOf, timeOf } from "./dom.js";
 
 const COUNTED_S = 120; // so near an instant is counted down in seconds
@@ -18,37 +17,6 @@ const KINDS = {
   loading: "loading its model",
   unknown: "failing",
 };
-
-export class Routes {
-  rows = [];
-  away = false;
-  #asking = false;
-  #again = false;
-
-  // `changed()` is told whenever they were asked for, and whether they came.
-  constructor({ changed, loggedOut }) {
-    Object.assign(this, { changed, loggedOut });
-  }
-
-  // Asks for them. Whoever asks in the meantime gets an answer that is no older.
-  async refresh() {
-    this.#again = this.#asking;
-    if (this.#asking) return;
-    this.#asking = true;
-    try {
-      this.rows = await routes();
-      this.away = false;
-    } catch (error) {
-      if (error instanceof NotLoggedIn) this.loggedOut();
-      else if (!(error instanceof Away)) throw error;
-      this.away = true;
-    } finally {
-      this.#asking = false;
-    }
-    this.changed();
-    if (this.#again) await this.refresh();
-  }
-}
 
 export const isReady = ({ state }) => state in STATES;
 export const stateOf = ({ state, gate }) => STATES[state] ?? KINDS[gate.kind] ?? "away";

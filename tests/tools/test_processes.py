@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from holdfast.tools.memory import PROCESSES_MAX, memory_bytes
+from holdfast.tools.processes import PROCESSES_MAX, memory_bytes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere the kernel does not tell, and the figure is left out.")
 
@@ -23,6 +23,6 @@ def test_what_a_process_started_counts_with_it() -> None:
 
 
 def test_processes_without_end_are_not_counted_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holdfast.tools.memory._children", lambda pid: [pid + 1, pid + 2])
-    monkeypatch.setattr("holdfast.tools.memory._resident", lambda pid: 1)
+    monkeypatch.setattr("holdfast.tools.processes._children", lambda pid: [pid + 1, pid + 2])
+    monkeypatch.setattr("holdfast.tools.processes._resident", lambda pid: 1)
     assert memory_bytes(os.getpid()) in {PROCESSES_MAX, PROCESSES_MAX + 1}

@@ -176,7 +176,9 @@ class _Gateway:
         gates = [GateSettings(f"route:{name}", route.fingerprint, _places(route)) for name, route in settings.routes.items()]
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
-        platforms = {name: open_account(name, account, files, clock) for name, account in settings.accounts.items()}
+        platforms = {
+            name: open_account(name, account, files, clock, settings.data_dir / "platforms") for name, account in settings.accounts.items()
+        }
         gates += [
             GateSettings(gate_of(name), account.fingerprint, platforms[name].traits.sends_at_once_max)
             for name, account in settings.accounts.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,9 +168,9 @@ async def test_a_name_that_no_server_has_is_temporary(files: MemoryFiles) -> Non
     await platform.close()
 
 
-async def test_an_account_opens_by_its_name(telegram: Telegram, files: MemoryFiles) -> None:
+async def test_an_account_opens_by_its_name(telegram: Telegram, files: MemoryFiles, tmp_path: Path) -> None:
     settings = Settings(token=Secret("env:T", telegram.token), base_url=telegram.base_url)
-    platform = open_account("telegram:mybot", settings, files, SystemClock())
+    platform = open_account("telegram:mybot", settings, files, SystemClock(), Path("unused"))
     assert platform.account == "telegram:mybot"
     async with running(platform, RecordingInbox()):
         pass

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import subprocess
@@ -131,9 +132,14 @@ class Telegram:
 
     async def order(self, order: str, /, **said: Any) -> Any:
         async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=WITHIN_S) as http:
-            answer = await http.post(f"{self.base_url}/control/{order}", json=said)
+            answer = await http.post(f"{self.base_url}/control/{order}", content=json.dumps(said))
         answer.raise_for_status()
         return answer.json()
+
+    async def bot_call(self, method: str, **params: Any) -> Any:
+        """As another program does that has the token."""
+        async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=WITHIN_S) as http:
+            return (await http.post(f"{self.base_url}/bot{self.token}/{method}", json=params)).json()
 
     async def write(self, chat: int, text: str = "", **more: Any) -> int:
         """Somebody writes: `author`, `name`, `username`, `thread`, `reply_to`, `file`, and any field of a Message. Returns the message's id."""
@@ -155,6 +161,10 @@ class Telegram:
     async def said(self, chat: int) -> list[str]:
         """What the bot says there now."""
         return [one.text for one in await self.shown(chat) if one.mine]
+
+    async def sent_files(self, chat: int) -> list[bytes]:
+        """The files that the bot sent there."""
+        return [base64.b64decode(data) for data in await self.order("sent_files", chat=chat)]
 
     async def calls(self, method: str = "") -> list[Json]:
         return list(await self.order("calls", method=method))

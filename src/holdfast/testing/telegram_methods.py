@@ -186,12 +186,15 @@ def _will_be_told(world: World, bot: Bot, params: Params) -> None:
         world.rows("update bot set allowed = ? where id = ?", json.dumps(params["allowed_updates"]), bot["id"])
 
 
-def next_updates(world: World, bot: Bot, params: Params) -> list[Json]:
-    """What getUpdates answers now."""
+def confirm(world: World, bot: Bot, params: Params) -> None:
+    """What getUpdates does before it waits."""
     _will_be_told(world, bot, params)
-    offset = int(params.get("offset") or 0)
-    world.confirm(bot["id"], offset)
-    return world.pending(bot["id"], offset, min(max(int(params.get("limit") or 100), 1), 100))
+    world.confirm(bot["id"], int(params.get("offset") or 0))
+
+
+def next_updates(world: World, bot: Bot, params: Params) -> list[Json]:
+    """What it answers now."""
+    return world.pending(bot["id"], int(params.get("offset") or 0), min(max(int(params.get("limit") or 100), 1), 100))
 
 
 # --- what a message says ----------------------------------------------------------------------------------------------------------------
@@ -213,7 +216,9 @@ def _entity(text: str, entity: Json, begin: int) -> Json:
     offset, length = entity.get("offset"), entity.get("length")
     if not isinstance(offset, int) or not isinstance(length, int) or offset < 0 or length <= 0:
         raise bad(f"entity has a wrong offset or length: {entity}")
-    raw, at = text.encode("utf-16-le"), (offset - begin) * 2
+    lost = min(max(begin - offset, 0), length - 1)  # blanks before the text go
+    offset, length = offset + lost - begin, length - lost
+    raw, at = text.encode("utf-16-le"), offset * 2
     try:
         raw[:at].decode("utf-16-le")
         raw[at : at + length * 2].decode("utf-16-le")
@@ -223,7 +228,7 @@ def _entity(text: str, entity: Json, begin: int) -> Json:
         raise bad(f"entity lies outside of the text: {entity}")
     if entity.get("type") == "text_link" and not str(entity.get("url", "")).startswith(("http://", "https://", "tg://")):
         raise bad(f"wrong URL: {entity}")
-    return entity | {"offset": offset - begin}
+    return entity | {"offset": offset, "length": length}
 
 
 def _buttons(params: Params) -> Json:

@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from holdfast.testing.telegram_methods import METHODS, Uploads, next_updates
+from holdfast.testing.telegram_methods import METHODS, Uploads, confirm, next_updates
 from holdfast.testing.telegram_world import Json, Refused, World
 
 POLL_S_MAX: Final = 50
@@ -51,6 +51,7 @@ ORDERS: Final = frozenset(
         "edit",
         "fault",
         "group",
+        "meet",
         "migrate",
         "press",
         "push",
@@ -60,7 +61,7 @@ ORDERS: Final = frozenset(
         "reset",
         "revoke",
     }
-    | {"shown", "unconfirmed", "upload", "write"}
+    | {"sent_files", "shown", "unconfirmed", "upload", "write"}
 )
 _JSON: Final = (
     "allowed_updates",
@@ -155,7 +156,7 @@ class TelegramServer:
             return JSONResponse(broken.body, broken.status)
         if kind == "garbage":
             return Response("<html><body>Please log in to this network.</body></html>", media_type="text/html")
-        return JSONResponse(answer, status)
+        return Response(json.dumps(answer), status, media_type="application/json")  # halves of characters as escapes, as Telegram may
 
     async def _heed(self, bot: Mapping[str, Any], method: str, params: Json, files: Uploads) -> Any:
         if method == "getupdates":
@@ -171,6 +172,7 @@ class TelegramServer:
             raise Refused(409, f"Conflict: {hint}")
         for other in self._polls[bot["id"]]:
             other.set()
+        confirm(self.world, bot, params)
         ended = asyncio.Event()
         self._polls[bot["id"]].append(ended)
         deadline = time.monotonic() + min(float(params.get("timeout") or 0), POLL_S_MAX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
@@ -94,12 +95,16 @@ class World:
         body = {"id": chat, "type": kind, "title": title} | ({"is_forum": True} if forum else {})
         self.rows("insert or replace into chat(id, body, topics) values (?, ?, ?)", chat, json.dumps(body), json.dumps(list(topics)))
 
+    def meet(self, person: int, name: str = "Ann") -> None:
+        """The person's chat with the bot is there."""
+        body = {"id": person, "type": "private", "first_name": name}
+        self.rows("insert or ignore into chat(id, body) values (?, ?)", person, json.dumps(body))
+
     def write(self, chat: int, text: str = "", author: int = 0, name: str = "Ann", username: str = "", **more: Any) -> int:
         """Somebody writes. `more` is put into the message as it is, but for `thread`, `reply_to` (an id) and `file` (see `upload`)."""
         author = author or abs(chat)
         person: Json = {"id": author, "is_bot": False, "first_name": name} | ({"username": username} if username else {})
-        if self.row("select 1 from chat where id = ?", chat) is None:
-            self.rows("insert into chat(id, body) values (?, ?)", chat, json.dumps({**person, "type": "private"} | {"id": chat}))
+        self.meet(chat, name)
         if chat > 0:
             self.rows("update chat set refuses = '' where id = ?", chat)
         message = self.begin(chat, person, mine=False)
@@ -316,6 +321,12 @@ class World:
         if self._file(id_)["size"] > DOWNLOAD_BYTES_MAX:
             raise bad("file is too big")
         return {**self.file(id_), "file_path": f"documents/{id_}"}
+
+    def sent_files(self, chat: int) -> list[str]:
+        """The bytes of the files that bots sent there, in base64."""
+        bodies = [shown["versions"][-1] for shown in self.shown(chat) if shown["mine"]]
+        files = [body.get("document") or (body.get("photo") or [None])[-1] for body in bodies]
+        return [base64.b64encode(self.data(file["file_id"])).decode() for file in files if file]
 
     def data(self, id_: str) -> bytes:
         return bytes(self._file(id_)["data"])

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from holdfast.accounts import Account, Telegram
 from holdfast.platforms.telegram.account import TelegramPlatform
 from holdfast.ports import Clock, Files
 
 
-def open_account(name: str, settings: Account, files: Files, clock: Clock) -> TelegramPlatform:
+def open_account(name: str, settings: Account, files: Files, clock: Clock, _folder: Path) -> TelegramPlatform:
     """The account `telegram:NAME`, not yet connected."""
     assert isinstance(settings, Telegram), settings
     assert settings.token is not None, "what was loaded was checked"

@@ -23,7 +23,7 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Chose, Incoming, Moved, Place, Unread
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
-from holdfast.platforms.telegram.api import CALL_S_MAX, Api, Failure, Refused
+from holdfast.platforms.telegram.api import CALL_S_MAX, Api, Failure, Refused, sound
 from holdfast.platforms.telegram.receipts import receipt
 from holdfast.platforms.telegram.render import UNITS_MAX
 from holdfast.platforms.telegram.sending import Sending
@@ -164,7 +164,7 @@ class TelegramPlatform:
         if self._inbox is None:
             return HookReply(HTTPStatus.SERVICE_UNAVAILABLE)  # Telegram comes again
         try:
-            await self._take(self._inbox, [body])
+            await self._take(self._inbox, [sound(body)])
         except Temporary:
             return HookReply(HTTPStatus.BAD_REQUEST)
         self._inbox.alive()

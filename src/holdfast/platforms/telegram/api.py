@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -19,6 +20,8 @@ DOWNLOAD_S_MAX: Final = 120.0
 
 KEEP_S: Final = 15.0
 """A connection that idled for longer is not used again: the server may close it just then, and nobody could tell what became of a send."""
+
+_TOO_LARGE: Final = 413
 
 T = TypeVar("T")
 
@@ -71,6 +74,18 @@ class _Envelope(msgspec.Struct, frozen=True):
     parameters: _Parameters = _Parameters()
 
 
+def sound(body: bytes) -> bytes:
+    """The same JSON without halves of characters, which no text can hold: one of them must not make a whole batch unreadable."""
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        try:
+            return json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
+        except ValueError:
+            return body  # it is no JSON, as whoever reads it will find
+    return body
+
+
 class Api:
     """The methods of one bot."""
 
@@ -92,11 +107,11 @@ class Api:
         given = {name: value for name, value in params.items() if value not in (None, "")}
         status, body = await self._post(method, given, uploads or {}, s_max)
         try:
-            envelope = msgspec.json.decode(body, type=_Envelope)
+            envelope = msgspec.json.decode(sound(body), type=_Envelope)
             if envelope.ok:
                 return msgspec.json.decode(envelope.result, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            if status == httpx2.codes.REQUEST_ENTITY_TOO_LARGE:
+            if status == _TOO_LARGE:
                 raise Refused(status, "the file is too large") from None
             raise Unanswered(f"it answered with status {status} and something that is not of the Bot API") from None
         moved = envelope.parameters.migrate_to_chat_id

@@ -38,7 +38,9 @@ def render(markdown: str) -> Rendered:
     """As plain as it was written, where it would get too long otherwise, or lose the addresses of links."""
     writer = _Writer()
     _blocks(writer, Node(_PARSER.parse(markdown)).children, "\n\n", "")
-    text, entities = writer.text.rstrip(), writer.entities
+    text = writer.text.rstrip()
+    entities = [entity | {"length": min(entity["length"], units(text) - entity["offset"])} for entity in writer.entities]
+    entities = [entity for entity in entities if entity["length"] > 0]
     if not text or units(text) > UNITS_MAX or sum(entity["type"] == "text_link" for entity in entities) > ENTITIES_MAX:
         return Rendered(markdown)
     needed = sorted(entities, key=lambda entity: entity["type"] not in {"text_link", "pre"})[:ENTITIES_MAX]

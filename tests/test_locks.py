@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("run", "all", "dev", "build", "uv", "sqlite")
+LOCKS = ("run", "all", "dev", "build", "uv", "sqlite", "synapse")
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -29,7 +29,7 @@ def asked(lock: str) -> list[str]:
             return [*base, *(one for name, extra in extras.items() if name != "all" for one in extra)]
         case "dev":
             return [*base, *groups["build"], *groups["setup"], *(one for one in groups["dev"] if isinstance(one, str))]
-        case "build" | "sqlite":
+        case "build" | "sqlite" | "synapse":
             return list(groups[lock])
         case _:
             return list(groups["setup"])

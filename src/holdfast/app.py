@@ -30,7 +30,7 @@ from holdfast.invoked import command
 from holdfast.local_time import LocalTime
 from holdfast.models import open_model
 from holdfast.platforms import open_account
-from holdfast.ports import Journal, Model, Platform, RawFailure
+from holdfast.ports import Hook, Journal, Model, Platform, RawFailure
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import AccountSettings, Acts, AgentSettings, Classify, RouteSettings
 from holdfast.runtime.clock import SystemClock
@@ -49,9 +49,10 @@ from holdfast.tools.builtin import BuiltIn
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.together import Together
 from holdfast.web import door
+from holdfast.web.hooks import hooks
 from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
-from holdfast.web.server import serve_door, serve_page
+from holdfast.web.server import serve_door, serve_hooks, serve_page
 from holdfast.web.wire import ACCOUNT, NOTES, conversation_key, door_path
 from holdfast.wiring import endpoint, tool_server
 
@@ -145,6 +146,11 @@ class _Gateway:
         secrets, local = settings.known_secrets, _local_time(settings)
         host = Together(BuiltIn(journal, files, clock, local), tools) if settings.agent.built_in_tools else tools
         self._platforms: dict[str, Platform] = {self._platform.account: self._platform, **platforms}
+        self._hooks: dict[str, Hook] = {
+            name: platform
+            for name, platform in platforms.items()
+            if getattr(settings.accounts[name], "webhook_url", None) and isinstance(platform, Hook)
+        }
         self._persons = Persons(rules, clock.now, local.day_began)
         speech = Speech(self._platforms, weather, clock)
         acts = Acts(
@@ -211,6 +217,8 @@ class _Gateway:
         children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
         children |= self._accounts.children()
         children["page"] = self._serve_page
+        if self._hooks:
+            children["webhooks"] = self._serve_hooks
         async with asyncio.TaskGroup() as tasks:
             for name in self._settings.used_routes:
                 tasks.create_task(self._models[name].warm())
@@ -228,6 +236,15 @@ class _Gateway:
             ready()
 
         await serve_page(door.port(self._gateway, self._platform, self._login, self._clock, web, self._demo), web, opened)
+
+    async def _serve_hooks(self, ready: Callable[[], None]) -> None:
+        """Where platforms call us: nothing but that."""
+
+        def opened(at: int) -> None:
+            log.info("platforms that call find us at http://%s:%d/hooks/KIND/ACCOUNT", self._settings.webhooks.host, at)
+            ready()
+
+        await serve_hooks(hooks(self._hooks), self._settings.webhooks, opened)
 
     async def _disown(self) -> None:
         """What a process that is gone had claimed is due again, in batches, beside the first messages."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
 from holdfast.core.incoming import Incoming, Moved, Place, Unread
@@ -455,6 +455,7 @@ class Platform(Protocol):
         """Let go of connections."""
 
 
+@runtime_checkable
 class Hook(Protocol):
     """What platforms call that bring their events to us. It is reached under /hooks/KIND/ACCOUNT of the listener for webhooks."""
 

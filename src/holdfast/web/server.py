@@ -20,6 +20,7 @@ from uvicorn.config import Config as UvicornConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from holdfast.accounts import Webhooks
 from holdfast.config import Web, is_loopback
 from holdfast.errors import AlreadyRunning, Config, Temporary
 
@@ -79,21 +80,33 @@ async def serve_page(app: ASGIApp, web: Web, ready: Callable[[int], None]) -> No
     if not is_loopback(web.host) and not web.certificate and not web.behind_proxy:
         raise Config(f"{where}: others could reach the page there, and read along. Set host to 127.0.0.1, or give it TLS.")
     tls = _tls(web.certificate, web.certificate_key) if web.certificate and web.certificate_key else None
-    address = "127.0.0.1" if web.host.lower() == "localhost" else web.host
+    listener = _listener(where, "the page", web.host, web.port)
+    await _serve(app, listener, lambda: ready(listener.getsockname()[1]), tls)
+
+
+async def serve_hooks(app: ASGIApp, webhooks: Webhooks, ready: Callable[[int], None]) -> None:
+    """Serve what platforms call, until cancelled; `ready` is told the port. Raises as `serve_page` does."""
+    where = f"[webhooks] host = {webhooks.host!r}, port = {webhooks.port}"
+    listener = _listener(where, "what platforms call", webhooks.host, webhooks.port)
+    await _serve(app, listener, lambda: ready(listener.getsockname()[1]))
+
+
+def _listener(where: str, what: str, host: str, port: int) -> socket.socket:
+    address = "127.0.0.1" if host.lower() == "localhost" else host
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        listener.bind((address, web.port))
+        listener.bind((address, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise Temporary(
-                f"{where}: another program has this port. Everything but the page works; I'll go on trying. End that program, or set another port."
+                f"{where}: another program has this port. Everything but {what} works; I'll go on trying. End that program, or set another port."
             ) from error
-        raise Config(f"{where}: the page can't be served there ({error.strerror or error}). Set another host or port.") from error
-    await _serve(app, listener, lambda: ready(listener.getsockname()[1]), tls)
+        raise Config(f"{where}: {what} can't be served there ({error.strerror or error}). Set another host or port.") from error
+    return listener
 
 
 def _tls(certificate: str, key: str) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +280,34 @@ async def test_a_shared_conversation_answers_in_the_topic_it_was_asked_in(platfo
     mine = [shown for shown in await telegram.shown(GROUP) if shown.mine]
     assert [shown.thread for shown in mine] == [77, 77, 0]
     assert mine[0].reply_to == int(asked.id.partition("@")[0])
+
+
+async def test_in_a_group_eyes_say_that_a_message_was_kept(platform: TelegramPlatform, telegram: Telegram) -> None:
+    await telegram.order("group", chat=GROUP)
+    async with running(platform, RecordingInbox()):
+        await telegram.write(ANN, "hello")
+        asked = await telegram.write(GROUP, "@holdfast_bot hello", author=ANN)
+        await telegram.until(lambda: called(telegram, "setMessageReaction"))
+    (call,) = await telegram.calls("setMessageReaction")
+    assert (call["params"]["chat_id"], call["params"]["message_id"], call["status"]) == (GROUP, asked, 200)
+
+
+async def test_what_was_not_kept_gets_no_eyes(platform: TelegramPlatform, telegram: Telegram) -> None:
+    """Nobody is told that a stranger's message was seen."""
+    await telegram.order("group", chat=GROUP)
+    inbox = _StrictInbox()
+    async with running(platform, inbox):
+        await telegram.write(GROUP, "@holdfast_bot hello", author=8)
+        await telegram.until(lambda: confirmed(telegram))
+    assert not await telegram.calls("setMessageReaction")
+
+
+class _StrictInbox(RecordingInbox):
+    """Keeps nothing."""
+
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
+        await super().take((), cursor)
+        return ()
 
 
 async def test_a_reply_to_what_is_gone_is_said_all_the_same(platform: TelegramPlatform, telegram: Telegram) -> None:

@@ -419,8 +419,11 @@ class Inbox(Protocol):
     def alive(self) -> None:
         """The platform was heard: traffic, an empty poll, the answer to a ping."""
 
-    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> None:
-        """Make these durable, in this order, and move the cursor with them. Only when it returns may anything be acknowledged. What nobody may say is dropped."""
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
+        """Make these durable, in this order, and move the cursor with them. Only when it returns may anything be acknowledged. What nobody may say is dropped.
+
+        Returns those that were kept, and had not been before: an adapter may show their authors that they were seen.
+        """
 
 
 class Platform(Protocol):

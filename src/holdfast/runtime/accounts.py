@@ -207,14 +207,16 @@ class AccountInbox:
         if self._deadline is not None and not self._deadline.expired():
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._platform.traits.silence_s_max)
 
-    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> None:
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
         arrivals: list[Arrival] = []
+        kept: list[Incoming] = []
         strangers: list[Incoming] = []
         for event in events:
             if isinstance(event, Incoming):
                 arrival = await self._admitted(event, strangers)
                 if arrival is not None:
                     arrivals.append(arrival)
+                    kept.append(event)
         moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
         unread = [event for event in events if isinstance(event, Unread)]
         moved = cursor is not None and cursor != self._cursor.value
@@ -229,6 +231,7 @@ class AccountInbox:
             await self._all.owner.tell(f"{self._platform.account} unread {now:.0f}", text)
         for stranger in strangers:
             await self._told_a_code(stranger)
+        return [event for event, one in zip(kept, accepted, strict=True) if one.new]
 
     # --- access --------------------------------------------------------------------------------------------------------------------------
 

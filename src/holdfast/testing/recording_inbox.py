@@ -29,11 +29,12 @@ class RecordingInbox:
     def alive(self) -> None:
         self.heard += 1
 
-    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> None:
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
         await self.free.wait()
         self.events += events
         self.cursor = self.cursor if cursor is None else cursor
         await self._tell()
+        return [event for event in events if isinstance(event, Incoming)]
 
     async def wait_for(self, condition: Callable[[RecordingInbox], bool], within_s: float = 30.0) -> None:
         """Until it is so."""

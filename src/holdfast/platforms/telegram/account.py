@@ -20,14 +20,14 @@ import msgspec
 
 from holdfast.core.commands import COMMANDS
 from holdfast.core.entries import Attachment
-from holdfast.core.incoming import Chose, Incoming, Moved, Place, Unread
+from holdfast.core.incoming import Chose, Incoming, Place, Wrote
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
 from holdfast.platforms.telegram.api import CALL_S_MAX, Api, Failure, Refused, sound
 from holdfast.platforms.telegram.receipts import receipt
 from holdfast.platforms.telegram.render import UNITS_MAX
 from holdfast.platforms.telegram.sending import Sending
-from holdfast.platforms.telegram.updates import Us, read
+from holdfast.platforms.telegram.updates import Us, in_reply_to, read
 from holdfast.platforms.telegram.wire import KINDS, Hooked, Number, Stored, User
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
@@ -36,6 +36,8 @@ POLL_S: Final = 30.0
 POLL_GRACE_S: Final = 10.0
 LOOK_S: Final = 30.0
 """How often we ask how the webhook fares."""
+LOOKS_MAX: Final = 5
+"""Of what comes at once, so many groups see that their newest message was seen."""
 SIGN_S_MAX: Final = 3.0
 """For what is only decoration."""
 FILE_MB_MAX: Final = 20
@@ -121,14 +123,20 @@ class TelegramPlatform:
             )
         offset = max(numbers) + 1
         events = [event for event in (read(one, self._us) for one in raw) if event is not None]
-        await inbox.take(events, str(offset))
-        await self._answer_presses(events)
+        kept = await inbox.take(events, str(offset))
+        presses = [event.id for event in events if isinstance(event, Incoming) and isinstance(event.did, Chose)]
+        newest = {event.place.chat: event for event in kept if event.group and isinstance(event.did, Wrote)}
+        await asyncio.gather(*map(self._stop_blinking, presses), *map(self._look, [*newest.values()][-LOOKS_MAX:]))
         return offset
 
-    async def _answer_presses(self, events: Sequence[Incoming | Moved | Unread]) -> None:
-        """Let the buttons stop blinking."""
-        presses = [event.id for event in events if isinstance(event, Incoming) and isinstance(event.did, Chose)]
-        await asyncio.gather(*(self._sign("answerCallbackQuery", callback_query_id=press) for press in presses))
+    async def _stop_blinking(self, press: str) -> None:
+        await self._sign("answerCallbackQuery", callback_query_id=press)
+
+    async def _look(self, incoming: Incoming) -> None:
+        """In a group: it was seen. (In a direct chat everything is, and that we type shows.)"""
+        message, _ = in_reply_to(incoming.id)
+        eyes = [{"type": "emoji", "emoji": "👀"}]
+        await self._sign("setMessageReaction", chat_id=int(incoming.place.chat), message_id=message, reaction=eyes)
 
     # --- being called -------------------------------------------------------------------------------------------------------------------
 

@@ -79,10 +79,11 @@ class _DyingInbox(RecordingInbox):
         self.told = 0
         self._keeps = keeps
 
-    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> None:
+    async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
         self.told += 1
         await super().take(events if self._keeps else (), cursor if self._keeps else None)
         await asyncio.Event().wait()
+        return ()
 
 
 def texts(inbox: RecordingInbox) -> list[str]:

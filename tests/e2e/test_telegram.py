@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ import pytest
 from holdfast.core.words import SENT_AGAIN
 from holdfast.models.practice_words import INTRODUCTION
 from holdfast.testing.process import GatewayProcess
+from holdfast.testing.tcp_proxy import TcpProxy
 from holdfast.testing.telegram_client import Telegram
 
 ANN: Final = 7
@@ -163,3 +166,27 @@ async def test_strangers_hear_a_code_and_nothing_of_theirs_is_kept(telegram: Tel
     gateway.kill()
     await gateway.ended()
     assert not any("secret" in str(entry) for entries in (await gateway.journal()).values() for entry in entries)
+
+
+async def test_telegram_calls_and_is_answered_only_once_a_message_is_kept(telegram: Telegram, gateway: GatewayProcess) -> None:
+    """LEDGER H-05: the way in breaks, and then the gateway; what was written meanwhile is brought again, in order."""
+    async with TcpProxy(9) as way:
+        hooked = account(telegram, more=f'webhook_url = "http://127.0.0.1:{way.port}"\n[webhooks]\nport = 0')
+        gateway.configure('[routes.main]\ndialect = "practice"\n' + hooked)
+        await telegram.write(ANN, "/title alpha")
+        for life in range(2):
+            await start(gateway, telegram, "" if life else "ingest.before_commit")
+            await gateway.eventually(partial(listens, gateway, way, life + 1))
+            if not life:
+                assert await gateway.ended() == -signal.SIGKILL
+                await telegram.write(ANN, "/title beta")
+        await says(telegram, "alpha", "beta")
+        assert await telegram.order("unconfirmed") == 0
+
+
+async def listens(gateway: GatewayProcess, way: TcpProxy, times: int) -> bool:
+    """Lead the way to where it listens in this life."""
+    ports = re.findall(r"find us at http://127\.0\.0\.1:(\d+)/hooks", gateway.said())
+    if len(ports) == times:
+        way.target_port = int(ports[-1])
+    return len(ports) == times

@@ -351,8 +351,8 @@ async def test_a_send_whose_answer_is_lost_is_unknown_and_never_repeated_here(
 
 
 async def test_a_send_without_an_answer_ends_and_is_unknown(platform: TelegramPlatform, telegram: Telegram, monkeypatch: Any) -> None:
-    monkeypatch.setattr("holdfast.platforms.telegram.sending.CALL_S_MAX", 0.5)
-    await telegram.fault("delay", "sendMessage", value=3)
+    monkeypatch.setattr("holdfast.platforms.telegram.sending.CALL_S_MAX", 1.0)
+    await telegram.fault("delay", "sendMessage", value=5)
     receipt = await asyncio.wait_for(platform.send(PLACE, Message("Hello")), 20)
     assert receipt.refusal == "unknown"
     assert await telegram.said(ANN) == ["Hello"]
@@ -370,10 +370,10 @@ async def test_a_connection_that_breaks_before_the_request_was_written_is_certai
 
 async def test_a_storm_of_limits_is_waited_out(platform: TelegramPlatform, telegram: Telegram) -> None:
     """LEDGER H-16, I 4: each is said, with its time; what was refused was not sent."""
-    await telegram.order("allow", most=2, window_s=2.0, chat=ANN)
+    await telegram.order("allow", most=2, window_s=60.0, chat=ANN)
     receipts = [await platform.send(PLACE, Message(str(number))) for number in range(5)]
     assert [receipt.refusal for receipt in receipts] == ["", "", "retry", "retry", "retry"]
-    assert all(receipt.retry_after_s and receipt.retry_after_s <= 3 for receipt in receipts[2:])
+    assert all(receipt.retry_after_s and 30 < receipt.retry_after_s <= 61 for receipt in receipts[2:])
     assert await telegram.said(ANN) == ["0", "1"]
 
 

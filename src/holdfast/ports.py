@@ -215,6 +215,15 @@ class Used:
     output_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the journal holds back for an account: so many conversations wait to say something there, so many updates could not be read."""
+
+    account: str
+    unsaid: int = 0
+    unread: int = 0
+
+
 UNREAD_MAX: Final = 1_000
 UNREAD_CHARS_MAX: Final = 64_000
 """Of one update that could not be read, so much is kept."""
@@ -319,6 +328,9 @@ class Journal(Protocol):
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         """What could not be read: account, when, and what came, the newest first. The newest `UNREAD_MAX` are kept."""
 
+    async def held(self) -> tuple[Held, ...]:
+        """For each account for which something is held back, by name."""
+
     async def disown(self, now: float, most: int) -> int:
         """At start, in batches: conversations of owners that claimed nothing through this journal become due. Returns how many this batch did."""
 
@@ -376,12 +388,12 @@ class Message:
 class Receipt:
     """What a platform said to a send or an edit.
 
-    `retry`: certainly not sent, to be tried again; `unknown`: it may have been sent; `refused`: this part, for its own sake; `blocked`: this chat takes
-    nothing from us. `account`: it is no matter of this chat; the whole account is away for a while, or `stopped`: only a person can mend it. `moved`: the chat
+    `retry`: certainly not sent, to be tried again; `unknown`: it may have been sent; `refused`: this part, for its own sake; `gone`: the message
+    to be edited is not there; `blocked`: this chat takes nothing from us. `account`: it is no matter of this chat; the whole account is away for a while, or `stopped`: only a person can mend it. `moved`: the chat
     has this id now (and what was to be sent was sent there).
     """
 
-    refusal: Literal["", "retry", "unknown", "refused", "blocked"] = ""
+    refusal: Literal["", "retry", "unknown", "refused", "gone", "blocked"] = ""
     id: str = ""
     why: str = ""
     retry_after_s: float | None = None
@@ -667,6 +679,43 @@ class RouteState:
     cost: float
 
 
+@dataclass(frozen=True, slots=True)
+class PlatformState:
+    """One account at a glance. `name` is `kind:account`, `identity` the platform's own name of it ("": not known yet).
+
+    `waiting`: it is not connected now, or can't send, and goes on by itself at `next_try`; `stopped`: only a person can mend it. `why` says so. Of this life
+    of the gateway: when the platform was heard last, when the cursor last moved (0: not yet), and how many messages came. `reconnects` counts the tries.
+    `unsaid` conversations wait to say something there; `unread` updates could not be read.
+    """
+
+    kind: str
+    name: str
+    state: Literal["connecting", "connected", "waiting", "stopped"]
+    since: float
+    identity: str = ""
+    why: str = ""
+    next_try: float = 0.0
+    heard_at: float = 0.0
+    reconnects: int = 0
+    moved_at: float = 0.0
+    received: int = 0
+    unsaid: int = 0
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may talk on one account: `owners`, `allow` and `groups` by the configuration, and of `people` those whom an owner, or a name on a list, let in.
+    Those without `since` wait for it. `pairing`: strangers are told a code."""
+
+    account: str
+    owners: tuple[str, ...]
+    allow: tuple[str, ...]
+    groups: tuple[str, ...]
+    pairing: bool
+    people: tuple[Person, ...]
+
+
 class Gateway(Protocol):
     """The running gateway, as its doors see it."""
 
@@ -705,3 +754,17 @@ class Gateway(Protocol):
 
     async def retry_tools(self, server: str) -> bool:
         """Start a tool server that is down or misconfigured now. False if there is none of that name."""
+
+    async def platforms(self) -> tuple[PlatformState, ...]: ...
+
+    async def retry_platform(self, name: str) -> bool:
+        """Connect an account that waits or is stopped now, and let what it has to say try. False if there is none of that name."""
+
+    async def people(self) -> tuple[Access, ...]:
+        """Who may talk, and who wants to, for each account."""
+
+    async def approve(self, code: str) -> Person:
+        """Let in whoever was told this code. Again is harmless. Raises `Request` if nobody was."""
+
+    async def remove(self, account: str, person: str) -> None:
+        """End somebody's access, at once. Raises `Request` if it can't be ended here."""

@@ -135,6 +135,7 @@ async def everything(journal: Journal) -> list[Any]:
         await journal.gates(),
         await journal.cursor("web"),
         await journal.people(),
+        await journal.held(),
         [(account, raw) for account, _, raw in await journal.unread(9)],
         await journal.used(15.0),
         await journal.due_timers(1e9, 5),

@@ -25,6 +25,7 @@ from holdfast.ports import (
     ConversationRow,
     Cursor,
     GateRow,
+    Held,
     Lease,
     Move,
     Person,
@@ -369,3 +370,8 @@ def drop_person(db: apsw.Connection, account: str, person: str) -> bool:
 
 def unread(db: apsw.Connection, most: int) -> tuple[tuple[str, float, str], ...]:
     return tuple(_rows(db, "unread", most))
+
+
+def held(db: apsw.Connection) -> tuple[Held, ...]:
+    unsaid, unread = dict(_rows(db, "unsaid")), dict(_rows(db, "unread_of"))
+    return tuple(Held(account, unsaid.get(account, 0), unread.get(account, 0)) for account in sorted(unsaid.keys() | unread.keys()))

@@ -215,6 +215,14 @@ DELETE FROM person WHERE account = ?1 AND id = ?2;
 -- What could not be read, the newest first.
 SELECT account, at, raw FROM unread ORDER BY n DESC LIMIT ?1;
 
+-- unsaid --
+-- How many conversations of each account wait to say something.
+SELECT account, count(*) FROM conversation WHERE owner IS NULL AND speech_gate <> '' GROUP BY account;
+
+-- unread_of --
+-- Of how many updates of each account it is kept that they could not be read.
+SELECT account, count(*) FROM unread GROUP BY account;
+
 -- used --
 -- What each route answered since then, to tools in mid-call too, and for whom. Only conversations (CROSS: that way round) that were changed since then count.
 SELECT coalesce(json_extract(one.value, '$.route'), ''), c.account, coalesce(json_extract(e.body, '$.author'), ''), count(*),

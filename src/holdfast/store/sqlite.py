@@ -22,6 +22,7 @@ from holdfast.ports import (
     Cursor,
     Found,
     GateRow,
+    Held,
     Lease,
     Move,
     Person,
@@ -186,6 +187,9 @@ class SqliteJournal:
 
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         return await self._reader.do(lambda db: operations.unread(db, most))
+
+    async def held(self) -> tuple[Held, ...]:
+        return await self._reader.do(operations.held)
 
     async def conversation(self, key: str) -> ConversationRow | None:
         return await self._reader.do(lambda db: operations.conversation(db, key))

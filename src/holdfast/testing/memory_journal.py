@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -37,6 +37,7 @@ from holdfast.ports import (
     Cursor,
     Found,
     GateRow,
+    Held,
     Lease,
     Move,
     Person,
@@ -293,6 +294,12 @@ class MemoryJournal:
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         await self._begin()
         return tuple(self.disk.unread[::-1][:most])
+
+    async def held(self) -> tuple[Held, ...]:
+        await self._begin()
+        unread = Counter(account for account, *_ in self.disk.unread)
+        unsaid = Counter(row.account for row in self.disk.conversations.values() if row.owner is None and row.speech_gate)
+        return tuple(Held(account, unsaid[account], unread[account]) for account in sorted(unread.keys() | unsaid.keys()))
 
     async def conversation(self, key: str) -> ConversationRow | None:
         await self._begin()

@@ -8,8 +8,8 @@ import pytest
 
 from holdfast.core.entries import Correction, UserMessage
 from holdfast.errors import Config
-from holdfast.ports import UNREAD_CHARS_MAX, UNREAD_MAX, Accepted, Cursor, Journal, Move, Person, Timer
-from holdfast.testing.contracts.journal_kit import NEVER_MANY, Rig, arrival, claim
+from holdfast.ports import UNREAD_CHARS_MAX, UNREAD_MAX, Accepted, Cursor, Held, Journal, Move, Person, Timer
+from holdfast.testing.contracts.journal_kit import NEVER_MANY, Rig, arrival, claim, let_go
 
 CURSOR = Cursor("web", "bot-7", "100")
 
@@ -135,6 +135,13 @@ class JournalPlatformsContract:
         assert len(kept) == UNREAD_MAX
         assert kept[:3] == ["last", "?" * UNREAD_CHARS_MAX, str(UNREAD_MAX - 1)]
         assert kept[-1] == "2"
+
+    async def test_what_is_held_back_is_counted_for_each_account(self, journal: Journal) -> None:
+        await journal.ingest([arrival("a"), arrival("b"), arrival("c"), arrival("e", account="chat")], CURSOR, unread=["one", "two"])
+        assert await journal.held() == (Held("web", 0, 2),)
+        for lease in await journal.claim("us", 1e9, ("web", "chat"), {}, NEVER_MANY):
+            await let_go(journal, lease, speech_gate="" if lease.conversation == "c" else f"account:{lease.account}")
+        assert await journal.held() == (Held("chat", 1, 0), Held("web", 2, 2))
 
     async def test_people_are_kept_by_account_and_id_and_can_be_let_go(self, rig: Rig) -> None:
         waits = Person("web", "7", "Ann", "7", code="482913", expires=3600.5)

@@ -381,7 +381,7 @@ async def test_an_edit_of_what_is_gone_is_refused(platform: TelegramPlatform, te
     sent = await platform.send(PLACE, Message("Hello"))
     await telegram.order("remove", chat=ANN, message=int(sent.id))
     receipt = await platform.send(PLACE, Message("Hello you", edit=sent.id))
-    assert (receipt.refusal, receipt.why) == ("refused", "Telegram: message to edit not found")
+    assert (receipt.refusal, receipt.why) == ("gone", "Telegram: message to edit not found")
 
 
 async def test_files_go_together_with_their_names(platform: TelegramPlatform, telegram: Telegram, files: MemoryFiles) -> None:

@@ -24,7 +24,6 @@ from holdfast.platforms.telegram.receipts import receipt
         (Refused(400, "chat not found"), "blocked", ""),
         (Refused(400, "not enough rights to send text messages to the chat"), "blocked", ""),
         (Refused(400, "message is too long"), "refused", ""),
-        (Refused(400, "message to edit not found"), "refused", ""),
         (Refused(413, "the file is too large"), "refused", ""),
     ],
 )
@@ -42,3 +41,8 @@ def test_an_edit_that_changes_nothing_has_succeeded() -> None:
     unchanged = Refused(400, "message is not modified: specified new message content ...")
     assert receipt(unchanged, edit="12").id == "12"
     assert receipt(unchanged).refusal == "refused"
+
+
+def test_a_message_that_can_be_edited_no_more_is_gone() -> None:
+    for said in ("message to edit not found", "message can't be edited", "MESSAGE_ID_INVALID"):
+        assert receipt(Refused(400, said), edit="12").refusal == "gone"

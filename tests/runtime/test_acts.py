@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from runtime_rig import GATE, Rig
 
-from holdfast.core import words
+from holdfast.core import turn, words
 from holdfast.core.entries import (
     AssistantMessage,
     Attachment,
     Call,
     Delivered,
     DeliveryFailed,
+    DeliveryStarted,
     Entry,
     Fact,
     Failed,
@@ -414,3 +415,23 @@ async def test_what_the_route_never_took_is_masked_before_it_is_written_down() -
         await rig.say("one")
         await asyncio.sleep(1)
     assert rig.weather.row(GATE).why == "the key … is wrong"
+
+
+@simulated
+async def test_a_text_whose_preview_somebody_deleted_is_sent_anew() -> None:
+    rig = Rig(traits=Traits(edits=True, key_holds_s=float("inf")))
+    lost = DeliveryFailed(of="a1", part=0, refusal="gone")
+    begun = [
+        UserMessage(author="ann", id="m1", text="one"),
+        DeliveryStarted(of="a1", part=0, key="a1/0", preview=True),
+        Delivered(of="a1", part=0, id="s1", preview=True),
+        AssistantMessage(n=1, seen=1, text="Yes."),
+        DeliveryStarted(of="a1", part=0, key="a1/0"),
+    ]
+    entries = [Entry(seq, 0.0, 1, body) for seq, body in enumerate(begun, 1)]
+    step = turn.steps(Transcript(entries), 1, rig.hands.world(LEASE, 1, Transcript()), 1.0).wanted[0]
+    assert isinstance(step, Deliver) and step.edit == "s1"
+    (fact,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
+    assert fact == DeliveryFailed(of="a1", part=0, refusal="gone", why="there is no message s1")
+    anew = turn.steps(Transcript([*entries, Entry(6, 0.0, 1, lost)]), 1, rig.hands.world(LEASE, 1, Transcript()), 1.0).wanted[0]
+    assert isinstance(anew, Deliver) and (anew.edit, anew.id_only, anew.text, anew.key) == ("", False, "Yes.", "a1/0/1")

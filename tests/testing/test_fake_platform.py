@@ -86,7 +86,7 @@ async def test_an_edit_changes_what_is_shown() -> None:
     await chat.send("c", "Ye", "", "")
     await chat.send("c", "Yes.", "", "s1")
     assert [shown.versions for shown in chat.screens["c"]] == [["Ye", "Yes."]]
-    assert (await chat.send("c", "No.", "", "s9")).refusal == "refused"
+    assert (await chat.send("c", "No.", "", "s9")).refusal == "gone"
 
 
 @simulated

@@ -115,11 +115,15 @@ def wants_in(name: str, person: str, account: str, code: str) -> str:
     )
 
 
+def table_of(account: str) -> str:
+    """Where an account stands in the configuration."""
+    return f"platforms.{account.replace(':', '.', 1)}"
+
+
 def account_stopped(account: str, why: str) -> str:
     """To the owner."""
-    table = ".".join(["platforms", *account.split(":", 1)])
     return (
-        f"{account} has stopped: {why.removesuffix('.')}. What is to be sent there is saved. Look under [{table}], then start me again, or "
+        f"{account} has stopped: {why.removesuffix('.')}. What is to be sent there is saved. Look under [{table_of(account)}], then start me again, or "
         f"`holdfast platforms retry {account}`. The others go on."
     )
 

@@ -25,7 +25,8 @@ class Part(msgspec.Struct, frozen=True):
     """How far the sending of one part has come.
 
     `started` is the epoch of a final send without outcome (0: none). `sent`: a final send was begun at least once. `unknown`: the last one may
-    have arrived. `doubted`: it once was in doubt. `previewed`: its key may have carried a preview. `id`: the platform's, once known.
+    have arrived. `doubted`: it once was in doubt. `previewed`: its key may have carried a preview. `id`: the platform's, once known. `anew`: so
+    often it was gone when it was to be edited, and had to be sent under another key.
     """
 
     key: str = ""
@@ -38,6 +39,7 @@ class Part(msgspec.Struct, frozen=True):
     doubted: bool = False
     retry_at: float = 0.0
     settled: bool = False
+    anew: int = 0
 
     def in_doubt(self, epoch: int) -> bool:
         """A final send of an older epoch has no outcome. An edit is never in doubt: it can be made again."""

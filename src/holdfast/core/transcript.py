@@ -555,6 +555,8 @@ class Transcript:
             match body.refusal:
                 case "refused" | "dropped":
                     part = replace(part, settled=True)
+                case "gone":
+                    part = Part(settled=body.of not in self.speech, anew=part.anew + 1)
                 case "unknown":
                     part = replace(part, unknown=not part.id, doubted=not part.id)
                 case "retry" | "blocked":

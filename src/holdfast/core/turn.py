@@ -246,7 +246,7 @@ def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World
         speech.name,
         index,
         text=text,
-        key=f"{speech.name}/{index}" if keyed else "",
+        key=f"{speech.name}/{index}{f'/{part_now.anew}' if part_now.anew else ''}" if keyed else "",
         cuts=at,
         edit=part_now.id,
         id_only=keyed and part_now.previewed and not part_now.id,

@@ -218,7 +218,7 @@ class _Preview:
             if not text or text == shown or not self.speech.is_open(self.lease.account, self.lease.conversation):
                 continue
             receipt = await (self._edit(text) if self._id else self._begin(text))
-            if receipt is None or receipt.refusal in {"refused", "blocked", "unknown"}:
+            if receipt is None or receipt.refusal in {"refused", "gone", "blocked", "unknown"}:
                 return
             if receipt.refusal:
                 delay_s = max(self.pace_s, receipt.retry_after_s or RETRY_S)

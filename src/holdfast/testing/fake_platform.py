@@ -173,7 +173,7 @@ class FakeChat:
             return Receipt("unknown", why="the connection was lost")
         shown = self._show(send)
         if shown is None:
-            return Receipt("refused", why=f"there is no message {send.edit}")
+            return Receipt("gone", why=f"there is no message {send.edit}")
         shown.lost = shown.lost or fault == "lost"
         return Receipt("unknown", why="the connection was lost") if fault == "lost" else Receipt(id=shown.id)
 

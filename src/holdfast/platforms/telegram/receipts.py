@@ -39,6 +39,8 @@ def receipt(failure: Failure, edit: str = "") -> Receipt:
             return Receipt("blocked", why=why)
         case HTTPStatus.BAD_REQUEST if edit and failure.says("message is not modified"):
             return Receipt(id=edit)
+        case HTTPStatus.BAD_REQUEST if edit and failure.says("message to edit not found", "message can't be edited", "message_id_invalid"):
+            return Receipt("gone", why=why)
         case HTTPStatus.BAD_REQUEST if failure.says(*_CHAT_IS_SHUT):
             return Receipt("blocked", why=why)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -78,8 +78,14 @@ async def test_the_largest_file_that_is_kept_is_taken_and_read_beside_the_loop(
         beside = {thread is not threading.main_thread() for thread, size in threads if size > link.LARGE_BYTES}
         assert beside == {True}
         assert all(thread is threading.main_thread() for thread, size in threads if size < link.LARGE_BYTES)
-        outcome = await ask(host, bytes=FILE_BYTES_MAX + 1)
-        assert (outcome.outcome, outcome.files) == ("ok", ()) and outcome.text.endswith("too large to be kept]")
+
+
+async def test_a_file_that_is_too_large_to_be_kept_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as host:
+        await ask(host, bytes=10)
+        monkeypatch.setattr("holdfast.tools.results.FILE_BYTES_MAX", 1_000_000)
+        outcome = await ask(host, bytes=1_000_001)
+        assert (outcome.outcome, outcome.files) == ("ok", ()) and outcome.text.endswith("977 kB: too large to be kept]")
 
 
 @pytest.mark.parametrize("options", [(), ("last",), ("http",)])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.entries import AnyBody, AssistantMessage, Delivered, Entry, Notice, Question, ToolResult, ToolStarted
+from holdfast.core.entries import AnyBody, AssistantMessage, Choice, Delivered, Entry, Notice, Question, ToolResult, ToolStarted
 from holdfast.testing.gateway_rig import Parts
 from holdfast.testing.process import GatewayProcess, effects_in, practice
 
@@ -82,6 +82,25 @@ async def test_a_typed_ok_approves_nothing_and_a_stale_button_neither(parts: Par
     assert effects_in(parts.effects)["count", "a"] == 0
 
 
+async def test_of_choices_in_the_same_instant_the_first_counts_and_the_call_is_made_once_or_not_at_all(parts: Parts) -> None:
+    """SECURITY: two approvers at once, each pressing twice. H-60."""
+    gateway = await parts.gateway(asks(parts.effects))
+    for number, options in enumerate((("once", "deny"), ("deny", "always"), ("once", "once"), ("always", "deny")), 1):
+        await say(gateway, f'use count {{"key": "k{number}"}}')
+        question = await asked(gateway, number)
+        await asyncio.gather(*(say(gateway, f"/choose {question} {option}") for option in (*options, *options)))
+        entries = await until(gateway, Choice, 4 * number)
+        choices = [entry.body for entry in entries if isinstance(entry.body, Choice) and entry.body.question == question]
+        allowed = choices[0].option != "deny"
+        assert (await outcome(gateway, number)).outcome == ("ok" if allowed else "declined")
+        replies = [e.body for e in await until(gateway, Notice, 4 * number) if isinstance(e.body, Notice)][-4:]
+        assert [reply.text for reply in replies].count(f"Question {question} is closed already; nothing has changed.") == 3
+        assert effects_in(parts.effects)["count", f"k{number}"] == allowed
+    assert len([e for e in await gateway.door.entries("a") if isinstance(e.body, ToolStarted)]) == sum(
+        times for (effect, _), times in effects_in(parts.effects).items() if effect == "count"
+    )
+
+
 @pytest.mark.parametrize("when", ["before the choice", "right after the choice"])
 async def test_a_kill_loses_neither_the_question_nor_the_choice(parts: Parts, when: str) -> None:
     """H-60: approval lost on restart."""
@@ -119,26 +138,29 @@ async def test_always_holds_for_exactly_these_arguments_over_new_and_a_kill(part
     assert effects_in(parts.effects) == {("start", ""): 2, ("count", "a"): 2}
 
 
-@pytest.mark.parametrize(
-    ("policy", "option", "expected", "times"),
-    [
-        ('policy = "deny"', "always", "declined", 0),
-        ('tool_policy = { count = "deny" }', "once", "declined", 0),
-        ('policy = "allow"', "once", "ok", 1),
-        ('policy = "allow"', "deny", "declined", 0),
-    ],
-)
-async def test_between_question_and_choice_the_policy_may_change_and_no_wins(
-    parts: Parts, policy: str, option: str, expected: str, times: int
-) -> None:
+@pytest.mark.parametrize(("policy", "option"), [('policy = "deny"', "always"), ('tool_policy = { count = "deny" }', "once")])
+async def test_what_the_owner_denies_between_question_and_choice_is_not_made(parts: Parts, policy: str, option: str) -> None:
     gateway = await parts.gateway(asks(parts.effects))
     await say(gateway, 'use count {"key": "a"}')
     question = await asked(gateway)
     gateway.configure(asks(parts.effects, policy))
     await gateway.restart()
     await say(gateway, f"/choose {question} {option}")
-    assert (await outcome(gateway)).outcome == expected
-    assert effects_in(parts.effects)["count", "a"] == times
+    assert (await outcome(gateway)).outcome == "declined"
+    assert effects_in(parts.effects)["count", "a"] == 0
+
+
+async def test_what_the_owner_allows_between_question_and_choice_is_made_and_a_choice_is_too_late(parts: Parts) -> None:
+    gateway = await parts.gateway(asks(parts.effects))
+    await say(gateway, 'use count {"key": "a"}')
+    question = await asked(gateway)
+    gateway.configure(asks(parts.effects, 'policy = "allow"'))
+    await gateway.restart()
+    assert (await outcome(gateway)).outcome == "ok"
+    await say(gateway, f"/choose {question} deny")
+    closed = f"Question {question} is closed already; nothing has changed."
+    await gateway.told("a", lambda entries: any(isinstance(e.body, Notice) and e.body.text == closed for e in entries))
+    assert effects_in(parts.effects)["count", "a"] == 1
 
 
 async def test_a_tool_whose_server_is_called_otherwise_by_now_is_said_to_be_gone(parts: Parts) -> None:

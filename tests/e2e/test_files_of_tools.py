@@ -8,13 +8,14 @@ import re
 import runpy
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast.core.entries import AssistantMessage, Delivered, Entry, Question, ToolResult
+from holdfast.core.files import FILE_BYTES_MAX
 from holdfast.testing.gateway_rig import to
 from holdfast.testing.process import GatewayProcess
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, call, delta, events, finish, http, text
@@ -63,7 +64,7 @@ async def started(tmp_path: Path) -> AsyncIterator[Open]:
         await stub.stop()
 
 
-def bodies(entries: tuple[Entry, ...], kind: type) -> list[Any]:
+def bodies(entries: Sequence[Entry], kind: type) -> list[Any]:
     return [entry.body for entry in entries if isinstance(entry.body, kind)]
 
 
@@ -158,3 +159,27 @@ async def test_a_picture_whose_result_was_not_kept_is_made_again_by_nobody_where
     assert (result.outcome, result.files) == ("unknown", ())
     (asked,) = bodies(entries, Question)
     assert asked.question == "unknown"
+
+
+async def test_the_largest_file_is_kept_and_sent_and_a_larger_answer_is_told_to_the_model(tmp_path: Path) -> None:
+    def script(hit: Hit) -> Reply:
+        last = hit.json["messages"][-1]
+        return uses("large__file", bytes=int(last["content"])) if last["role"] == "user" else says(last["content"][:200])
+
+    server = json.dumps([sys.executable, str(Path(SERVER).with_name("large_server.py"))])
+    async with StubProvider(script) as stub:
+        table = f'[tools.large]\ncommand = {server}\npolicy = "allow"\n'
+        async with GatewayProcess(tmp_path / "gateway", to(stub.base_url) + table) as gateway:
+            await gateway.ready()
+            await gateway.tools_ready()
+            await gateway.door.send("c", "k1", str(FILE_BYTES_MAX))
+            entries = await gateway.told("c", lambda entries: len(bodies(entries, ToolResult)) == 1, within_s=60)
+            (file,) = bodies(entries, ToolResult)[0].files
+            assert (gateway.data_dir / "files" / file.sha256).stat().st_size == FILE_BYTES_MAX
+            name = next(f"r{entry.seq}" for entry in entries if isinstance(entry.body, ToolResult))
+            await gateway.told("c", lambda entries: any(one.of == name for one in bodies(entries, Delivered)))
+            await gateway.door.send("c", "k2", str(FILE_BYTES_MAX + 5_000_000))
+            entries = await gateway.told("c", lambda entries: len(bodies(entries, ToolResult)) == 2, within_s=60)
+            second = bodies(entries, ToolResult)[1]
+            assert second.outcome == "error" and "Ask for less" in second.text
+            assert [server["restarts"] for server in (await gateway.door.status())["tool servers"]] == [0]

@@ -36,7 +36,7 @@ def arguments_are_believed(patch: pytest.MonkeyPatch) -> None:
 
 def an_empty_answer_is_one(patch: pytest.MonkeyPatch) -> None:
     for module in MODULES:
-        patch.setattr(module, "answer", lambda text, calls, usage, kept, ended: Answer(text, calls, usage, kept))
+        patch.setattr(module, "answer", lambda text, calls, usage, kept, ended, *, cut: Answer(text, calls, usage, kept))
 
 
 def errors_are_events(patch: pytest.MonkeyPatch) -> None:

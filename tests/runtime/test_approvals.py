@@ -173,6 +173,28 @@ async def test_an_approval_expires_as_no_and_a_choice_after_that_is_too_late() -
 
 
 @simulated
+async def test_an_approval_that_expires_while_the_gateway_is_away_is_no_too() -> None:
+    """SECURITY: a restart in between, and an expired one."""
+    rig = a_rig([Say(calls=(SEND,)), Say(text="Then not.")])
+    async with life(rig):
+        await rig.say("one")
+        await asyncio.sleep(5)
+        (question,) = asked(rig)
+    await asyncio.sleep(7200)
+    again = a_rig([Say(text="Then not.")], of=rig)
+    async with life(again):
+        await asyncio.sleep(5)
+        assert outcomes(again) == ["declined"]
+        for option in ("once", "always"):
+            await choose(again, question, option)
+            await asyncio.sleep(5)
+            assert again.shown()[-1] == f"Question {question} is closed already; nothing has changed."
+        await again.say("Do it again")
+        await asyncio.sleep(5)
+    assert not again.outside.effects and asked(again) == [question]
+
+
+@simulated
 async def test_changed_arguments_are_asked_about_anew_and_always_holds_for_the_same_ones_only() -> None:
     again = ("demo__count", '{"seconds": 0,\n "key": "k"}')
     other = ("demo__count", '{"key": "k", "seconds": 0.5}')

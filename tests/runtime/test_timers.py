@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from runtime_rig import Rig
 
-from holdfast.core.entries import AssistantMessage, Entry, ToolResult, UserMessage
+from holdfast.core.entries import AssistantMessage, Delivered, Entry, Question, ToolResult, UserMessage
 from holdfast.core.request import Request, Result
 from holdfast.local_time import LocalTime
 from holdfast.ports import Arrival, Timer
@@ -133,11 +134,12 @@ def with_reminders(rig: Rig) -> Rig:
     return rig
 
 
-def life(disk: MemoryDisk, lives: list[Rig]) -> Process:
+def life(disk: MemoryDisk, lives: list[Rig], script: Callable[[Request], Step] = reminded) -> Process:
     """The gateway, started on this disk."""
 
     async def main() -> None:
-        rig = with_reminders(Rig(reminded, disk=disk))
+        rig = with_reminders(Rig(script, disk=disk))
+        rig.tools._delay_s = lambda _call: 20.0
         lives.append(rig)
         while await rig.journal.disown(rig.clock.now(), 10):
             pass
@@ -187,6 +189,41 @@ def test_whenever_the_process_is_killed_the_reminder_comes_once_and_is_answered_
         assert answers == [*said_so, "Stand up, please."], rounds
         assert len([entry for entry in entries if isinstance(entry.body, ToolResult)]) == 1
     assert (late > 0) == (away_s == 1800.0)
+
+
+@pytest.mark.parametrize(("tool", "told"), [("count", "unknown"), ("slow", "ok")])
+@pytest.mark.parametrize("kills", [1, 2])
+@simulated
+async def test_work_in_the_background_ends_with_a_told_outcome_however_often_the_process_is_killed_in_it(
+    tool: str, told: str, kills: int
+) -> None:
+    """LEDGER H-38: background work vanished with the process. Here it is a turn like any other, in the journal of its conversation."""
+
+    def works(request: Request) -> Step:
+        last = request.messages[-1]
+        if isinstance(last, Result):
+            return Say(text="I will." if last.tool == "holdfast__remind" else "That is how it stands.")
+        if last.text.endswith("Do it now."):
+            return Say(calls=((f"demo__{tool}", '{"key": "k", "seconds": 20}'),))
+        return Say(calls=(("holdfast__remind", '{"text": "Do it now.", "when": "10 minutes"}'),))
+
+    lives, disk = list[Rig](), MemoryDisk()
+    process = life(disk, lives, works)
+    await asyncio.sleep(0.1)
+    await lives[0].say("Do it in ten minutes.")
+    await asyncio.sleep(610)  # in the middle of the call
+    for _ in range(kills):
+        this_loop().kill(process)
+        process = life(disk, lives, works)
+        await asyncio.sleep(10)
+    await asyncio.sleep(100)
+    entries = lives[-1].entries()
+    result = [entry.body for entry in entries if isinstance(entry.body, ToolResult)][-1]
+    assert result.outcome == told
+    (answer,) = [e.body for e in entries if isinstance(e.body, AssistantMessage) and e.body.text == "That is how it stands."]
+    assert [e.body.of for e in entries if isinstance(e.body, Delivered)].count(answer.name) == 1
+    assert len(occurrences(entries)) == 1
+    assert len([e for e in entries if isinstance(e.body, Question)]) == (told == "unknown"), "and the person may choose what becomes of it"
 
 
 def test_the_sweep_finds_what_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:

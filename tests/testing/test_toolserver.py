@@ -76,7 +76,7 @@ async def test_it_shakes_hands_and_names_its_tools_with_their_annotations(client
     await client.tell("notifications/initialized")
     await client.ask("tools/list")
     tools = {tool["name"]: tool.get("annotations", {}) for tool in (await client.hear())["result"]["tools"]}
-    assert list(tools) == ["clock", "count", "counted", "lookup", "slow", "crash"]
+    assert list(tools) == ["clock", "count", "counted", "lookup", "slow", "crash", "hang", "garbage"]
     assert tools["clock"]["readOnlyHint"] and tools["lookup"]["readOnlyHint"] and tools["slow"]["idempotentHint"]
     assert not tools["count"]["readOnlyHint"] and not tools["count"]["idempotentHint"]
 

@@ -15,7 +15,6 @@ TOOLS: list[str] = [
     "halves",
     "latin",
     "chatter",
-    "huge",
     "grow",
     "silent",
     "unreadable",
@@ -65,8 +64,6 @@ def call(name: str, request: int, arguments: dict[str, Any]) -> dict[str, Any] |
         case "chatter":
             print("this is a debugging aid", flush=True)
             return text("answered all the same")
-        case "huge":
-            return text("x" * 9_000_000)
         case "grow":
             TOOLS.append("grown")
             say({"method": "notifications/tools/list_changed"})

@@ -19,7 +19,7 @@ from holdfast.core.entries import Call
 from holdfast.ports import ToolOutcome
 from holdfast.testing.contracts.tools import call
 from holdfast.testing.tool_rig import HttpServer, SystemClock, children, demo_server, eventually, gone, supervised
-from holdfast.tools import pulse
+from holdfast.tools import child, pulse
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.processes import is_stopped
 from holdfast.tools.settings import Command, ServerSettings
@@ -56,12 +56,20 @@ async def under_way(host: McpHost, calls: int = 1) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "PING_S", 0.1)
-    monkeypatch.setattr(pulse, "DEAF_S", 0.5)
+    monkeypatch.setattr(pulse, "DEAF_S", 2.0)
+    monkeypatch.setattr(child, "END_OF_INPUT_S", 0.3)  # who hangs ends at no word of ours
+    monkeypatch.setattr(child, "TERMINATE_S", 0.2)
 
 
 @linux
-async def test_a_server_stopped_in_mid_call_gives_its_callers_an_answer_within_seconds_and_is_replaced(tmp_path: Path) -> None:
-    """At its real pace. H-49: nothing of it is left."""
+async def test_a_server_stopped_in_mid_call_gives_its_callers_an_answer_within_seconds_and_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H-49: nothing of it is left."""
+    assert pulse.PING_S <= 3.0, "its callers have their answer after two of these; here it goes faster"
+    monkeypatch.setattr(pulse, "PING_S", 0.5)
+    monkeypatch.setattr(child, "END_OF_INPUT_S", 0.3)
+    monkeypatch.setattr(child, "TERMINATE_S", 0.2)
     async with hosting(demo_server(tmp_path / "effects", replay={"count": "never"})) as host:
         pid = host.servers()[0].pid
         assert pid
@@ -70,7 +78,7 @@ async def test_a_server_stopped_in_mid_call_gives_its_callers_an_answer_within_s
         outcomes = await asyncio.gather(*(host.call(call("count", key=key)) for key in "abc"))
         assert {outcome.outcome for outcome in outcomes} == {"unknown"}
         assert "a signal has stopped it" in outcomes[0].text
-        assert time.monotonic() - begun < 3 * pulse.PING_S + 1
+        assert time.monotonic() - begun < 10 * pulse.PING_S
         await eventually(lambda: host.servers()[0].restarts == 1 and host.servers()[0].state == "ready", 30)
         assert (await host.call(call("clock"))).outcome == "ok"
         assert gone(pid)
@@ -111,9 +119,9 @@ async def test_one_that_does_one_thing_at_a_time_hears_no_ping_and_is_left_to_it
 
 
 async def test_one_that_answers_pings_is_alive_and_its_call_has_all_the_silence_that_is_configured(quick: None) -> None:
-    async with hosting(odd(timeout_s=1.5)) as host:
+    async with hosting(odd(timeout_s=3.0)) as host:
         outcome = await ask(host, "silent")
-        assert (outcome.outcome, outcome.text.partition(";")[0]) == ("unknown", "the tool was silent for 1.5 s and was given up")
+        assert (outcome.outcome, outcome.text.partition(";")[0]) == ("unknown", "the tool was silent for 3 s and was given up")
         assert host.servers()[0].restarts == 0
 
 
@@ -121,15 +129,15 @@ async def test_one_that_answers_pings_is_alive_and_its_call_has_all_the_silence_
 async def test_one_that_answered_while_it_worked_and_then_no_more_hangs_and_is_replaced(quick: None, era: str) -> None:
     async with hosting(odd(era)) as host:
         outcome = await ask(host, "deafen", '{"pings": 3}')
-        assert outcome.outcome == "unknown" and "nothing more for 0.5 s" in outcome.text
+        assert outcome.outcome == "unknown" and "nothing more for 2 s" in outcome.text
         await eventually(lambda: host.servers()[0].restarts == 1 and host.servers()[0].state == "ready", 30)
         assert (await ask(host, "empty")).outcome == "ok"
 
 
 async def test_one_that_answered_but_one_ping_may_have_done_so_before_it_began_and_is_left_to_its_work(quick: None) -> None:
-    async with hosting(odd(timeout_s=2.0)) as host:
+    async with hosting(odd(timeout_s=1.5, connect_timeout_s=2.0)) as host:
         outcome = await ask(host, "deafen", '{"pings": 1}')
-        assert "silent for 2 s" in outcome.text
+        assert "silent for 1.5 s" in outcome.text
 
 
 async def test_a_server_elsewhere_that_hangs_in_mid_call_is_given_up_too(tmp_path: Path, quick: None) -> None:
@@ -144,7 +152,7 @@ async def test_a_server_elsewhere_that_hangs_in_mid_call_is_given_up_too(tmp_pat
         await eventually(lambda: max(beating.pulse._calls.values(), default=0) >= pulse.PROOF, 20)
         os.kill(server.pid, signal.SIGSTOP)
         outcome = await asyncio.wait_for(going, 20)
-        assert outcome.outcome == "unknown" and "nothing more for 0.5 s" in outcome.text
+        assert outcome.outcome == "unknown" and "nothing more for 2 s" in outcome.text
         os.kill(server.pid, signal.SIGCONT)
         await eventually(lambda: host.servers()[0].state == "ready", 20)
         assert (await host.call(call("clock"))).outcome == "ok"

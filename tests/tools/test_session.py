@@ -72,12 +72,6 @@ async def test_an_answer_that_can_not_be_read_leaves_the_outcome_unknown_and_the
     assert host.servers()[0].restarts == 0
 
 
-async def test_a_line_without_end_is_no_answer_and_takes_no_memory(host: McpHost) -> None:
-    outcome = await ask(host, "huge")
-    assert outcome.outcome == "unknown"
-    assert "more than 8 MB" in outcome.text
-
-
 async def test_a_server_sees_nothing_of_our_environment_that_is_not_named(host: McpHost, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = json.loads((await ask(host, "environment")).text)
     assert seen["NAMED"] == "yes"

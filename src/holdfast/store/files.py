@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +43,7 @@ class FolderFiles:
                 size += len(chunk)
                 if size > FILE_BYTES_MAX:
                     raise TooLarge(f"The file is larger than {FILE_BYTES_MAX // 1024 // 1024} MB. Send a smaller one.")
-                digest.update(chunk)
-                await asyncio.to_thread(_write, partial, chunk)
+                await asyncio.to_thread(_write, partial, chunk, digest.update)
             name = digest.hexdigest()
             await asyncio.to_thread(self._end, partial, name)
         finally:
@@ -91,7 +90,8 @@ class FolderFiles:
             partial.unlink(missing_ok=True)
 
 
-def _write(partial: tuple[int, Path], chunk: bytes) -> None:
+def _write(partial: tuple[int, Path], chunk: bytes, digest: Callable[[bytes], None]) -> None:
+    digest(chunk)
     rest = memoryview(chunk)
     try:
         while rest:

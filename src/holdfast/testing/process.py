@@ -92,6 +92,10 @@ class Door:
         """Open a gate."""
         await self._ask("POST", f"/gates/{gate}/retry")
 
+    async def retry_tools(self, server: str) -> None:
+        """Start a tool server now, if it waits for that."""
+        await self._ask("POST", f"/tools/{server}/retry")
+
     async def follow(self, name: str, after: int = 0) -> AsyncIterator[Entry]:
         """The entries as they come, until the gateway ends the stream."""
         async for event in self.events(name, after):

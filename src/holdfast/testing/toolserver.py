@@ -69,6 +69,17 @@ CRASH: Final[dict[str, Any]] = {
     "description": "Kill a process as SIGKILL does: this server ('self'), the one that started it ('parent'), or the one with a number.",
     "inputSchema": {"type": "object", "properties": {"process": {"type": "string"}}, "required": ["process"]},
 }
+HANG: Final[dict[str, Any]] = {
+    "name": "hang",
+    "description": "Never answer. Over stdio nothing else is answered any more, either.",
+    "inputSchema": {"type": "object", "properties": {}},
+}
+GARBAGE: Final[dict[str, Any]] = {
+    "name": "garbage",
+    "description": "Print what is not of the protocol, and answer with a result that is none.",
+    "inputSchema": {"type": "object", "properties": {}},
+}
+DANGEROUS: Final = (CRASH, HANG, GARBAGE)
 """Offered only with `--dangerous`."""
 
 
@@ -111,7 +122,7 @@ class Server:
 
     def __init__(self, effects: Effects, *, dangerous: bool) -> None:
         self._effects = effects
-        self._tools = [*TOOLS, CRASH] if dangerous else TOOLS
+        self._tools = [*TOOLS, *DANGEROUS] if dangerous else TOOLS
         self._names = {tool["name"] for tool in self._tools}
         self._cancelled: dict[Any, threading.Event] = {}
 
@@ -126,16 +137,26 @@ class Server:
                 say({"id": message["id"], "result": {}})
             case "tools/list":
                 say({"id": message["id"], "result": {"tools": self._tools}})
-            case "tools/call" if params["name"] in self._names:
-                cancelled = self._cancelled[message["id"]] = threading.Event()
-                threading.Thread(target=self._call, args=(message, say, cancelled), daemon=True).start()
             case "tools/call":
-                say({"id": message["id"], "error": {"code": -32602, "message": f"Unknown tool: {params['name']}"}})
+                self._begin(message, say)
             case "notifications/cancelled":
                 if call := self._cancelled.get(params.get("requestId")):
                     call.set()
             case method if "id" in message:
                 say({"id": message["id"], "error": {"code": -32601, "message": f"Method not found: {method}"}})
+
+    def _begin(self, message: dict[str, Any], say: Say) -> None:
+        match message["params"]["name"]:
+            case name if name not in self._names:
+                say({"id": message["id"], "error": {"code": -32602, "message": f"Unknown tool: {name}"}})
+            case "hang":
+                threading.Event().wait()
+            case "garbage":
+                sys.stdout.write("Traceback (most recent call last):\n\x00{]\n")
+                say({"id": message["id"], "result": {"content": "none"}})
+            case _:
+                cancelled = self._cancelled[message["id"]] = threading.Event()
+                threading.Thread(target=self._call, args=(message, say, cancelled), daemon=True).start()
 
     def _call(self, message: dict[str, Any], say: Say, cancelled: threading.Event) -> None:
         params = message["params"]
@@ -208,7 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m holdfast.testing.toolserver", description="A tool server (MCP) for trying things out.")
     journal = os.environ.get("HOLDFAST_TOOLSERVER_JOURNAL", "")
     parser.add_argument("--journal", metavar="FILE", default=journal, help="write each effect to this file, one line of JSON each")
-    parser.add_argument("--dangerous", action="store_true", help="offer the tool that kills processes, too")
+    parser.add_argument("--dangerous", action="store_true", help="offer the tools that crash, hang and babble, too")
     parser.add_argument(
         "--http", metavar="PORT", type=int, help="speak streamable HTTP at this port of 127.0.0.1 (0: a free one, which is printed)"
     )

@@ -18,7 +18,13 @@ from holdfast.tools.settings import Command
 
 log: Final = logging.getLogger("holdfast.tools")
 
-LINE_BYTES_MAX: Final = 8 * 1024 * 1024
+LINE_BYTES_MAX: Final = 36 * 1024 * 1024
+"""The largest file that is kept has 25 MB, and a third more as base64."""
+SKIPPED_BYTES_MAX: Final = 256 * 1024 * 1024
+"""A line longer than this is none."""
+PIECE_BYTES: Final = 256 * 1024
+END_BYTES: Final = 200
+"""Of a line that is skipped so much is kept, of its beginning and of its end: they say to what it would have been the answer."""
 LINES_PER_S_MAX: Final = 500
 """Of one server; more wait in the pipe, so that one that prints without end holds up nobody but itself."""
 WORDS_CHARS_MAX: Final = 300
@@ -31,6 +37,14 @@ REAPED_S: Final = 5.0
 DRAIN_S: Final = 0.5
 
 _NEEDS_A_PERSON: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.E2BIG})
+
+
+class TooLong(Exception):
+    """A line was longer than is taken. `ends`: its beginning and its end."""
+
+    def __init__(self, ends: tuple[bytes, bytes]) -> None:
+        super().__init__(f"it sent a line of more than {LINE_BYTES_MAX // 1024 // 1024} MB")
+        self.ends = ends
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -49,7 +63,7 @@ class Child(asyncio.SubprocessProtocol):
         self._second = 0.0
         self._lines = 0
         self._guard: Guard | None = None
-        self._stdout = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+        self._stdout = asyncio.StreamReader(limit=PIECE_BYTES)
         self._stderr = _Stderr(name)
         self._writable = asyncio.Event()
         self._writable.set()
@@ -77,13 +91,34 @@ class Child(asyncio.SubprocessProtocol):
         return child
 
     async def line(self) -> bytes:
-        """The next line that it sent; empty when it is lost."""
+        """The next line that it sent; empty when it is lost. Raises `TooLong`, when it was read to its end."""
         await self._paced()
+        pieces: list[bytes] = []
+        size, begins = 0, b""
+        while True:
+            piece, ended = await self._piece()
+            size += len(piece)
+            if size > SKIPPED_BYTES_MAX:
+                self.lose("it sent a line without end")
+                return b""
+            pieces.append(piece)
+            if size > LINE_BYTES_MAX:
+                begins = begins or b"".join(pieces[:2])[:END_BYTES]
+                del pieces[:-2]
+            if ended:
+                break
+        if begins:
+            raise TooLong((begins, b"".join(pieces)[-END_BYTES:]))
+        return b"".join(pieces)
+
+    async def _piece(self) -> tuple[bytes, bool]:
+        """The next piece of a line, and whether the line ends with it."""
         try:
-            return await self._stdout.readline()
-        except ValueError:
-            self.lose(f"it sent a line of more than {LINE_BYTES_MAX // 1024 // 1024} MB")
-            return b""
+            return await self._stdout.readuntil(), True
+        except asyncio.IncompleteReadError as end:
+            return end.partial, True
+        except asyncio.LimitOverrunError as more:
+            return await self._stdout.readexactly(more.consumed), False
 
     async def _paced(self) -> None:
         now = asyncio.get_running_loop().time()

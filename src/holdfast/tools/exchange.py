@@ -15,8 +15,8 @@ import httpx2
 import mcp_types as types
 
 from holdfast import environment
-from holdfast.errors import Temporary
-from holdfast.tools.link import MESSAGE_BYTES_MAX, Unanswered, parse
+from holdfast.tools.events import Events, TooLarge
+from holdfast.tools.link import MESSAGE_BYTES_MAX, Unanswered, read, too_large
 from holdfast.tools.refusals import Place, broken
 
 REFUSAL_BYTES_MAX: Final = 64 * 1024
@@ -94,42 +94,42 @@ class Http:
     async def body(self, response: httpx2.Response) -> bytes:
         """The body of an answer; of a refusal, its beginning. Raises `Unanswered`."""
         bytes_max = MESSAGE_BYTES_MAX if response.is_success else REFUSAL_BYTES_MAX
-        body = bytearray()
+        pieces: list[bytes] = []
+        size = 0
         try:
             async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > bytes_max:
+                pieces.append(piece)
+                size += len(piece)
+                if size > bytes_max:
                     break
         except httpx2.TransportError as failure:
             if response.is_success:
                 raise Unanswered("unknown", broken(self._place, failure, self._connect_timeout_s)) from failure
-        if len(body) > bytes_max and response.is_success:
-            raise self._too_large()
-        return bytes(body[:bytes_max])
+        if size > bytes_max and response.is_success:
+            raise too_large(self._place.server)
+        return b"".join(pieces)[:bytes_max]
 
     async def messages(self, sending: Sending, response: httpx2.Response) -> AsyncGenerator[types.JSONRPCMessage, None]:
         """The messages of a stream of events, until it ends, for whatever reason. Raises `Unanswered` for one that is too large."""
         loop = asyncio.get_running_loop()
-        second, events = loop.time(), 0
+        second, count, events = loop.time(), 0, Events(MESSAGE_BYTES_MAX)
         try:
-            async for event in httpx2.EventSource(response, max_event_size=MESSAGE_BYTES_MAX):
-                events += 1
-                if events == EVENTS_PER_S_MAX:
-                    await asyncio.sleep(max(0.0, second + 1 - loop.time()))
-                    second, events = loop.time(), 0
-                sending.last_event = event.id or sending.last_event
-                if event.retry is not None:
-                    sending.again_s = min(max(event.retry / 1000, AGAIN_S_MIN), AGAIN_S_MAX)
-                if event.event == "message" and event.data:
-                    with contextlib.suppress(ValueError):  # chatter
-                        yield parse(event.data.encode(errors="replace"))
-        except httpx2.SSEError as failure:
-            raise self._too_large() from failure
+            async for piece in response.aiter_bytes():
+                for event in events.feed(piece):
+                    count += 1
+                    if count == EVENTS_PER_S_MAX:
+                        await asyncio.sleep(max(0.0, second + 1 - loop.time()))
+                        second, count = loop.time(), 0
+                    sending.last_event = event.id or sending.last_event
+                    if event.retry_ms is not None:
+                        sending.again_s = min(max(event.retry_ms / 1000, AGAIN_S_MIN), AGAIN_S_MAX)
+                    if event.kind == "message" and event.data:
+                        with contextlib.suppress(ValueError):  # chatter
+                            yield await read(event.data)
+        except TooLarge as failure:
+            raise too_large(self._place.server) from failure
         except httpx2.TransportError:
             return  # it broke off
-
-    def _too_large(self) -> Unanswered:
-        return Unanswered("unknown", Temporary(f"{self._place.server} sent an answer of more than {MESSAGE_BYTES_MAX // 1024 // 1024} MB."))
 
 
 def is_stream(response: httpx2.Response) -> bool:

@@ -29,7 +29,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from holdfast import environment
 from holdfast.errors import Config, Temporary
 from holdfast.tools.exchange import AGAIN_S_MAX, AGAIN_S_MIN, Http, Sending, content_type, is_stream, moved_to
-from holdfast.tools.link import Fate, Linked, Unanswered, parse
+from holdfast.tools.link import Fate, Linked, Unanswered, read
 from holdfast.tools.refusals import Place, broken, not_mcp, refusal
 from holdfast.tools.settings import Address
 
@@ -236,7 +236,7 @@ class Remote:
         if is_stream(response):
             return await self._listened(request, sending, response, sink)
         body = await self._http.body(response)
-        answer = _answer_in(body, request, named=status >= 500) if kind == "application/json" else None
+        answer = await _answer_in(body, request, named=status >= 500) if kind == "application/json" else None
         if answer and status not in _NO_ANSWER:
             return answer
         if status in {202, 204}:
@@ -354,10 +354,10 @@ def _stamped(item: SessionMessage) -> str:
     return {name.lower(): value for name, value in (headers or {}).items()}.get(_VERSION, "")
 
 
-def _answer_in(body: bytes, request: types.RequestId, *, named: bool) -> Answer | None:
+async def _answer_in(body: bytes, request: types.RequestId, *, named: bool) -> Answer | None:
     """The answer to a request, if a body is one. `named`: only if it says so itself."""
     try:
-        message = parse(body)
+        message = await read(body)
     except ValueError:
         return None
     return None if named and getattr(message, "id", None) is None else _if_answer(message, request)

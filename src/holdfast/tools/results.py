@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Final, assert_never
@@ -20,6 +21,9 @@ FILES_MAX: Final = 20
 """Of one result; others are named."""
 
 NAME_CHARS_MAX: Final = 100
+
+_PIECE_CHARS: Final = 256 * 1024
+"""Of base64: a multiple of four."""
 
 Contents = types.TextResourceContents | types.BlobResourceContents
 
@@ -48,6 +52,26 @@ def brought(result: types.CallToolResult, linked: Sequence[Contents] = ()) -> tu
     if not found.said and result.structured_content is not None:
         found.parts.append(json.dumps(result.structured_content, ensure_ascii=False))
     return cut("\n".join(filter(None, found.parts))) or "[no output]", tuple(found.files)
+
+
+def weight(blocks: Sequence[types.ContentBlock | Contents]) -> int:
+    """About how many bytes have to be gone through."""
+    total = 0
+    for block in blocks:
+        match block:
+            case types.ImageContent() | types.AudioContent():
+                total += len(block.data)
+            case types.TextContent() | types.TextResourceContents():
+                total += len(block.text)
+            case types.BlobResourceContents():
+                total += len(block.blob)
+            case types.EmbeddedResource():
+                total += weight([block.resource])
+            case types.ResourceLink():
+                pass
+            case _:
+                assert_never(block)
+    return total
 
 
 def only_link(result: types.CallToolResult) -> str | None:
@@ -117,10 +141,12 @@ def _for_user_alone(block: types.EmbeddedResource) -> bool:
 
 
 def _bytes(data: str) -> bytes | None:
-    try:
-        return binascii.a2b_base64(data)
-    except (binascii.Error, ValueError):
-        return None
+    """In pieces: one call for all of it would hold every other thread up."""
+    data = data.replace("\n", "").replace("\r", "")
+    for piece_chars in (_PIECE_CHARS, max(len(data), 1)):  # signs that are none of base64 are passed over, and then pieces do not fit
+        with contextlib.suppress(ValueError):
+            return b"".join(binascii.a2b_base64(data[at : at + piece_chars]) for at in range(0, len(data), piece_chars))
+    return None
 
 
 def _true(claimed: str, data: bytes) -> str:

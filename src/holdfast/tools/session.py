@@ -22,9 +22,9 @@ from holdfast.tools import remote, stdio
 from holdfast.tools.asking import Answer, Asking, Patience, refused
 from holdfast.tools.catalogue import Offered
 from holdfast.tools.child import log
-from holdfast.tools.link import Linked, Unanswered
+from holdfast.tools.link import Linked, Unanswered, aside
 from holdfast.tools.pulse import Pulse
-from holdfast.tools.results import Contents, brought, cut, only_link, progressed
+from holdfast.tools.results import Contents, brought, cut, only_link, progressed, weight
 from holdfast.tools.settings import Address, Command, ServerSettings
 
 PAGES_MAX: Final = 32
@@ -175,7 +175,9 @@ class Session:
             self._under_way.discard(asking)
             await asking.end()
             self._stir()
-        return ToolOutcome("error" if result.is_error else "ok", *brought(result, await self._linked(result)))
+        linked = await self._linked(result)
+        text, files = await aside(lambda: brought(result, linked), weight(result.content) + weight(linked))
+        return ToolOutcome("error" if result.is_error else "ok", text, files)
 
     async def _result(self, params: types.CallToolRequestParams, asking: Asking, on_progress: ProgressFnT) -> types.CallToolResult:
         """Make the call; and where its server answers that it needs something first, see to that and make it again."""
@@ -246,7 +248,7 @@ class Session:
             self.changed = True  # does it answer at all?
             if unanswered.fate == "not sent":
                 raise Temporary(str(unanswered))
-            return ToolOutcome("error" if unanswered.fate == "refused" else "unknown", str(unanswered).removesuffix("."))
+            return ToolOutcome("unknown" if unanswered.fate == "unknown" else "error", str(unanswered).removesuffix("."))
         if self.link.lost:
             return ToolOutcome("unknown", f"the tool server was lost during the call ({self.link.last_words()})")
         return ToolOutcome("error", cut(failure.message))

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import functools
+import re
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
 import mcp_types as types
 from mcp.client.session import ClientSession
 from mcp.shared.message import SessionMessage
 
-from holdfast.tools.child import Child
-from holdfast.tools.link import Linked, parse
+from holdfast.tools.child import Child, TooLong
+from holdfast.tools.link import Linked, read, too_large
 from holdfast.tools.settings import Command
+
+_VERSION: Final = rb'"jsonrpc"\s*:\s*"2\.0"'
+_ID: Final = rb'"id"\s*:\s*(\d{1,18})'
+_FIRST: Final = re.compile(rb"\s*\{\s*(?:" + _VERSION + rb"\s*,\s*)?" + _ID + rb"\s*,\s*(?:" + _VERSION + rb"\s*,\s*)?\"(?:result|error)\"")
+_RESULT: Final = re.compile(rb"\s*\{\s*\"(?:result|error)\"")
+_LAST: Final = re.compile(rb"[\]}\"]\s*,\s*(?:" + _VERSION + rb"\s*,\s*)?" + _ID + rb"\s*(?:,\s*" + _VERSION + rb")?\s*\}\s*$")
 
 
 async def start(name: str, command: Command) -> Linked:
     """Start a server's process. Raises as `Child.start` does."""
     child = await Child.start(name, command)
     return Linked(child, functools.partial(ClientSession, _Reader(child), _Writer(child)))
+
+
+def _answered(begins: bytes, ends: bytes) -> types.JSONRPCError | None:
+    """What stands for an answer that is too large, if its ends say what it answers. (The id comes first or last, as the libraries of servers have it.)"""
+    found = _FIRST.match(begins) or (_LAST.search(ends) if _RESULT.match(begins) else None)
+    if found is None:
+        return None
+    failure = too_large("the tool")
+    error = types.ErrorData(code=types.CONNECTION_CLOSED, message=str(failure), data=failure)
+    return types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error)
 
 
 class _Reader:
@@ -29,14 +46,22 @@ class _Reader:
         self._child = child
 
     async def receive(self) -> SessionMessage:
-        while line := await self._child.line():
+        while True:
+            try:
+                line = await self._child.line()
+            except TooLong as long:
+                if answered := _answered(*long.ends):
+                    return SessionMessage(answered)
+                self._child.lose(str(long))
+                continue
+            if not line:
+                raise anyio.EndOfStream
             if line.isspace():
                 continue
             try:
-                return SessionMessage(parse(line))
+                return SessionMessage(await read(line))
             except ValueError:
                 self._child.not_understood(line)
-        raise anyio.EndOfStream
 
     def __aiter__(self) -> Self:
         return self

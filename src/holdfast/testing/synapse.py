@@ -111,9 +111,13 @@ class Synapse:
             "rc_room_creation": _UNLIMITED,
         }
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Return when it answers. Raises `AssertionError` if it ends before that."""
-        assert self._process is None or self._process.poll() is not None, "it runs already"
+        assert not self.runs, "it runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 this is what we are here for
                 [self._program, "--config-path", str(self.folder / "homeserver.json")],

@@ -13,7 +13,7 @@ from typing import Any, Final
 from holdfast import accounts
 from holdfast.core.entries import Attachment, Produced
 from holdfast.core.files import FILE_BYTES_MAX
-from holdfast.core.incoming import Incoming, Moved, Place, Unread, Wrote
+from holdfast.core.incoming import Incoming, Place, Wrote
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
 from holdfast.platforms.matrix import rooms, writing
@@ -57,6 +57,8 @@ class MatrixPlatform:
         self._server = Homeserver(settings.homeserver)
         self._signing = Signing(name, settings, self._server)
         self._crypto: Crypto = Encryption(self._signing.account, settings.user, folder, self._ask) if settings.encrypted else Plain()
+        self._connecting = asyncio.Lock()
+        self._device, self._begun = "", False
         self._joins = asyncio.Semaphore(JOINS_AT_ONCE_MAX)
         self._aside: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] | None = None
@@ -83,7 +85,7 @@ class MatrixPlatform:
             await asyncio.gather(*ended, return_exceptions=True)
 
     async def _receive(self, inbox: Inbox) -> None:
-        await self._crypto.begin(await self._signing.sign_in(self._crypto.device))
+        await self._connect()
         us = Us(self._settings.user, await self._name())
         known = rooms.Rooms(self._ask, us, self._crypto)
         look = await self._ask("GET", "/sync", None, {"filter": rooms.FILTER_OF_LOOK, "timeout": "0"})
@@ -102,8 +104,24 @@ class MatrixPlatform:
             events = await known.take(told.get("join", {}), since)
             since = news["next_batch"]
             if told:
-                await inbox.take(events, since)
-                self._start(self._seen(events))
+                self._start(self._seen(await inbox.take(events, since)))
+
+    async def _connect(self) -> None:
+        """Be signed in, and have our keys. Whoever comes first does it, be it a send."""
+        async with self._connecting:
+            if not self._server.token:
+                self._device = await self._signing.sign_in(self._crypto.device)
+                self._begun = False
+            if not self._begun:
+                await self._crypto.begin(self._device)
+                self._begun = True
+
+    async def _connect_some_time(self) -> None:
+        """The same, for those who can wait until a person has mended it."""
+        try:
+            await self._connect()
+        except Config as failed:
+            raise Temporary(str(failed)) from failed
 
     async def _news(self, since: str) -> dict[str, Any]:
         wait = {"since": since, "filter": rooms.FILTER, "timeout": str(int(POLL_S * 1000))}
@@ -145,12 +163,9 @@ class MatrixPlatform:
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
 
-    async def _seen(self, events: Sequence[Incoming | Moved | Unread]) -> None:
+    async def _seen(self, kept: Sequence[Incoming]) -> None:
         """Show people that what they wrote is here. Decoration."""
-        newest = {
-            event.place.chat: event.id for event in events if isinstance(event, Incoming) and event.to_us and isinstance(event.did, Wrote)
-        }
-        for room, event in newest.items():
+        for room, event in {one.place.chat: one.id for one in kept if isinstance(one.did, Wrote)}.items():
             with contextlib.suppress(Refused, Unreached, Lost):
                 await self._ask("POST", path("rooms", room, "receipt", "m.read", event), {})
 
@@ -184,14 +199,15 @@ class MatrixPlatform:
     # --- sending --------------------------------------------------------------------------------------------------------------------
 
     async def send(self, place: Place, message: Message) -> Receipt:
-        if not self._server.token:
-            return Receipt("retry", why=f"{self.account} is not signed in", account="away")
         try:
+            await self._connect()
             return Receipt(id=await self._send(place, message))
         except Request as refused:
             return Receipt("refused", why=str(refused))
         except Temporary as failed:
-            return Receipt("retry", why=str(failed), retry_after_s=failed.retry_after_s)
+            return Receipt("retry", why=str(failed), retry_after_s=failed.retry_after_s, account="away")
+        except Config as failed:
+            return Receipt("retry", why=str(failed), account="stopped")
         except Unreached as error:
             return Receipt("retry", why=str(error), account="away")
         except Lost as error:
@@ -206,7 +222,7 @@ class MatrixPlatform:
             case Temporary() as why:
                 return Receipt("retry", why=str(why), account="away")
             case None if refused.status == 429:
-                return Receipt("retry", why=str(refused), retry_after_s=refused.retry_after_s, account="away")
+                return Receipt("retry", why=str(refused), retry_after_s=refused.retry_after_s)
             case None if refused.status >= 500 or refused.status == 408:
                 return Receipt("unknown", why=str(refused), retry_after_s=refused.retry_after_s, account="away" if refused.away else "")
             case None if refused.code in _GONE:
@@ -255,6 +271,7 @@ class MatrixPlatform:
     async def find(self, place: Place, message: Message) -> str | None:
         start = ""
         try:
+            await self._connect_some_time()
             for _ in range(FIND_PAGES_MAX):
                 parameters = {"dir": "b", "limit": str(FIND_PAGE)} | ({"from": start} if start else {})
                 page = await self._ask("GET", path("rooms", place.chat, "messages"), None, parameters)
@@ -288,6 +305,7 @@ class MatrixPlatform:
         if media is None:
             raise Request(f"{attachment.name} can't be had: its address is none of Matrix.")
         try:
+            await self._connect_some_time()
             async with self._server.download(*media, FILE_S_MAX) as pieces:
                 return await self._files.put(self._opened(keys, pieces) if keys else pieces)
         except Refused as refused:

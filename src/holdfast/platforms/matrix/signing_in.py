@@ -23,25 +23,25 @@ class Signing:
         self.account = f"Matrix account {name!r}"
         self._where = f"[platforms.matrix.{name}]"
         self._settings, self._server = settings, server
-        self._name, self._device = name, ""
+        self._name = name
 
     async def sign_in(self, device: Callable[[str], Awaitable[str]]) -> str:
-        """Have a token that works. Returns the id of the device that we are: as the settings have it, or as `device` makes it of our name for it. Raises
-        `Config`, or `Temporary`."""
+        """Have a token. Returns the id of the device that we are: as the settings have it, or as `device` makes it of our name for it. Raises `Config`, or
+        `Temporary`."""
         try:
             if self._settings.access_token is not None:
-                self._device = await self._look(self._settings.access_token.value)
-            elif self._settings.password is None:
+                return await self._look(self._settings.access_token.value)
+            if self._settings.password is None:
                 raise Config(f"{self.account} has neither password nor access_token. Write one of them into {self._where}.")
-            elif not self._server.token:
-                self._device = self._settings.device_id or await device(f"{DEVICE}{self._name}")
-                await self._with_password(self._settings.password.value)
+            name = self._settings.device_id or await device(f"{DEVICE}{self._name}")
+            await self._with_password(self._settings.password.value, name)
         except Refused as refused:
             self._server.token = ""
             raise self._cannot(refused) from None
         except (Unreached, Lost) as error:
+            self._server.token = ""
             raise Temporary(f"{self.account}: {error}.") from error
-        return self._device
+        return name
 
     async def _look(self, token: str) -> str:
         """The device that the token belongs to."""
@@ -53,12 +53,12 @@ class Signing:
             raise Config(f"{self.account}: the access token belongs to the device {device!r}. Write that as device_id into {self._where}.")
         return device
 
-    async def _with_password(self, password: str) -> None:
+    async def _with_password(self, password: str, device: str) -> None:
         body = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": self._settings.user},
             "password": password,
-            "device_id": self._device,
+            "device_id": device,
             "initial_device_display_name": "Holdfast",
         }
         found = await self._server.ask("POST", "/login", body)

@@ -172,7 +172,7 @@ class _Gateway:
         told = Owner(tuple(_place(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
-        self._accounts.rights_changed = self.dispatch.look_again
+        self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
         self._price, self._day_began = (lambda route: acts.routes[route].price if route in acts.routes else (0.0, 0.0)), local.day_began
 

@@ -7,14 +7,27 @@ gate meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from holdfast.core import chat_words
-from holdfast.core.access import CODE_CHARS, CODE_S, CODE_SIGNS, PENDING_MAX, SAID_AGAIN_S, Rules, code, handle_of, permitted, verdict
-from holdfast.core.entries import Command, Note, Outside, UserMessage
+from holdfast.core.access import (
+    CODE_CHARS,
+    CODE_S,
+    CODE_SIGNS,
+    PENDING_MAX,
+    SAID_AGAIN_S,
+    Rules,
+    code,
+    handle_of,
+    permitted,
+    role_of,
+    verdict,
+)
+from holdfast.core.entries import Command, Note, UserMessage
 from holdfast.core.incoming import Deleted, Edited, Incoming, Moved, Place, Unread, Wrote, body_of, dedupe, place_of
 from holdfast.errors import Config, Request, Temporary
 from holdfast.failpoints import failpoint
@@ -27,6 +40,12 @@ from holdfast.runtime.weather import Weather
 
 CONNECT_S_MAX: Final = 60.0
 """How long an account may take to connect, names and all."""
+
+CLEAN_UP_S_MAX: Final = 5.0
+"""How long a connection that is given up may take to end."""
+
+TOLD_S_MAX: Final = 5.0
+"""How long others wait while a stranger is told a code."""
 
 Accept = Callable[[Sequence[Arrival], Cursor | None, Sequence[Move], Sequence[str]], Awaitable[tuple[Accepted, ...]]]
 """Makes arrivals durable and wakes their conversations."""
@@ -81,7 +100,18 @@ class Accounts:
 
     async def moved(self, account: str, place: Place, to: str) -> None:
         """A send has shown that a chat has another id now."""
-        await self.accept([], None, [Move(account, place.chat, to)], ())
+        move = Move(account, place.chat, to)
+        await self.follow(move)
+        await self.accept([], None, [move], ())
+
+    async def follow(self, move: Move) -> None:
+        """A group that a list names has another id now: it stays one that the list names."""
+        let_in = self.persons.let_in(move.account)
+        if is_our_group(replace(self.rules[move.account], groups=self.rules[move.account].groups - {EVERYBODY}), let_in, move.chat):
+            known_as = listed_group(let_in, move.chat)
+            group = Person(move.account, move.to, f"the group {known_as}", move.to, since=self.clock.now(), handle=known_as)
+            await self.journal.put_person(group)
+            self.persons.know([group])
 
     async def blocked(self, account: str, place: Place, why: str) -> None:
         await self.owner.tell(f"{account} {place.chat} blocked {self.clock.now():.0f}", chat_words.chat_blocked(account, place.chat, why))
@@ -98,7 +128,8 @@ class Accounts:
 
     async def approve(self, wanted: str, account: str = "") -> Person:
         """Let in whoever was told this code (on this account alone, where one is named). Again is harmless. Raises `Request`."""
-        known = [p for p in await self.people() if p.code == wanted.strip().upper() and account in {"", p.account}]
+        told = wanted.strip().upper()
+        known = [p for p in await self.people() if told and p.code == told and account in {"", p.account}]
         if not known:
             raise Request(f"No code {wanted!r} is waiting. Codes hold for an hour; `holdfast people` lists them.")
         person = known[0] if known[0].since else replace(known[0], since=self.clock.now())
@@ -107,14 +138,33 @@ class Accounts:
         await self._tell(person, chat_words.let_in())
         return person
 
+    async def paired(self, body: Command) -> Command:
+        """An owner's /pair: done before it is kept, and harmless if it is done again."""
+        try:
+            person = await self.approve(body.args)
+        except Request:
+            args = "".join(body.args.split())  # one word: who follows the code was let in
+        else:
+            args = f"{person.code} {person.name or person.id}"
+        return Command(author=body.author, id=body.id, name=body.name, args=args)
+
     async def remove(self, account: str, person: str) -> None:
-        """End somebody's access, at once. Raises `Request` if it is not to be ended here."""
-        if not await self.journal.drop_person(account, person):
-            raise Request(
-                f"Nobody let {person!r} in to {account}. Who stands in the configuration is removed there; `holdfast people` lists the others."
-            )
+        """End somebody's access, at once. Raises `Request` if it is not to be ended here, or not here alone."""
+        rules = self.rules.get(account)
+        if rules is None:
+            raise Request(f"There is no account {account!r}. There is: {', '.join(self.rules) or 'none'}.")
+        handle = self.persons.let_in(account).get(person, "")
+        dropped = await self.journal.drop_person(account, person)
         self.persons.forget(account, person)
         self.rights_changed()
+        if role_of(rules, person, {person: handle} if handle else {}, chat="", group=False) is not None:
+            who = f"{handle} ({person})" if handle else person
+            raise Request(
+                f"The configuration lets {who} talk on {account}: take them out of allow and owners in [{chat_words.table_of(account)}] "
+                '("*" is everybody), and start the gateway again.'
+            )
+        if not dropped:
+            raise Request(f"Nobody let {person!r} in to {account}. `holdfast people` lists whom an owner let in, by their ids.")
 
     async def _tell(self, person: Person, text: str) -> None:
         """Said once, as the first thing in their conversation."""
@@ -164,16 +214,18 @@ class AccountInbox:
     async def _receive(self) -> None:
         """Until cancelled, or cut off."""
         self._why = ""
-        self._running = asyncio.create_task(self._platform.run(self))
+        running = self._running = asyncio.create_task(self._platform.run(self))
         try:
-            await self._running
-        except asyncio.CancelledError:
-            if self._why:
-                raise Config(self._why) from None
-            raise
+            await asyncio.wait([running])
         finally:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+            while not running.done():  # whoever hangs in its clean-up is told again
+                running.cancel()
+                await asyncio.wait([running], timeout=CLEAN_UP_S_MAX)
+        if self._why:
+            raise Config(self._why)
+        if running.cancelled():
+            raise Temporary(f"{self._platform.account} is connected anew: it was cut short")
+        running.result()
 
     def cut_off(self, why: str) -> None:
         """A send has shown what only a person can mend."""
@@ -183,8 +235,8 @@ class AccountInbox:
 
     async def _tell_stopped(self, why: str) -> None:
         account = self._platform.account
-        fingerprint = self._all.weather.row(gate_of(account)).fingerprint
-        await self._all.owner.tell(f"{account} {fingerprint} stopped {why}", chat_words.account_stopped(account, why))
+        gate = self._all.weather.row(gate_of(account))
+        await self._all.owner.tell(f"{account} {gate.fingerprint} stopped {gate.since!r} {why}", chat_words.account_stopped(account, why))
 
     # --- ports.Inbox ------------------------------------------------------------------------------------------------------------------
 
@@ -218,12 +270,17 @@ class AccountInbox:
                     arrivals.append(arrival)
                     kept.append(event)
         moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
+        for move in moves:
+            await self._all.follow(move)
         unread = [event for event in events if isinstance(event, Unread)]
         moved = cursor is not None and cursor != self._cursor.value
         reached = self._cursor if cursor is None else replace(self._cursor, value=cursor)
         accepted = await self._all.accept(arrivals, reached, moves, [event.raw for event in unread])
         self._cursor = reached  # not before it is durable
         failpoint("acknowledge")
+        for one, arrival in zip(accepted, arrivals, strict=True):
+            if one.new and isinstance(arrival.body, UserMessage):
+                self._all.persons.wrote(self._platform.account, arrival.body.author)
         now, new = self._all.clock.now(), sum(one.new for one in accepted)
         self.state = replace(self.state, received=self.state.received + new, moved_at=now if moved else self.state.moved_at)
         if unread:
@@ -240,6 +297,10 @@ class AccountInbox:
         account, persons = self._platform.account, self._all.persons
         if handle := handle_of(self._rules, incoming):
             await self._let_in_by(handle, incoming)
+        elif incoming.handles and persons.let_in(account).get(incoming.author):  # whoever is called otherwise now, is not who is on the list
+            await self._all.journal.drop_person(account, incoming.author)
+            persons.forget(account, incoming.author)
+            self._all.rights_changed()
         found = verdict(self._rules, incoming, persons.let_in(account))
         if found.what == "pair":
             strangers.append(incoming)
@@ -247,9 +308,7 @@ class AccountInbox:
             return None
         body = permitted(found.role, body_of(incoming))
         if isinstance(body, Command) and body.name == "pair":
-            body = await self._paired(body)
-        if isinstance(body, UserMessage):
-            persons.wrote(account, incoming.author)
+            body = await self._all.paired(body)
         place = place_of(incoming, self._rules.grouping)
         return Arrival(
             place.conversation(account),
@@ -262,21 +321,13 @@ class AccountInbox:
         )
 
     async def _let_in_by(self, handle: str, incoming: Incoming) -> None:
-        """A list names this person by a handle: from now on their id says so too, for as long as the list does."""
+        """A list names this person by a handle: from now on their id says so too, for as long as the list does, and they are called so."""
         account = self._platform.account
         if self._all.persons.let_in(account).get(incoming.author) in {"", handle}:
             return
-        person = Person(account, incoming.author, incoming.name, incoming.place.address, since=self._all.clock.now(), handle=handle)
+        person = Person(account, incoming.author, shown_name(incoming), incoming.place.address, since=self._all.clock.now(), handle=handle)
         await self._all.journal.put_person(person)
         self._all.persons.know([person])
-
-    async def _paired(self, body: Command) -> Outside:
-        """An owner's /pair: done before it is kept, and harmless if it is done again."""
-        try:
-            person = await self._all.approve(body.args)
-        except Request:
-            return body
-        return Command(author=body.author, id=body.id, name="pair", args=f"{person.code} {person.name or person.id}")
 
     async def _told_a_code(self, incoming: Incoming) -> None:
         """A stranger is told a code, which an owner can approve. Best effort: whoever hears nothing writes again."""
@@ -289,10 +340,11 @@ class AccountInbox:
             if len(pending) >= PENDING_MAX:
                 return
             drawn = code(secrets.randbelow(len(CODE_SIGNS)) for _ in range(CODE_CHARS))
-            person = Person(account, incoming.author, incoming.name, incoming.place.address, drawn, now + CODE_S)
+            person = Person(account, incoming.author, shown_name(incoming), incoming.place.address, drawn, now + CODE_S)
             await self._all.journal.put_person(person)
-            await self._all.owner.tell(
-                f"{account} {person.id} wants in {drawn}", chat_words.wants_in(person.name or person.id, person.id, account, drawn)
-            )
+            await self._all.owner.tell(f"{account} {person.id} wants in {drawn}", chat_words.wants_in(person.name, person.id, account, drawn))
         self._said = {one: at for one, at in self._said.items() if now - at < SAID_AGAIN_S} | {incoming.author: now}
-        await self._platform.send(incoming.place, Message(chat_words.pairing(person.code)))
+        if self._all.weather.is_open(gate_of(account), incoming.author):  # what is limited is not limited less by strangers
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TOLD_S_MAX):
+                    await self._platform.send(incoming.place, Message(chat_words.pairing(person.code)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from holdfast.core import turn
+from holdfast.core.access import Rules
 from holdfast.core.entries import Command, Entry
 from holdfast.core.transcript import Transcript
 from holdfast.core.weather import GateRow
@@ -14,14 +15,18 @@ from holdfast.errors import Request
 from holdfast.ports import (
     ALL,
     Accepted,
+    Access,
     Arrival,
     Clock,
     Cursor,
     Files,
     Found,
+    Held,
     Journal,
     Move,
     Offer,
+    Person,
+    PlatformState,
     RouteState,
     Snapshot,
     Standing,
@@ -29,10 +34,21 @@ from holdfast.ports import (
     ToolServerState,
     Used,
 )
+from holdfast.runtime.accounts import Accounts, AccountState
 from holdfast.runtime.acts import Acts
 from holdfast.runtime.follow import Followers
-from holdfast.runtime.supervisor import Supervisor
+from holdfast.runtime.speech import gate_of
+from holdfast.runtime.supervisor import ChildState, Supervisor
 from holdfast.runtime.weather import Weather
+
+PARTS: Final[Mapping[str, Literal["connecting", "connected", "waiting", "stopped"]]] = {
+    "starting": "connecting",
+    "ready": "connected",
+    "waiting": "waiting",
+    "stopped": "stopped",
+}
+"""What the states of a supervised part are called of an account."""
+NO_ACCOUNTS: Final = "There are no accounts of chat systems here. A table [platforms.telegram.NAME] in the configuration makes one."
 
 
 class LocalGateway:
@@ -57,10 +73,13 @@ class LocalGateway:
         self._weather, self._tools, self._supervisor, self._clock = weather, tools, supervisor, clock
         self._acts, self._day_began = acts, day_began
         self._started = clock.now()
+        self.accounts: Accounts | None = None
+        """Of chat systems: they are told when these are there, since they accept through us."""
 
     async def accept(
         self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
     ) -> tuple[Accepted, ...]:
+        arrivals = [await self._paired(arrival) for arrival in arrivals]
         accepted = await self._journal.ingest(arrivals, cursor, moves, unread)
         for conversation in dict.fromkeys(a.conversation for a in accepted if a.new):
             self._arrived(conversation)
@@ -69,6 +88,12 @@ class LocalGateway:
             if one.new and isinstance(arrival.body, Command) and arrival.body.name == "retry":
                 await self._try_now(one.conversation)
         return accepted
+
+    async def _paired(self, arrival: Arrival) -> Arrival:
+        """With its /pair done. Who comes by the door is an owner; what comes by an account has been looked at there."""
+        if not (isinstance(arrival.body, Command) and arrival.body.name == "pair") or self.accounts is None:
+            return arrival
+        return arrival if arrival.account in self.accounts.rules else replace(arrival, body=await self.accounts.paired(arrival.body))
 
     async def _try_now(self, conversation: str) -> None:
         """Somebody asked for it: the gates that this conversation waits at let one through."""
@@ -102,6 +127,7 @@ class LocalGateway:
             "started": self._started,
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
             "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
+            "platforms": [asdict(platform) for platform in await self.platforms()],
             "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
 
@@ -136,10 +162,59 @@ class LocalGateway:
             raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
         said = turn.status(transcript, self._acts.world_of(conversation, row.account, row.address, transcript), self._clock.now())
-        return f"{said} What I have to say waits for {row.speech_gate.partition(':')[2]}." if row.speech_gate else said
+        return f"{said} What I have to say waits for {self._account_waited_for(row.speech_gate)}." if row.speech_gate else said
+
+    def _account_waited_for(self, gate: str) -> str:
+        row, name = self._weather.known(gate), gate.partition(":")[2]
+        return f"{name} ({row.why.removesuffix('.')})" if row and row.why else name
 
     async def retry(self, gate: str) -> bool:
         return await self._weather.retry(gate)
+
+    # --- accounts of chat systems ------------------------------------------------------------------------------------------------------
+
+    async def platforms(self) -> tuple[PlatformState, ...]:
+        if self.accounts is None:
+            return ()
+        parts, held = self._supervisor.states(), {one.account: one for one in await self._journal.held()}
+        return tuple(
+            _platform(
+                account,
+                parts.get(f"platform:{account.name}", ChildState("starting", self._started)),
+                self._weather.row(gate_of(account.name)),
+                held.get(account.name, Held(account.name)),
+            )
+            for account in self.accounts.states()
+        )
+
+    async def retry_platform(self, name: str) -> bool:
+        return self._supervisor.retry(f"platform:{name}") and await self._weather.retry(gate_of(name))
+
+    async def people(self) -> tuple[Access, ...]:
+        if self.accounts is None:
+            return ()
+        known = await self.accounts.people()
+        return tuple(
+            Access(
+                name,
+                _written(rules.owners),
+                _written(rules.allow),
+                _written(rules.groups),
+                rules.pairing,
+                tuple(one for one in known if one.account == name and _counts(one, rules)),
+            )
+            for name, rules in self.accounts.rules.items()
+        )
+
+    async def approve(self, code: str) -> Person:
+        if self.accounts is None:
+            raise Request(NO_ACCOUNTS)
+        return await self.accounts.approve(code)
+
+    async def remove(self, account: str, person: str) -> None:
+        if self.accounts is None:
+            raise Request(NO_ACCOUNTS)
+        await self.accounts.remove(account, person)
 
 
 def _of_route(name: str, used: Sequence[Used]) -> Used:
@@ -151,6 +226,39 @@ def _of_route(name: str, used: Sequence[Used]) -> Used:
         input_tokens=sum(one.input_tokens for one in ours),
         output_tokens=sum(one.output_tokens for one in ours),
     )
+
+
+def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held) -> PlatformState:
+    """What the account's supervisor says of receiving, and its gate of sending."""
+    state, since, why, next_try = PARTS[part.state], part.since, part.why, part.next_try
+    if part.state == "ready" and gate.streak:
+        state, since, why, next_try = "waiting", gate.since, f"It receives, and can't send: {gate.why}", gate.until
+    return PlatformState(
+        kind=account.name.partition(":")[0],
+        name=account.name,
+        state=state,
+        since=since,
+        identity=account.identity,
+        why=why,
+        next_try=next_try,
+        heard_at=account.heard_at,
+        reconnects=part.restarts,
+        moved_at=account.moved_at,
+        received=account.received,
+        unsaid=held.unsaid,
+        unread=held.unread,
+    )
+
+
+def _written(names: frozenset[str]) -> tuple[str, ...]:
+    """A list as it stands in the configuration: without what was added so that capitals don't matter."""
+    folded = {name.casefold() for name in names if name != name.casefold()}
+    return tuple(sorted(names - folded))
+
+
+def _counts(person: Person, rules: Rules) -> bool:
+    """Whoever a list's name let in may talk for as long as the list has it. (Groups that moved are no people.)"""
+    return not person.handle or person.handle.casefold() in rules.owners | rules.allow
 
 
 def _gate(row: GateRow, now: float) -> dict[str, Any]:

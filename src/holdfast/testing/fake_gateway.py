@@ -9,7 +9,8 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,22 @@ from holdfast.core.entries import (
 from holdfast.core.weather import GateRow
 from holdfast.core.words import title
 from holdfast.errors import Request
-from holdfast.ports import ALL, Accepted, Arrival, ConversationRow, Cursor, Files, Found, Offer, RouteState, Snapshot, Standing
+from holdfast.ports import (
+    ALL,
+    Accepted,
+    Access,
+    Arrival,
+    ConversationRow,
+    Cursor,
+    Files,
+    Found,
+    Offer,
+    Person,
+    PlatformState,
+    RouteState,
+    Snapshot,
+    Standing,
+)
 from holdfast.runtime.clock import SystemClock
 from holdfast.store.files import FolderFiles
 from holdfast.testing.memory_files import MemoryFiles
@@ -50,13 +66,16 @@ class _Line(msgspec.Struct, frozen=True):
 
 class FakeGateway:
     """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does, `offers` what `tool_servers` does; `gates` are the
-    names that `retry` knows, and `retried` the tool servers that were to be started now."""
+    names that `retry` knows, and `retried` the tool servers and accounts that were to be started now; `platform_states` and `access` are what `platforms` and
+    `people` say."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.state: dict[str, Any] = {}
         self.gates: set[str] = set()
         self.route_states: tuple[RouteState, ...] = ()
         self.offers: tuple[Offer, ...] = ()
+        self.platform_states: tuple[PlatformState, ...] = ()
+        self.access: tuple[Access, ...] = ()
         self.retried: list[str] = []
         self.transcripts: dict[str, list[Entry]] = {}
         self.refusal: Exception | None = None
@@ -173,6 +192,33 @@ class FakeGateway:
         known = any(offer.server.name == server for offer in self.offers)
         self.retried += [server] if known else []
         return known
+
+    async def platforms(self) -> tuple[PlatformState, ...]:
+        return self.platform_states
+
+    async def retry_platform(self, name: str) -> bool:
+        known = any(state.name == name for state in self.platform_states)
+        self.retried += [name] if known else []
+        return known
+
+    async def people(self) -> tuple[Access, ...]:
+        return self.access
+
+    async def approve(self, code: str) -> Person:
+        person = next((person for account in self.access for person in account.people if person.code == code), None)
+        if person is None:
+            raise Request(f"No code {code!r} is waiting.")
+        approved = replace(person, since=time.time())
+        self._put(approved.account, lambda people: tuple(approved if one == person else one for one in people))
+        return approved
+
+    async def remove(self, account: str, person: str) -> None:
+        if not any(one.id == person for access in self.access if access.account == account for one in access.people):
+            raise Request(f"Nobody let {person!r} in to {account}.")
+        self._put(account, lambda people: tuple(one for one in people if one.id != person))
+
+    def _put(self, account: str, change: Callable[[tuple[Person, ...]], tuple[Person, ...]]) -> None:
+        self.access = tuple(replace(one, people=change(one.people)) if one.account == account else one for one in self.access)
 
 
 def _title(entries: Sequence[Entry]) -> str:

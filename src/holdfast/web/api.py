@@ -27,6 +27,7 @@ from holdfast.web.wire import (
     AUTHOR,
     KEY_CHARS_MAX,
     MESSAGE_BYTES_MAX,
+    Approval,
     Page,
     Post,
     Saved,
@@ -135,6 +136,26 @@ class Api:
         name = request.path_params["name"]
         if not await self._gateway.retry_tools(name):
             raise HTTPException(404, f"There is no tool server {name!r}. `GET /v1/tools` names them.")
+        return json({})
+
+    async def platforms(self, request: Request) -> Response:  # noqa: ARG002 as above
+        return json(await self._gateway.platforms())
+
+    async def retry_platform(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not await self._gateway.retry_platform(name):
+            raise HTTPException(404, f"There is no account {name!r}. `GET /v1/platforms` names them.")
+        return json({})
+
+    async def people(self, request: Request) -> Response:  # noqa: ARG002 as above
+        return json(await self._gateway.people())
+
+    async def approve(self, request: Request) -> Response:
+        approval = await decoded(request, Approval, BODY_BYTES_MAX, too_long(), '{"code": "..."}')
+        return json(await self._gateway.approve(approval.code))
+
+    async def remove(self, request: Request) -> Response:
+        await self._gateway.remove(request.path_params["account"], request.path_params["person"])
         return json({})
 
     async def why(self, request: Request) -> Response:

@@ -12,6 +12,11 @@
     GET  /v1/routes                          a list of `ports.RouteState`
     GET  /v1/tools                           a list of `ports.Offer`
     POST /v1/tools/{name}/retry
+    GET  /v1/platforms                       a list of `ports.PlatformState`
+    POST /v1/platforms/{name}/retry
+    GET  /v1/people                          a list of `ports.Access`
+    POST /v1/people/approve {"code"}         the `ports.Person` who is let in
+    DELETE /v1/people/{account}/{person}
     GET  /v1/conversations/{key}/why         a `Why`
     POST /v1/gates/{name}/retry
     POST /v1/demo/{action}                   in `holdfast demo`
@@ -82,6 +87,11 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/routes", api.routes, methods=["GET"]),
         Route("/v1/tools", api.tools, methods=["GET"]),
         Route("/v1/tools/{name:path}/retry", api.retry_tools, methods=["POST"]),
+        Route("/v1/platforms", api.platforms, methods=["GET"]),
+        Route("/v1/platforms/{name}/retry", api.retry_platform, methods=["POST"]),
+        Route("/v1/people", api.people, methods=["GET"]),
+        Route("/v1/people/approve", api.approve, methods=["POST"]),
+        Route("/v1/people/{account}/{person:path}", api.remove, methods=["DELETE"]),
         Route("/v1/files", files.put, methods=["POST"]),
         Route("/v1/files/{sha256}", files.get, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),

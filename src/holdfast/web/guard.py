@@ -6,9 +6,9 @@ served to others, by everybody. So, in this order:
     one length            said twice, differently, a proxy and we could take the rest of a request for another one
     no upgrade            there is no WebSocket here
     `Host`                one of ours: a foreign name that leads here is DNS rebinding
-    `Origin`              ours, wherever there is one; a POST without one needs a cookie (a browser always sends it)
+    `Origin`              ours, wherever there is one; a change without one needs a cookie (a browser always sends it)
     `Sec-Fetch-Site`      the page itself asks the API, or the person who types its address
-    methods               GET, HEAD, POST; and POST with `x-holdfast: 1`, which a foreign page can't send
+    methods               GET, HEAD, POST, DELETE; and what changes something with `x-holdfast: 1`, which a foreign page can't send
     login                 everything but the shell, its files and the login itself: a route that nobody thought of is closed
 
 There is no CORS: a foreign page reads nothing.
@@ -30,7 +30,8 @@ from holdfast.config import is_loopback
 from holdfast.web.cookies import Cookies
 from holdfast.web.page import HEADERS
 
-METHODS: Final = ("GET", "HEAD", "POST")
+CHANGES: Final = ("POST", "DELETE")
+METHODS: Final = ("GET", "HEAD", *CHANGES)
 API_HEADERS: Final = {
     **HEADERS,
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox",
@@ -51,7 +52,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "the server speaks nothing else"
         public = any(route.matches(scope)[0] is Match.FULL for route in self._public)
-        shell = public and scope["method"] != "POST"
+        shell = public and scope["method"] not in CHANGES
         carried = HEADERS if shell else API_HEADERS
 
         async def send_guarded(message: Message) -> None:
@@ -81,8 +82,8 @@ class Guard:
             )
         if method not in METHODS:
             return _refused(405, f"{method[:20]} is not understood here.", {"allow": ", ".join(METHODS)})
-        if method == "POST" and headers.get("x-holdfast") != "1":
-            return _refused(403, "A POST needs the header `x-holdfast: 1`.")
+        if method in CHANGES and headers.get("x-holdfast") != "1":
+            return _refused(403, f"A {method} needs the header `x-holdfast: 1`.")
         if not public and not self._cookies.allow(scope):
             return _refused(401, "You are not logged in. Run `holdfast login`, and open the link it prints.")
         return None
@@ -99,7 +100,7 @@ class Guard:
         own = {self._own_origin, f"{scope['scheme']}://{host}" if is_loopback(_name(host)) else ""} - {""}
         if any(origin.lower() not in own for origin in origins):
             return False
-        if scope["method"] == "POST" and not origins and not self._cookies.allow(scope):
+        if scope["method"] in CHANGES and not origins and not self._cookies.allow(scope):
             return False
         return shell or headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 

@@ -114,6 +114,12 @@ class Why(msgspec.Struct, frozen=True):
     words: str
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """Whoever was told this code is let in."""
+
+    code: str
+
+
 class Uploaded(msgspec.Struct, frozen=True):
     """The file is on disk, as `sha256`; `media_type` is what it is, whatever it is called."""
 

@@ -9,6 +9,7 @@ from runtime_rig import GATE, Rig
 
 from holdfast.core import turn, words
 from holdfast.core.entries import (
+    AnyBody,
     AssistantMessage,
     Attachment,
     Call,
@@ -421,7 +422,7 @@ async def test_what_the_route_never_took_is_masked_before_it_is_written_down() -
 async def test_a_text_whose_preview_somebody_deleted_is_sent_anew() -> None:
     rig = Rig(traits=Traits(edits=True, key_holds_s=float("inf")))
     lost = DeliveryFailed(of="a1", part=0, refusal="gone")
-    begun = [
+    begun: list[AnyBody] = [
         UserMessage(author="ann", id="m1", text="one"),
         DeliveryStarted(of="a1", part=0, key="a1/0", preview=True),
         Delivered(of="a1", part=0, id="s1", preview=True),

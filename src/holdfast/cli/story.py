@@ -155,6 +155,8 @@ def _undelivered(body: DeliveryFailed) -> str:
             return "perhaps delivered"
         case "refused" | "blocked":
             return "refused by the chat"
+        case "gone":
+            return "deleted by somebody while it was written, and sent anew"
         case "dropped":
             return "not delivered"
 

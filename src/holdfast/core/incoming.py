@@ -36,8 +36,8 @@ class Place:
         return cls(chat, thread, person)
 
     def conversation(self, account: str) -> str:
-        """The key of the conversation that begins here."""
-        return ":".join(part for part in (account, self.chat, self.thread, self.person) if part)
+        """The key of the conversation that begins here. A person is never taken for a thread."""
+        return f"{account}:{self.chat}:{self.thread}:{self.person}".rstrip(":")
 
 
 @dataclass(frozen=True, slots=True)

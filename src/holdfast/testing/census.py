@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import runpy
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
-
-from holdfast.cli import main
 
 
 def census(report: Path) -> None:
@@ -29,4 +28,4 @@ def census(report: Path) -> None:
 
 if __name__ == "__main__":
     census(Path(sys.argv.pop(1)))
-    sys.exit(main())
+    runpy.run_module("holdfast.cli", run_name="__main__", alter_sys=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from holdfast.core.entries import AssistantMessage, Attachment, Choice, Command, UserMessage
 from holdfast.core.weather import GateRow
 from holdfast.errors import JournalFull
-from holdfast.ports import Offer, OfferedTool, ToolServerState
+from holdfast.ports import Access, Offer, OfferedTool, Person, PlatformState, ToolServerState
 from holdfast.web.api import BODY_BYTES_MAX, ENTRIES_AT_ONCE_MAX, ROWS_MAX
 from holdfast.web.wire import MESSAGE_BYTES_MAX
 
@@ -111,6 +112,30 @@ async def test_tool_servers_are_listed_with_their_tools_and_started_by_name(rig:
     assert rig.gateway.retried == ["my.files"]
     refused = await rig.client.post("/v1/tools/m%20ail/retry")
     assert (refused.status_code, refused.json()["error"]) == (404, "There is no tool server 'm ail'. `GET /v1/tools` names them.")
+
+
+async def test_accounts_are_listed_and_connected_by_name(rig: Any) -> None:
+    rig.gateway.platform_states = (PlatformState("telegram", "telegram:mybot", "stopped", 12.0, why="the token is unknown", unsaid=2),)
+    (state,) = (await rig.client.get("/v1/platforms")).json()
+    assert (state["name"], state["state"], state["why"], state["unsaid"]) == ("telegram:mybot", "stopped", "the token is unknown", 2)
+    assert (await rig.client.post("/v1/platforms/telegram:mybot/retry")).status_code == 200
+    assert rig.gateway.retried == ["telegram:mybot"]
+    refused = await rig.client.post("/v1/platforms/telegram:other/retry")
+    assert (refused.status_code, refused.json()["error"]) == (404, "There is no account 'telegram:other'. `GET /v1/platforms` names them.")
+
+
+async def test_people_are_listed_let_in_by_their_code_and_removed(rig: Any) -> None:
+    ann = Person("matrix:home", "@ann/x:example.org", "Ann", "!room", "AB23CD45", 3600.0)
+    rig.gateway.access = (Access("matrix:home", ("@me:example.org",), (), (), pairing=True, people=(ann,)),)
+    (access,) = (await rig.client.get("/v1/people")).json()
+    assert (access["account"], access["owners"], access["people"][0]["code"]) == ("matrix:home", ["@me:example.org"], "AB23CD45")
+    assert (await rig.client.post("/v1/people/approve", json={"code": "WRONG"})).status_code == 400
+    approved = (await rig.client.post("/v1/people/approve", json={"code": "AB23CD45"})).json()
+    assert approved["id"] == ann.id and approved["since"] > 0
+    path = f"/v1/people/matrix:home/{quote(ann.id, safe='')}"
+    assert (await rig.client.delete(path)).status_code == 200
+    assert rig.gateway.access[0].people == ()
+    assert (await rig.client.delete(path)).status_code == 400
 
 
 async def test_a_journal_that_cannot_commit_acknowledges_nothing(rig: Any) -> None:

@@ -118,7 +118,18 @@ async def test_a_link_in_a_mail_leads_to_the_page(site: Any) -> None:
     assert response.status_code == 404  # and not 403: the shell and its files may be opened from anywhere
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
+async def test_what_is_taken_away_needs_the_same_as_what_is_sent(site: Any) -> None:
+    path = "/v1/people/telegram:mybot/7"
+    assert (await site.client.delete(path, headers=site.own)).status_code == 401
+    cookie = await site.log_in()
+    for headers in ({}, {"origin": site.origin}, {**site.own, "origin": "https://evil.example"}):
+        assert (await site.client.delete(path, headers=headers)).status_code == 403
+    assert (await site.client.delete(path, headers=site.own)).status_code == 400  # nobody is there, but it was asked
+    site.client.cookies.clear()
+    assert (await site.client.delete(path, headers={"cookie": cookie, "x-holdfast": "1"})).status_code == 400
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
 async def test_other_methods_are_refused_and_no_page_is_given_leave(site: Any, method: str) -> None:
     asks = {"origin": site.origin, "access-control-request-method": "POST", "access-control-request-headers": "x-holdfast"}
     response = await site.client.request(method, "/v1/conversations", headers=asks)

@@ -17,10 +17,10 @@ import msgspec
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
 from holdfast.invoked import command
-from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Link, Listed, Page, Post, Saved, Stands, Why, Writing
+from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Saved, Stands, Why, Writing
 
 if TYPE_CHECKING:
-    from holdfast.ports import Offer, RouteState
+    from holdfast.ports import Access, Offer, Person, PlatformState, RouteState
 
 REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
@@ -82,6 +82,32 @@ class Client:
         from holdfast.ports import Offer  # noqa: PLC0415 as above
 
         return decoded(self._ask("GET", "/v1/tools"), tuple[Offer, ...])
+
+    def platforms(self) -> tuple[PlatformState, ...]:
+        """The accounts of chat systems."""
+        from holdfast.ports import PlatformState  # noqa: PLC0415 as above
+
+        return decoded(self._ask("GET", "/v1/platforms"), tuple[PlatformState, ...])
+
+    def retry_platform(self, name: str) -> None:
+        """Connect an account that waits or is stopped now."""
+        self._ask("POST", f"/v1/platforms/{quoted(name)}/retry")
+
+    def people(self) -> tuple[Access, ...]:
+        """Who may talk on each account, and who wants to."""
+        from holdfast.ports import Access  # noqa: PLC0415 as above
+
+        return decoded(self._ask("GET", "/v1/people"), tuple[Access, ...])
+
+    def approve(self, code: str) -> Person:
+        """Let in whoever was told this code."""
+        from holdfast.ports import Person  # noqa: PLC0415 as above
+
+        return decoded(self._ask("POST", "/v1/people/approve", msgspec.json.encode(Approval(code))), Person)
+
+    def remove(self, account: str, person: str) -> None:
+        """End somebody's access."""
+        self._ask("DELETE", f"/v1/people/{quoted(account)}/{quoted(person)}")
 
     def why(self, key: str) -> str:
         """What the conversation does, waits for or asks."""

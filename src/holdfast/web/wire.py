@@ -105,6 +105,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     words: str
     until: float
+    address: str = ""
     excerpt: str = ""
 
 

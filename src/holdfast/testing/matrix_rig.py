@@ -51,9 +51,9 @@ async def connected(platform: Platform, inbox: RecordingInbox | None = None) -> 
             await running
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
+async def eventually(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     """Until it is so, asked of the server."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within_s):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 nobody tells us
             await asyncio.sleep(LOOK_S)
 

@@ -41,7 +41,7 @@ class Arrival:
 
     `address` is where the platform sends to, of one conversation alone within its account; `conversation` is the key of the one that begins there, if
     none has that address yet; `dedupe` names the platform's event: account, chat, message id, kind and version; `at` is when it was received, by our clock.
-    `only_after`: kept only if the event of this name is here (what corrects a message that was never kept is of no use).
+    `only_after`: kept only if the event of this name is here, and in the conversation where that is (what corrects a message that was never kept is of no use).
     """
 
     conversation: str

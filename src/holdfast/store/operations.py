@@ -82,13 +82,17 @@ def _keep_unread(db: apsw.Connection, account: str, unread: Sequence[str]) -> No
 
 
 def _accept(db: apsw.Connection, arrival: Arrival, body: str) -> Accepted:
-    """Whoever has the address gets it. (After a move that is another key than the one that would begin there.)"""
+    """Whoever has the address gets it (after a move that is another key than the one that would begin there); what corrects something goes where that is."""
     known = _row(db, "find_arrival", arrival.dedupe)
     if known:
         return Accepted(known[0], known[1], new=False)
-    if arrival.only_after and not _row(db, "find_arrival", arrival.only_after):
-        return Accepted(arrival.conversation, 0, new=False)
-    (key,) = _row(db, "conversation_at", arrival.account, arrival.address) or (arrival.conversation,)
+    if arrival.only_after:
+        before = _row(db, "find_arrival", arrival.only_after)
+        if not before:
+            return Accepted(arrival.conversation, 0, new=False)
+        key = before[0]
+    else:
+        (key,) = _row(db, "conversation_at", arrival.account, arrival.address) or (arrival.conversation,)
     (seq,) = _row(db, "wake_conversation", key, arrival.account, arrival.address, arrival.at)
     db.execute(SQL["add_entry"], (key, seq, 0, arrival.at, arrival.dedupe, body))
     return Accepted(key, seq, new=True)

@@ -97,10 +97,13 @@ class MemoryJournal:
     def _accept(self, arrival: Arrival) -> Accepted:
         if arrival.dedupe in self.disk.arrivals:
             return Accepted(*self.disk.arrivals[arrival.dedupe], new=False)
-        if arrival.only_after and arrival.only_after not in self.disk.arrivals:
-            return Accepted(arrival.conversation, 0, new=False)
-        begun = Conversation(arrival.conversation, arrival.account, arrival.address)
-        row = self._at(arrival.account, arrival.address) or self.disk.conversations.setdefault(arrival.conversation, begun)
+        if arrival.only_after:
+            if arrival.only_after not in self.disk.arrivals:
+                return Accepted(arrival.conversation, 0, new=False)
+            row = self.disk.conversations[self.disk.arrivals[arrival.only_after][0]]
+        else:
+            begun = Conversation(arrival.conversation, arrival.account, arrival.address)
+            row = self._at(arrival.account, arrival.address) or self.disk.conversations.setdefault(arrival.conversation, begun)
         seq = row.add(arrival.body, arrival.at, epoch=0).seq
         self.disk.arrivals[arrival.dedupe] = (row.key, seq)
         row.wakes += 1

@@ -66,6 +66,12 @@ class JournalPlatformsContract:
         done = await journal.ingest([arrival(), arrival(message="1 edit", only_after="web a 1")])
         assert done == (Accepted("a", 1, new=True), Accepted("a", 2, new=True))
 
+    async def test_what_corrects_goes_where_that_is(self, journal: Journal) -> None:
+        """Who deletes a message of a thread may not be told by the platform which thread that was."""
+        await journal.ingest([arrival(message="1"), arrival("b", "2")])
+        done = await journal.ingest([arrival("b", "1 delete", only_after="web a 1")])
+        assert done == (Accepted("a", 2, new=True),)
+
     async def test_what_is_dropped_wakes_nobody(self, journal: Journal) -> None:
         await journal.ingest([arrival()])
         before = await journal.read("a", 0)

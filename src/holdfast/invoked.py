@@ -22,7 +22,7 @@ def command(name: str, config_path: Path | None = None) -> str:
 
 
 def _program(path: str) -> str:
-    if Path(path).name != NAME:  # python -c, python -m, a test
+    if path == NAME or Path(path).name != NAME:  # python -c, python -m, a test
         return NAME
     found = shutil.which(NAME)
     return NAME if found and Path(found).samefile(path) else os.path.relpath(path)

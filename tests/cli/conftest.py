@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.testing.telegram_client import Telegram
 from holdfast.testing.terminal import Terminal
 
 HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
@@ -78,3 +79,11 @@ def home(tmp_path: Path) -> Iterator[Home]:
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+@pytest.fixture
+def telegram(tmp_path: Path) -> Iterator[Telegram]:
+    server = Telegram(tmp_path)
+    server.launch()
+    yield server
+    server.kill()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
-from holdfast.cli.platforms import NONE
-from holdfast.cli.screen import plain
+from holdfast.cli.platforms import NONE, line
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
 from holdfast.errors import Request
@@ -33,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
     match arguments.act:
         case "approve":
-            print(plain(_approve(client, *arguments.names)))
+            print(line(_approve(client, *arguments.names)))
         case "remove":
-            print(plain(_remove(client, *arguments.names)))
+            print(line(_remove(client, *arguments.names)))
         case _ if arguments.json:
             print_json(_known(client))
         case _:
@@ -62,8 +61,8 @@ def told(accounts: Sequence[Access], now: float) -> Iterator[str]:
             yield ""
         yield access.account
         rows = [*_configured(access), *(_let_in(person, now) for person in access.people if person.since)]
-        yield from (f"    {line}" for line in columns(rows or [("nobody may talk yet", "")]))
-        yield from (f"    {plain(_waits(person, now))}" for person in access.people if not person.since)
+        yield from (f"    {row}" for row in columns(rows or [("nobody may talk yet", "")]))
+        yield from (f"    {line(_waits(person, now))}" for person in access.people if not person.since)
         if not rows:
             yield f"    {_how(access)}"
 
@@ -74,7 +73,10 @@ def _configured(access: Access) -> Iterator[tuple[str, str]]:
     for name in access.allow:
         yield _named(name), "may talk, by the configuration"
     for name in access.groups:
-        yield ("every group" if name == EVERYBODY else f"group {name}"), "who mentions or answers it there is heard, by the configuration"
+        yield (
+            ("every group" if name == EVERYBODY else f"group {name}"),
+            "whoever mentions it or replies to it there is heard, by the configuration",
+        )
 
 
 def _named(name: str) -> str:
@@ -82,7 +84,7 @@ def _named(name: str) -> str:
 
 
 def _let_in(person: Person, now: float) -> tuple[str, str]:
-    who = f"{person.id} ({person.name})" if person.name else person.id
+    who = line(f"{person.id} ({person.name})" if person.name else person.id)
     if person.handle:
         return who, f"may talk, since the configuration names {person.handle}"
     return who, f"may talk, approved {clock(person.since, now)}"

@@ -69,9 +69,9 @@ def table(states: Sequence[PlatformState], now: float) -> Iterator[str]:
     head = ("ACCOUNT", "IS", "STATE", "SINCE", "LAST HEARD", "CURSOR MOVED", "RECONNECTS", "RECEIVED", "TO BE SENT", "NEXT TRY")
     lines = columns([head, *(_row(state, now) for state in states)])
     yield lines[0]
-    for state, line in zip(states, lines[1:], strict=True):
-        yield line
-        yield from (f"    {_line(trouble)}" for trouble in troubles(state, now))
+    for state, row in zip(states, lines[1:], strict=True):
+        yield row
+        yield from (f"    {line(trouble)}" for trouble in troubles(state, now))
 
 
 def _row(state: PlatformState, now: float) -> tuple[str, ...]:
@@ -125,7 +125,8 @@ def _conversations(count: int) -> str:
     return "One conversation waits" if count == 1 else f"{count} conversations wait"
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
+    """On one line, and with nothing that a terminal would obey."""
     return " ".join(plain(text).split())
 
 
@@ -161,4 +162,4 @@ def came_of_it(state: PlatformState, now: float) -> Iterator[str]:
         yield f"{state.name} is still connecting. `{command('platforms')} {state.name}` shows what comes of it."
     else:
         yield f"{state.name} was tried, and {'waits' if state.state == 'waiting' else 'has stopped'}:"
-        yield from (f"    {_line(trouble)}" for trouble in troubles(state, now))
+        yield from (f"    {line(trouble)}" for trouble in troubles(state, now))

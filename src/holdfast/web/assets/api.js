@@ -16,10 +16,16 @@ export const conversations = (search) => ask(`/v1/conversations${search ? `?sear
 export const status = () => ask("/v1/status");
 export const routes = () => ask("/v1/routes");
 export const tools = () => ask("/v1/tools");
+export const platforms = () => ask("/v1/platforms");
+export const people = () => ask("/v1/people");
 export const entries = (key, before, most, signal) => ask(`${at(key)}/entries?before=${before}&most=${most}`, { signal });
 export const send = ({ name, key, text, attachments }) => post(`${at(name)}/messages`, { key, text, attachments });
 export const retry = (gate) => post(`/v1/gates/${encodeURIComponent(gate)}/retry`, {});
 export const retryTools = (server) => post(`/v1/tools/${encodeURIComponent(server)}/retry`, {});
+export const retryPlatform = (name) => post(`/v1/platforms/${encodeURIComponent(name)}/retry`, {});
+export const approve = (code) => post("/v1/people/approve", { code });
+export const remove = (account, id) =>
+  ask(`/v1/people/${encodeURIComponent(account)}/${encodeURIComponent(id)}`, { method: "DELETE", headers: OURS });
 export const login = (code) => post("/v1/login", { code });
 export const logout = () => post("/v1/logout", {});
 export const eventsOf = (key, after) => `${at(key)}/events?after=${after}`;

@@ -1,6 +1,21 @@
 // The page: what belongs to what. Each part is a module of its own; here they are put together.
 
-import { Away, NotLoggedIn, Refused, logout, retry, retryTools, routes, status, tools } from "./api.js";
+import {
+  Away,
+  NotLoggedIn,
+  Refused,
+  approve,
+  logout,
+  people,
+  platforms,
+  remove,
+  retry,
+  retryPlatform,
+  retryTools,
+  routes,
+  status,
+  tools,
+} from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { $, announce, setText, show } from "./dom.js";
@@ -8,6 +23,7 @@ import { keepFiles } from "./keep.js";
 import { LoginScreen, fromAddress } from "./login.js";
 import { Outbox } from "./outbox.js";
 import { RoutePanel } from "./panel.js";
+import { PlatformPanel } from "./platforms.js";
 import { Sidebar } from "./sidebar.js";
 import { StandingView } from "./standing.js";
 import { ToolPanel } from "./tools.js";
@@ -39,6 +55,11 @@ class Page {
       new Rows(tools, { changed: () => this.tools.isOpen && this.tools.show(), loggedOut }),
       (server) => this.#attempt(() => retryTools(server)),
     );
+    this.platforms = new PlatformPanel(new Rows(accounts, { changed: () => this.platforms.isOpen && this.platforms.show(), loggedOut }), {
+      retry: (name) => this.#attempt(() => retryPlatform(name)),
+      approve: (code) => this.#attempt(() => approve(code)),
+      remove: (account, id) => this.#attempt(() => remove(account, id)),
+    });
     this.standing = new StandingView({
       tryNow: (gates) => this.#tryNow(gates),
       stop: () => this.#send("/stop", []),
@@ -87,6 +108,7 @@ class Page {
     $("stop").addEventListener("click", () => this.#send("/stop", []));
     for (const id of ["open-routes", "model"]) $(id).addEventListener("click", () => this.panel.open());
     $("open-tools").addEventListener("click", () => this.tools.open());
+    $("open-platforms").addEventListener("click", () => this.platforms.open());
     $("logout").addEventListener("click", () => this.#logout());
     $("earlier").addEventListener("click", () => this.#earlier());
     this.nearTop = new IntersectionObserver(([seen]) => seen.isIntersecting && this.#earlier(), { root: $("log"), rootMargin: "400px" });
@@ -123,7 +145,7 @@ class Page {
   }
 
   #key(event) {
-    if (this.login.isOpen || this.panel.isOpen || this.tools.isOpen) return;
+    if (this.login.isOpen || document.querySelector("dialog[open]")) return;
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       if ($("menu").checkVisibility()) this.sidebar.toggle(true);
@@ -322,13 +344,14 @@ class Page {
     });
   }
 
-  // Does what was asked for, if that can be done now; a gateway that is away is said to be, above.
+  // Does what was asked for, if that can be done now, and resolves to why not; a gateway that is away is said to be, above.
   async #attempt(act) {
     try {
       await act();
     } catch (error) {
       if (error instanceof NotLoggedIn) this.#loggedOut();
       else if (!(error instanceof Away || error instanceof Refused)) throw error;
+      return error.message;
     }
   }
 
@@ -337,8 +360,15 @@ class Page {
     this.#conversation = null;
     this.panel.close();
     this.tools.close();
+    this.platforms.close();
     this.login.open(why);
   }
+}
+
+// The accounts of chat systems, each with who may talk there.
+async function accounts() {
+  const [states, access] = await Promise.all([platforms(), people()]);
+  return states.map((state) => ({ ...state, access: access.find(({ account }) => account === state.name) }));
 }
 
 // The conversation that the address names.

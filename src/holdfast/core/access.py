@@ -40,21 +40,39 @@ class Rules:
     """For "*", a role or a chat: by "*", a server or "server.tool"."""
 
 
-OPEN: Final = Rules(allow=frozenset({EVERYBODY}), owners=frozenset({EVERYBODY}))
+OPEN: Final = Rules(allow=frozenset({EVERYBODY}), owners=frozenset({EVERYBODY}), groups=frozenset({EVERYBODY}))
 """Whoever gets there is the owner: the page and the terminal have a door of their own."""
 
 LetIn = Mapping[str, str]
-"""Those who were let in, by their ids: with the handle that a list must still have, or "" if an owner approved their code."""
+"""Those who were let in, by their ids: with the handle that a list must still have, or "" if an owner approved their code. And groups that have another id
+now: with the one that a list must still have."""
+
+
+def group_key(chat: str) -> str:
+    """A group among those who were let in. No person's id has a space."""
+    return f"group {chat}"
+
+
+def listed_group(let_in: LetIn, chat: str) -> str:
+    """The id under which an owner knows this chat: that which it had before it moved."""
+    return let_in.get(group_key(chat), chat)
 
 
 def role_of(rules: Rules, person: str, let_in: LetIn, *, chat: str, group: bool) -> Role | None:
     """What a person is here, now. None: they may not talk."""
+    if group and not is_our_group(rules, let_in, chat):
+        return None
     names = [person, *([handle] if (handle := let_in.get(person)) else [])]
     if _listed(rules.owners, names):
         return "owner"
     if _listed(rules.allow, names) or let_in.get(person) == "":
         return "user"
-    return "guest" if group and _listed(rules.groups, [chat]) else None
+    return "guest" if group else None
+
+
+def is_our_group(rules: Rules, let_in: LetIn, chat: str) -> bool:
+    """Does a list name this group, by the id that it has or had?"""
+    return _listed(rules.groups, [chat, listed_group(let_in, chat)])
 
 
 def _listed(names: frozenset[str], wanted: Iterable[str]) -> bool:
@@ -62,8 +80,9 @@ def _listed(names: frozenset[str], wanted: Iterable[str]) -> bool:
 
 
 def handle_of(rules: Rules, incoming: Incoming) -> str:
-    """The handle for which a list lets this person in, whose id is in none; "" if there is none."""
-    return next((handle for handle in incoming.handles if _listed(rules.owners | rules.allow, [handle])), "")
+    """The handle by which a list names this person; "" if there is none."""
+    named = (rules.owners | rules.allow) - {EVERYBODY}
+    return next((handle for handle in incoming.handles if _listed(named, [handle])), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +96,7 @@ class Verdict:
 def verdict(rules: Rules, incoming: Incoming, let_in: LetIn) -> Verdict:
     """What becomes of something that came in."""
     chat = incoming.place.chat
-    if incoming.group and not _listed(rules.groups, [chat]):
+    if incoming.group and not is_our_group(rules, let_in, chat):
         return Verdict("drop")
     if incoming.group and not incoming.to_us and isinstance(incoming.did, Wrote):
         return Verdict("drop")

@@ -247,8 +247,10 @@ def _words_of(t: Transcript, said: Spoken) -> Iterator[User]:
         case Correction() if not t.was_shown_before(said.brings[0], seq):
             return
         case Correction():
-            old = next((t.text_of(s.entry) for s in t.spoken if s.entry.seq == said.brings[0]), None)
-            yield User(words.corrected(old or "", body.text))
+            old = next((s.entry for s in t.spoken if s.entry.seq == said.brings[0]), None)
+            name = old.body.name if old is not None and isinstance(old.body, UserMessage) else ""
+            was = t.text_of(old) if old is not None else None
+            yield User(chat_words.said(name, "", words.corrected(was or "", body.text)))
         case Command():
             yield _brought_back(t, "Please answer this again:", said)
         case Choice():
@@ -284,9 +286,7 @@ def _message(t: Transcript, seq: int, text: str, body: UserMessage) -> User:
     names = [words.attached(attachment.name, missing=attachment.name in missing) for attachment in body.attachments]
     files = tuple(File(file.sha256, file.name, file.media_type) for file in kept if file.sha256)
     text = "\n".join([*([text] if text else []), *names])
-    if body.quote:
-        text = chat_words.replying(body.quote, text)
-    return User(chat_words.said_by(body.name, text) if body.name else text, files)
+    return User(chat_words.said(body.name, body.quote, text), files)
 
 
 def _joined(pieces: Iterable[Message]) -> list[Message]:

@@ -249,11 +249,15 @@ class Transcript:
     def people(self) -> set[str]:
         """Those for whom something is done now: whose turn it is, and whose commands have no reply yet."""
         waiting = {entry.body.author for entry in self.unreplied.values() if isinstance(entry.body, Command | Choice)}
-        return waiting | ({self.authors[self.turn_from]} if self.turn_from in self.authors else set())
+        return waiting | self.waiting_people() | ({self.authors[self.turn_from]} if self.turn_from in self.authors else set())
 
-    def replies_to(self, before: int) -> str:
-        """The platform's id of the newest message that came before the entry `before`, in a group; "" elsewhere."""
-        bodies = (said.entry.body for said in reversed(self.spoken) if said.entry.seq < before)
+    def waiting_people(self) -> set[str]:
+        """Those whose messages are owed an answer."""
+        return {self.authors[seq] for seq in self.inputs if seq in self.authors}
+
+    def replies_to(self, upto: int) -> str:
+        """The platform's id of the newest message up to the entry `upto`, in a group; "" elsewhere."""
+        bodies = (said.entry.body for said in reversed(self.spoken) if said.entry.seq <= upto)
         return next((body.id for body in bodies if isinstance(body, UserMessage)), "") if self.group else ""
 
     def _view_start(self) -> int:
@@ -298,6 +302,9 @@ class Transcript:
                 if body.why == "crashed":
                     self.speech.clear()
                     self.parts.clear()
+                for asked in list(self.open_questions()):
+                    if asked.question.question == "budget":  # that of this turn
+                        self.questions[asked.seq] = replace(asked, closed="expiry", by=entry.seq)
                 self._cut(body.upto + 1)
             case Fetched():
                 self._fetched(entry.seq, body)
@@ -330,7 +337,8 @@ class Transcript:
             self.brought = entry.seq
         elif sounds_like_stop(body.text):
             self.says_stop = entry.seq
-        self.group = bool(body.name)
+        if not body.scheduled:  # a reminder has nobody's name
+            self.group = bool(body.name)
         self.last_message = entry.seq
         self._input(Spoken(entry), body.author)
 

@@ -253,7 +253,7 @@ def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World
         files=speech.files if index == 0 else (),
         question=asked.seq if asked is not None else 0,
         options=asked.question.options if asked is not None else (),
-        replies_to=t.replies_to(speech.seq) if index == 0 else "",
+        replies_to=t.replies_to(speech.seq if speech.seen is None else speech.seen) if index == 0 else "",
     )
 
 
@@ -389,7 +389,8 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     rights = world.rights_of(t.authors.get(t.turn_from, ""))
     if rights.role is None:
         d.held.append(step)  # T0
-        d.wanted.append(Write("T0", str(step.seen), (SetAside(since=t.turn_from, upto=step.seen, why="gone"),)))
+        upto = min([step.seen, *(seq - 1 for seq in t.inputs if world.rights_of(t.authors.get(seq, "")).role is not None)])
+        d.wanted.append(Write("T0", str(upto), (SetAside(since=t.turn_from, upto=upto, why="gone"),)))
     elif any(t.seen < seq <= step.seen for seq, _, _ in t.fetching.values()):
         d.held.append(step)  # T1
     elif any(asked.question.question == "budget" for asked in t.open_questions()):
@@ -412,11 +413,11 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     elif isinstance(failure, Failed) and now < failure.until:
         d.held.append(step)  # T4
         d.wait_until(failure.until)
-    elif now < rights.rests_until:
+    elif now < (until := _rests_until(t, world, step.seen)):
         d.held.append(step)  # T4
-        d.wait_until(rights.rests_until)
+        d.wait_until(until)
         if t.said_waiting < t.turn_from:
-            text = chat_words.limited(rights, words.span(rights.rests_until - now))
+            text = chat_words.limited(rights, words.span(until - now))
             d.wanted.append(Write("T4", str(t.turn_from), (Notice(text=text, about=t.turn_from),)))
     elif not step.route:
         d.held.append(step)  # T5
@@ -425,6 +426,12 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         _say_waiting(t, routes, world, now, d)
     else:
         d.wanted.append(step)  # T6
+
+
+def _rests_until(t: Transcript, world: World, upto: int) -> float:
+    """Until when all rest who wait for this turn: what one of them used up holds nobody else up."""
+    people = {t.authors.get(seq, "") for seq in (t.turn_from, *t.inputs) if seq <= upto}
+    return min((world.rights_of(person).rests_until for person in people), default=0.0)
 
 
 def _used_up(t: Transcript, world: World) -> str:

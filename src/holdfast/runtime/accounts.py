@@ -22,13 +22,15 @@ from holdfast.core.access import (
     SAID_AGAIN_S,
     Rules,
     code,
+    group_key,
     handle_of,
+    listed_group,
     permitted,
     role_of,
     verdict,
 )
 from holdfast.core.entries import Command, Note, UserMessage
-from holdfast.core.incoming import Deleted, Edited, Incoming, Moved, Place, Unread, Wrote, body_of, dedupe, place_of
+from holdfast.core.incoming import Deleted, Edited, Incoming, Moved, Place, Unread, Wrote, body_of, dedupe, place_of, shown_name
 from holdfast.errors import Config, Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Accepted, Arrival, Clock, Cursor, Journal, Message, Move, Person, Platform
@@ -105,11 +107,10 @@ class Accounts:
         await self.accept([], None, [move], ())
 
     async def follow(self, move: Move) -> None:
-        """A group that a list names has another id now: it stays one that the list names."""
-        let_in = self.persons.let_in(move.account)
-        if is_our_group(replace(self.rules[move.account], groups=self.rules[move.account].groups - {EVERYBODY}), let_in, move.chat):
-            known_as = listed_group(let_in, move.chat)
-            group = Person(move.account, move.to, f"the group {known_as}", move.to, since=self.clock.now(), handle=known_as)
+        """A group that the configuration names has another id now: what is said of it there goes on to hold."""
+        rules, known_as = self.rules[move.account], listed_group(self.persons.let_in(move.account), move.chat)
+        if known_as in rules.groups or known_as in (rules.tools or {}):
+            group = Person(move.account, group_key(move.to), known_as, move.to, since=self.clock.now(), handle=known_as)
             await self.journal.put_person(group)
             self.persons.know([group])
 
@@ -297,7 +298,7 @@ class AccountInbox:
         account, persons = self._platform.account, self._all.persons
         if handle := handle_of(self._rules, incoming):
             await self._let_in_by(handle, incoming)
-        elif incoming.handles and persons.let_in(account).get(incoming.author):  # whoever is called otherwise now, is not who is on the list
+        elif persons.let_in(account).get(incoming.author):  # whoever is called otherwise now is not who stands on the list
             await self._all.journal.drop_person(account, incoming.author)
             persons.forget(account, incoming.author)
             self._all.rights_changed()
@@ -342,7 +343,9 @@ class AccountInbox:
             drawn = code(secrets.randbelow(len(CODE_SIGNS)) for _ in range(CODE_CHARS))
             person = Person(account, incoming.author, shown_name(incoming), incoming.place.address, drawn, now + CODE_S)
             await self._all.journal.put_person(person)
-            await self._all.owner.tell(f"{account} {person.id} wants in {drawn}", chat_words.wants_in(person.name, person.id, account, drawn))
+            await self._all.owner.tell(
+                f"{account} {person.id} wants in {drawn}", chat_words.wants_in(person.name, person.id, account, drawn)
+            )
         self._said = {one: at for one, at in self._said.items() if now - at < SAID_AGAIN_S} | {incoming.author: now}
         if self._all.weather.is_open(gate_of(account), incoming.author):  # what is limited is not limited less by strangers
             with contextlib.suppress(TimeoutError):

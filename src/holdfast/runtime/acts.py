@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, assert_never
 
 from holdfast.core import chat_words, request, turn, words
-from holdfast.core.access import OPEN, Role, Rules, permission, role_of
+from holdfast.core.access import OPEN, Role, Rules, listed_group, permission, role_of
 from holdfast.core.entries import (
     AssistantMessage,
     Call,
@@ -194,15 +194,19 @@ class Acts:
                 traits.limit,
                 traits.asks,
             ),
-            policy=self._policy(account, Place.of(address).chat, "owner"),
+            policy=self._policy(account, self._chat(account, address), "owner"),
             attempts=attempts,
             rights={person: self._rights(account, address, person, transcript) for person in transcript.people()},
         )
 
     def _rights(self, account: str, address: str, person: str, transcript: Transcript) -> Rights:
-        chat, rules = Place.of(address).chat, self._agent.accounts.get(account, _PLAIN).rules
+        chat, rules = self._chat(account, address), self._agent.accounts.get(account, _PLAIN).rules
         role = role_of(rules, person, self._persons.let_in(account), chat=chat, group=transcript.group)
         return self._persons.rights(account, person, role, self._policy(account, chat, role))
+
+    def _chat(self, account: str, address: str) -> str:
+        """As the owner's tables know it."""
+        return listed_group(self._persons.let_in(account), Place.of(address).chat)
 
     def chains_with(self, name: str) -> Names:
         """The chains in which this route stands, by their names; those without one by what they are for."""

@@ -65,7 +65,7 @@ class Persons:
         if most:
             work, now = self._of(account, person), self._now()
             work.wrote.append(now)
-            while work.wrote and not now - MINUTE_S < work.wrote[0] <= now:
+            while len(work.wrote) > most + 1 or not now - MINUTE_S < work.wrote[0] <= now:
                 work.wrote.popleft()
 
     def remember(self, used: Iterable[Used], price: Callable[[str], tuple[float, float]]) -> None:

@@ -73,7 +73,8 @@ class Speech:
 
     async def finish(self, lease: Lease, step: Finish) -> Facts:
         receipt = await self._send(lease, Message(words.STOPPED, _key(lease, step.key), step.edit))
-        return (self._outcome(step.of, 0, receipt, Delivered(of=step.of, part=0, id=receipt.id or step.edit)),)
+        done = Delivered(of=step.of, part=0, id=receipt.id or step.edit, preview=not step.edit)  # under its key alone it keeps its text
+        return (self._outcome(step.of, 0, receipt, done),)
 
     async def look_up(self, lease: Lease, step: LookUp) -> Facts:
         message = Message(step.text, _key(lease, step.key))
@@ -101,7 +102,7 @@ class Speech:
 
     # --- sending ---------------------------------------------------------------------------------------------------------------------
 
-    async def _send(self, lease: Lease, message: Message) -> Receipt:
+    async def _send(self, lease: Lease, message: Message, *, preview: bool = False) -> Receipt:
         """Send through the account's gate, and tell it what that showed."""
         account, place, gate = lease.account, Place.of(lease.address), gate_of(lease.account)
         if self._weather.known(gate) is None:
@@ -115,11 +116,14 @@ class Speech:
         except GateClosed:
             return Receipt("retry", why="the account is away", retry_after_s=0.0)
         await self._account_for(lease, gate, began, receipt)
+        if receipt.refusal == "blocked" and self.blocked is not None and not preview:
+            await self.blocked(lease.account, place, receipt.why)
+        if receipt.moved and self.moved is not None:
+            await self.moved(lease.account, place, receipt.moved)
         return receipt
 
     async def _account_for(self, lease: Lease, gate: str, began: float, receipt: Receipt) -> None:
-        """What a send showed of the account, and of the chat."""
-        place = Place.of(lease.address)
+        """What a send showed of the account."""
         if receipt.account == "stopped":
             if self.stopped is not None:
                 await self.stopped(lease.account, receipt.why)
@@ -130,10 +134,8 @@ class Speech:
             await self._weather.failed(gate, began, failure)
         elif not receipt.refusal:
             await self._weather.succeeded(gate, lease.conversation)
-        if receipt.refusal == "blocked" and self.blocked is not None:
-            await self.blocked(lease.account, place, receipt.why)
-        if receipt.moved and self.moved is not None:
-            await self.moved(lease.account, place, receipt.moved)
+        elif receipt.refusal != "retry":
+            await self._weather.lives(gate)  # be it only to refuse this
 
     def _outcome(self, of: str, part_: int, receipt: Receipt, delivered: Delivered) -> Delivered | DeliveryFailed:
         if not receipt.refusal:
@@ -174,6 +176,10 @@ class Speech:
         if pace_s is None or not platform.traits.edits:
             yield lambda text: platform.show(lease.conversation, step.name, text)
             return
+        part_now = transcript.part(step.name, 0)
+        if part_now.previewed and not part_now.id and not platform.traits.key_holds_s:
+            yield lambda _: None  # one may be there already, and nobody knows its id
+            return
         preview = _Preview(self, lease, transcript, step, midway, pace_s)
         showing = asyncio.create_task(preview.run())
         try:
@@ -189,7 +195,7 @@ class Speech:
 
     async def preview(self, lease: Lease, message: Message) -> Receipt:
         """One preview, or one edit of it."""
-        return await self._platforms[lease.account].send(Place.of(lease.address), message)
+        return await self._send(lease, message, preview=True)
 
 
 @dataclass
@@ -218,7 +224,9 @@ class _Preview:
             if not text or text == shown or not self.speech.is_open(self.lease.account, self.lease.conversation):
                 continue
             receipt = await (self._edit(text) if self._id else self._begin(text))
-            if receipt is None or receipt.refusal in {"refused", "gone", "blocked", "unknown"}:
+            if receipt is None:
+                continue
+            if receipt.refusal in {"refused", "gone", "blocked", "unknown"}:
                 return
             if receipt.refusal:
                 delay_s = max(self.pace_s, receipt.retry_after_s or RETRY_S)
@@ -241,13 +249,13 @@ class _Preview:
         return part(text, cuts(text, replace(limit, length=limit.length - len(MORE.encode()))), 0) + MORE
 
     async def _begin(self, text: str) -> Receipt | None:
-        """The first: written down before it is sent, and its id after it. None if something has arrived meanwhile."""
+        """The first: written down before it is sent, and its id after it. None if it can't be just now: something has arrived, or waits to be said before."""
         name, keyed = self.step.name, self.speech.platform(self.lease.account).traits.key_holds_s > 0
         key = f"{name}/0" if keyed else ""
         if not await self.midway.start(DeliveryStarted(of=name, part=0, key=key, preview=True)):
             return None
         failpoint("preview.before_send")
-        replies_to = self.transcript.replies_to(self.transcript.last_seq + 1)
+        replies_to = self.transcript.replies_to(self.step.seen)
         receipt = await self.speech.preview(self.lease, Message(text, _key(self.lease, key), replies_to=replies_to))
         failpoint("preview.after_send")
         if receipt.refusal:

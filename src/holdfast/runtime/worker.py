@@ -35,7 +35,7 @@ class Midway(Protocol):
         """Ask a person. Returns what became of it."""
 
     async def start(self, intention: Intention) -> bool:
-        """Write down what is about to happen. False: something has arrived meanwhile, and it must not."""
+        """Write down what is about to be said. False: it must not be now; something has arrived meanwhile, or is still to be said before."""
 
     async def add(self, fact: Fact) -> None:
         """Write down what happened."""
@@ -136,7 +136,10 @@ class Worker:
         self._cancel(decision)
         starts = self._startable(decision)
         taken_back = self._taken_back(decided_on)
-        meant = [] if self._stopping or any(running.cancelled for running in self._running.values()) else _waited_for(self._meant)
+        meant = _waited_for(self._meant)
+        if self._stopping or decided_on.speech or any(running.cancelled for running in self._running.values()):
+            _written(meant, taken=False)  # what was said before comes first
+            meant = []
         intentions = [*taken_back, *(one.body for one in meant), *(body for step in starts for body in step.first)]
         release = None if self._running or starts else self._release(decision, decided_on, now)
         if facts or intentions or release is not None:

@@ -79,7 +79,7 @@ def usage(rights: Rights) -> str:
 
 def limited(rights: Rights, in_s: str) -> str:
     """Said once to somebody who made more work than they may."""
-    why = "That were many messages in a minute" if rights.why == "messages" else "What you may use in a day is used up"
+    why = "Those were many messages in a minute" if rights.why == "messages" else "What you may use in a day is used up"
     return f"{why}. What you wrote is saved, and I go on with it by myself in {in_s}."
 
 

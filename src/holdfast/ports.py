@@ -685,7 +685,7 @@ class PlatformState:
 
     `waiting`: it is not connected now, or can't send, and goes on by itself at `next_try`; `stopped`: only a person can mend it. `why` says so. Of this life
     of the gateway: when the platform was heard last, when the cursor last moved (0: not yet), and how many messages came. `reconnects` counts the tries.
-    `unsaid` conversations wait to say something there; `unread` updates could not be read.
+    `unsaid` conversations wait to say something there; `unread` updates could not be read; owners let `let_in` people in.
     """
 
     kind: str
@@ -701,6 +701,7 @@ class PlatformState:
     received: int = 0
     unsaid: int = 0
     unread: int = 0
+    let_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)

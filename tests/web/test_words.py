@@ -140,3 +140,13 @@ def test_a_listed_conversation_has_its_row_its_name_and_its_words() -> None:
         "an excerpt",
     )
     assert listed(Standing(replace(IDLE, key="tg:bot:7")), NOW).name == "tg:bot:7"
+
+
+def test_an_account_that_has_stopped_says_what_a_person_can_do_and_names_no_instant() -> None:
+    gate = GateRow("account:telegram:mybot", until=1e10, streak=1, since=700.0, why="the token is not known", kind="stopped")
+    waits = _stands(gate, speech_gate="account:telegram:mybot")
+    assert waits.words == (
+        "The answer is ready, and waits for telegram:mybot, which has stopped (the token is not known). "
+        "When that is mended: `holdfast platforms retry telegram:mybot`. It is delivered by itself."
+    )
+    assert (waits.until, waits.waits[0].until) == (0.0, 0.0)

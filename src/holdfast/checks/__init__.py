@@ -1,6 +1,6 @@
 """Everything that can be wrong with an installation, looked at without changing any of it.
 
-Routes and tool servers are tried side by side. The journal is never opened: the gateway may have it.
+Routes, tool servers and accounts are tried side by side. The journal is never opened: the gateway may have it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast import config, errors
+from holdfast.checks.accounts import check_access, check_accounts, check_notify
 from holdfast.checks.chains import check_chains
 from holdfast.checks.findings import Finding
 from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
@@ -19,6 +20,7 @@ from holdfast.checks.routes import Subject, answered, check_route
 from holdfast.checks.running import check_running, in_use
 from holdfast.checks.tools import check_tools
 from holdfast.config import Config, Route
+from holdfast.core.chat_words import table_of
 from holdfast.invoked import command
 from holdfast.ports import Clock
 from holdfast.secrets import mask
@@ -60,6 +62,8 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
     found += check_folder(settings.data_dir)
     found += check_program()
     changed_at = settings.file.stat().st_mtime if settings.file.exists() else 0.0
+    found += check_access(settings.accounts, world.status)
+    found += check_notify(settings.owner.notify, settings.accounts)
     if world.status is not None:
         found += check_running(world.status, settings.web.port, changed_at)
     else:
@@ -70,13 +74,16 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
     async with asyncio.TaskGroup() as tasks:
         routes = [tasks.create_task(check_route(subject)) for subject in subjects]
         tools = tasks.create_task(check_tools(servers, world.clock))
+        accounts = tasks.create_task(check_accounts(resolved.accounts, settings.data_dir, world.clock, world.status))
     found += [finding for route in routes for finding in route.result()]
-    return [_masked(finding, resolved.known_secrets) for finding in [*found, *tools.result()]]
+    return [_masked(finding, resolved.known_secrets) for finding in [*found, *tools.result(), *accounts.result()]]
 
 
 async def check_answer(settings: Config, name: str, environ: Mapping[str, str]) -> tuple[Finding, str]:
     """Does this one route answer? With the fingerprint that its gate has in a gateway with these settings ("" if none could start with them)."""
-    resolved, found = _resolved(replace(settings, agent=config.Agent(), routes={name: settings.routes[name]}, tools={}), environ)
+    resolved, found = _resolved(
+        replace(settings, agent=config.Agent(), routes={name: settings.routes[name]}, tools={}, accounts={}), environ
+    )
     route = resolved.routes.get(name)
     if route is None:
         return next(finding for finding in found if finding.level == "error"), ""
@@ -85,16 +92,17 @@ async def check_answer(settings: Config, name: str, environ: Mapping[str, str]) 
 
 
 def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, list[Finding]]:
-    """The settings with their secrets, without the routes and tool servers whose secret is missing; and what is to be said of that.
+    """The settings with their secrets, without the routes, tool servers and accounts whose secret is missing; and what is to be said of that.
 
     Each part is started by itself, so that one that can't be hides no other.
     """
-    bare = replace(settings, agent=config.Agent(), routes={}, tools={}, web=config.Web())
+    bare = replace(settings, agent=config.Agent(), routes={}, tools={}, accounts={}, web=config.Web())
     parts = {
         "agent": replace(bare, agent=settings.agent),
         "web": replace(bare, web=settings.web),
         **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.routes},
         **{f"tools.{name}": replace(bare, tools={name: server}) for name, server in settings.tools.items()},
+        **{table_of(name): replace(bare, accounts={name: account}) for name, account in settings.accounts.items()},
     }
     resolved, found = bare, []
     for about, part in parts.items():
@@ -105,7 +113,13 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
             continue
         found += [Finding("warning", "config.start", about, warning) for warning in started.warnings]
         web = started.web if about == "web" else resolved.web
-        resolved = replace(resolved, routes={**resolved.routes, **started.routes}, tools={**resolved.tools, **started.tools}, web=web)
+        resolved = replace(
+            resolved,
+            routes={**resolved.routes, **started.routes},
+            tools={**resolved.tools, **started.tools},
+            accounts={**resolved.accounts, **started.accounts},
+            web=web,
+        )
     return resolved, found
 
 

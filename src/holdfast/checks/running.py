@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from holdfast.checks.accounts import check_there
 from holdfast.checks.findings import Finding
 from holdfast.checks.tools import too_many
 from holdfast.invoked import command
 
 ABOUT: Final = "gateway"
+ACCOUNT: Final = "account:"
 
 
 def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> Iterator[Finding]:
-    """Its own words about routes, tool servers and parts. `status` is what its door answers to `/v1/status`: it may be of another version.
+    """Its own words about routes, tool servers, accounts and parts. `status` is what its door answers to `/v1/status`: it may be of another version.
 
     `changed_at`: when the configuration was changed last.
     """
@@ -26,9 +28,10 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
         what = "The configuration was changed after it started, and it does not know."
         yield Finding("warning", "gateway.stale", ABOUT, what, mend="Restart it: that harms nothing")
     for gate in status.get("gates", ()):
-        if gate["state"] != "open":
+        if gate["state"] != "open" and not gate["name"].startswith(ACCOUNT):  # accounts tell more of themselves
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
             yield Finding("warning", "gateway.gates", ABOUT, what, gate["why"], _retry(gate["name"]))
+    yield from check_there(status)
     working = in_use(status, changed_at)
     for server in status.get("tool servers", ()):
         if server["name"] in working:

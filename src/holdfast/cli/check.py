@@ -33,8 +33,9 @@ HEADS: Final = {
     "web": "Page",
     "program": "Program",
     "gateway": "Gateway",
+    "owner": "Owner",
 }
-ORDER: Final = ("config", "agent", "routes", "tools", "gateway", "web", "data_dir", "program")
+ORDER: Final = ("config", "agent", "routes", "tools", "platforms", "owner", "gateway", "web", "data_dir", "program")
 """What people look for first comes first."""
 
 

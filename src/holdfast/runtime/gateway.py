@@ -183,6 +183,7 @@ class LocalGateway:
                 parts.get(f"platform:{account.name}", ChildState("starting", self._started)),
                 self._weather.row(gate_of(account.name)),
                 held.get(account.name, Held(account.name)),
+                sum(not handle for handle in self.accounts.persons.let_in(account.name).values()),
             )
             for account in self.accounts.states()
         )
@@ -228,7 +229,7 @@ def _of_route(name: str, used: Sequence[Used]) -> Used:
     )
 
 
-def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held) -> PlatformState:
+def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held, let_in: int) -> PlatformState:
     """What the account's supervisor says of receiving, and its gate of sending."""
     state, since, why, next_try = PARTS[part.state], part.since, part.why, part.next_try
     if part.state == "ready" and gate.streak:
@@ -247,6 +248,7 @@ def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held
         received=account.received,
         unsaid=held.unsaid,
         unread=held.unread,
+        let_in=let_in,
     )
 
 

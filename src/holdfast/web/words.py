@@ -27,6 +27,7 @@ _KINDS: Final = {
     "config": "can't be used as it is configured",
     "quota": "has no credit left",
     "rate-limit": "is at its limit",
+    "stopped": "has stopped",
 }
 """What is said of a gate that is closed, whenever that began."""
 _KINDS_SINCE: Final = {
@@ -87,8 +88,16 @@ def _wait(gate: str, row: GateRow | None, now: float) -> Wait:
     what, since = _KINDS.get(row.kind, ""), 0.0
     if not what:
         what, since = _KINDS_SINCE.get(row.kind, "has been away"), row.since
-    mend = f"Look under [routes.{name}]; `holdfast check` says what to change." if (kind, row.kind) == ("route", "config") else ""
-    return Wait(gate, name, row.kind, what, since, why, mend, row.until if row.until > now else 0.0)
+    return Wait(
+        gate, name, row.kind, what, since, why, _mend(kind, name, row.kind), row.until if now < row.until and row.kind != "stopped" else 0.0
+    )
+
+
+def _mend(kind: str, name: str, trouble: str) -> str:
+    """What a person can do; "" if it mends itself."""
+    if (kind, trouble) == ("route", "config"):
+        return f"Look under [routes.{name}]; `holdfast check` says what to change."
+    return f"When that is mended: `holdfast platforms retry {name}`." if trouble == "stopped" else ""
 
 
 def _until(waits: Sequence[Wait]) -> float:

@@ -14,7 +14,7 @@ Items = Callable[..., Coroutine[Any, Any, list[dict[str, Any]]]]
 
 
 @pytest.fixture
-async def items(scripts: Page) -> Items:
+def items(scripts: Page) -> Items:
     """`items(bodies, **what)`: the items of these entries, numbered from 1."""
 
     async def ask(*bodies: dict[str, Any], **what: Any) -> list[dict[str, Any]]:

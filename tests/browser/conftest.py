@@ -7,6 +7,7 @@
         await chat.answered(1)
         await gateway.restart()                  # SIGKILL, and a new process on the same port
 
+One browser serves all tests of this folder, each in a context of its own; so they share one loop, and so do their asynchronous fixtures.
 When a test ends, no script of the page may have failed, its policy may have refused nothing, and nothing may have been asked of another host.
 """
 
@@ -26,6 +27,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Route, async_playwright, expect
 
 from holdfast.testing.gateway_rig import Parts, parts_in, unavailable
@@ -47,6 +49,12 @@ LOOK_S: Final = 0.02
 """Between two looks at what does not stay. (Playwright's own become one a second.)"""
 EXPECTED_NOISE: Final = "Failed to load resource"
 """What the browser says of every request that a gateway which is away, or refuses, does not answer."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @dataclass
@@ -203,7 +211,7 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -213,8 +221,8 @@ async def browser() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest.fixture
-async def scripts(browser: Browser) -> Page:
+@pytest_asyncio.fixture(loop_scope="session")
+async def scripts(browser: Browser) -> AsyncIterator[Page]:
     """A page that has nothing but the page's files, to ask one of its scripts."""
     page = await browser.new_page()
 
@@ -227,10 +235,11 @@ async def scripts(browser: Browser) -> Page:
 
     await page.route("**/*", serve)
     await page.goto("http://page.test/")
-    return page
+    yield page
+    await page.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chats(tmp_path: Path, browser: Browser) -> AsyncIterator[Chats]:
     expect.set_options(timeout=WAIT_MS_MAX)
     async with AsyncExitStack() as stack:
@@ -239,7 +248,7 @@ async def chats(tmp_path: Path, browser: Browser) -> AsyncIterator[Chats]:
         assert chats.troubles == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def real(tmp_path: Path) -> AsyncIterator[Parts]:
     """Real parts for a gateway, where llama.cpp and mcp-server-time are installed."""
     if (why := unavailable()) and os.environ.get("HOLDFAST_TEST_ALL") != "1":

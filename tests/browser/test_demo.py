@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from holdfast.models.practice_words import LONG_STORY
@@ -52,7 +53,7 @@ class Shown:
         return [" ".join(text.split()) for text in await self.page.locator("article.answer .prose").all_inner_texts()]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def shown(browser: Browser) -> AsyncIterator[Shown]:
     expect.set_options(timeout=WAIT_MS_MAX)
     failures: list[str] = []

@@ -14,7 +14,7 @@ Items = Callable[..., Coroutine[Any, Any, list[dict[str, Any]]]]
 
 
 @pytest.fixture
-async def items(scripts: Page) -> Items:
+def items(scripts: Page) -> Items:
     """`items(bodies, **what)`: the items of these entries, numbered from 1."""
 
     async def ask(*bodies: dict[str, Any], **what: Any) -> list[dict[str, Any]]:
@@ -147,6 +147,7 @@ async def test_the_part_of_a_stopped_answer_stays_where_it_was(items: Items) -> 
         (choice("k", 3, "perhaps"), "", ""),
         (choice("k", 9, "yes"), "", ""),
         (user("k"), "message", ""),
+        (user("k", scheduled=True), "", ""),
         ({"kind": "notice/1", "text": "Nobody answered.", "about": 3}, "expiry", ""),
         (command("k", "status"), "", ""),
     ],
@@ -158,6 +159,12 @@ async def test_a_question_is_closed_by_its_choice_a_message_or_its_end(
     shown = await items(user("k1"), calls(1, 1, "t"), asked, closing)
     (found,) = [item for item in shown if item["type"] == "question"]
     assert (found["closed"], found["option"]) == (closed, option)
+
+
+async def test_to_a_free_question_any_words_are_an_answer(items: Items) -> None:
+    asked = question("elicitation", "call_1_0", "decline", free=True)
+    (found,) = [item for item in await items(user("k1"), calls(1, 1, "t"), asked, choice("k", 3, "Ada")) if item["type"] == "question"]
+    assert (found["closed"], found["option"], found["free"]) == ("choice", "Ada", True)
 
 
 async def test_a_call_waits_for_its_approval(items: Items) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 from holdfast.core.entries import Command, Entry, Note, UserMessage
@@ -65,7 +66,7 @@ class Scene:
     config: str
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scene() -> AsyncIterator[Scene]:
     models = Models({"main": AWAY, "spare": answering("Spare says hello.")})
     async with AsyncExitStack() as stack:

@@ -146,6 +146,15 @@ def test_the_next_answer_waits_until_the_one_before_is_committed() -> None:
     assert rig.telling.tail == " And"
 
 
+def test_an_answer_that_only_calls_does_not_tell_the_one_before_again() -> None:
+    rig = _Rig(_message())
+    assert rig.write("At noon.") == [Said("answer", "At noon.")]
+    assert rig.see(_answer("At noon.")) == []
+    rig.see(_message("And tomorrow?"))
+    assert rig.see(_answer("", n=2, seen=3, calls=(CALL,))) == [Said("beside", "calls clock {}")]
+    assert rig.see(_message("Well?")) == [Said("you", "Well?")], "nothing is being written, so it does not wait"
+
+
 def test_messages_wait_until_the_answer_is_whole_and_commands_do_not() -> None:
     rig = _Rig(_message())
     rig.write("One. Tw")

@@ -125,7 +125,7 @@ def test_the_reply_to_a_choice_or_retry_leaves_open_whether_an_answer_follows() 
 # --- after the reply, with the whole conversation -------------------------------------------------------------------------------------
 
 
-def _after_reply(*bodies: AnyBody, mine: int) -> tuple[Watch, End | None]:
+def _after_reply(*bodies: AnyBody, mine: int) -> tuple[Watch, list[Note | End]]:
     entries = [Entry(seq, 0.0, 1, body) for seq, body in enumerate(bodies, 1)]
     sent = bodies[mine - 1]
     assert isinstance(sent, UserMessage | Command | Choice)
@@ -133,7 +133,7 @@ def _after_reply(*bodies: AnyBody, mine: int) -> tuple[Watch, End | None]:
     for entry in entries[mine:]:
         if list(watch.see(entry))[-1:] == [Replied()]:
             break
-    return watch, watch.after_reply(entries)
+    return watch, list(watch.after_reply(entries))
 
 
 ASKED = (
@@ -147,28 +147,44 @@ ASKED = (
 def test_going_on_brings_the_answer() -> None:
     bodies = (*ASKED, Choice(author="local", id="c", question=4, option="go on"), Notice(text="Going on.", replies_to=5))
     answer = AssistantMessage(n=2, seen=5, text="Done")
-    watch, end = _after_reply(*bodies, answer, mine=5)  # committed before we asked: it is still to be seen
-    assert end is None
+    watch, following = _after_reply(*bodies, answer, mine=5)  # committed before we asked: it is still to be seen
+    assert following == []
     assert list(watch.see(Entry(7, 0.0, 1, answer))) == [Answer("a2", "Done"), End("answered")]
 
 
 def test_stopping_brings_none() -> None:
     bodies = (*ASKED, Choice(author="local", id="c", question=4, option="stop"), Notice(text="Stopped.", replies_to=5))
-    assert _after_reply(*bodies, mine=5)[1] == End("answered")
+    assert _after_reply(*bodies, mine=5)[1] == [End("answered")]
 
 
 def test_a_choice_that_was_not_taken_ends_with_its_reply() -> None:
     bodies = (*ASKED, Choice(author="local", id="c", question=99, option="go on"), Notice(text="There is no such question.", replies_to=5))
-    assert _after_reply(*bodies, mine=5)[1] == End("answered")
+    assert _after_reply(*bodies, mine=5)[1] == [End("answered")]
 
 
 def test_retrying_brings_the_answer_again() -> None:
     bodies = (MESSAGE, AssistantMessage(n=1, seen=1, text="Hi"), _command("retry"), Notice(text="Trying again.", replies_to=3))
-    assert _after_reply(*bodies, mine=3)[1] is None
+    assert _after_reply(*bodies, mine=3)[1] == []
 
 
 def test_retrying_nothing_ends_with_its_reply() -> None:
-    assert _after_reply(_command("retry"), Notice(text="There is nothing to try again.", replies_to=1), mine=1)[1] == End("answered")
+    assert _after_reply(_command("retry"), Notice(text="There is nothing to try again.", replies_to=1), mine=1)[1] == [End("answered")]
+
+
+def test_the_questions_that_are_still_open_are_put_again() -> None:
+    """Of several calls in one answer each asks, and a message ends with the first."""
+    calls = tuple(Call(id=f"call_1_{i}", tool="mail", arguments="{}") for i in range(2))
+    questions = [Question(question="approval", about=call.id, text=f"May I run {call.id}?", options=("once", "deny")) for call in calls]
+    bodies: tuple[AnyBody, ...] = (MESSAGE, AssistantMessage(n=1, seen=1, calls=calls), *questions)
+    bodies += (Choice(author="local", id="c", question=3, option="once"),)
+    again = Note('May I run call_1_1?\nTo answer:\n  holdfast chat -q "/choose 4 once"\n  holdfast chat -q "/choose 4 deny"')
+    assert _after_reply(*bodies, Notice(text="Noted: once.", replies_to=5), mine=5)[1] == [again, End("asks")]
+
+
+def test_a_question_that_any_words_answer_says_so() -> None:
+    question = Question(question="elicitation", about="call_1_0", text="Your name?", options=("decline",), free=True)
+    (note, _) = _seen(MESSAGE, question)
+    assert note == Note('Your name?\nTo answer:\n  holdfast chat -q "/choose 11 YOUR ANSWER"\n  holdfast chat -q "/choose 11 decline"')
 
 
 def test_what_is_long_is_shortened_to_a_line() -> None:

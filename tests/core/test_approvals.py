@@ -208,6 +208,21 @@ def test_somebody_elses_ok_changes_nothing() -> None:
     assert rows(story.wants()) == ["call"]
 
 
+def test_a_reminder_that_comes_due_closes_no_question_and_grants_no_budget() -> None:
+    """Nobody wrote instead of choosing; and who reminds the agent every minute does not let it go on for ever."""
+    story, question = asked()
+    story.add(UserMessage(author="ann", id="reminder", text="Tea.", scheduled=True))
+    assert story.wants() == []
+    story.chooses(question, "once")
+    assert rows(story.wants()) == ["call"]
+    story = Story()
+    story.says()
+    story.add(ToolResult(call=story.calls().id, outcome="ok"))
+    question = story.add(Question(question="budget", about="1", text="Go on?", options=("go on", "stop"), to="ann", overtakable=True))
+    story.add(UserMessage(author="ann", id="reminder", text="Tea.", scheduled=True))
+    assert [one.seq for one in story.transcript.open_questions()] == [question] and story.transcript.grant < question
+
+
 def test_the_persons_own_ok_approves_nothing_closes_the_call_and_says_how_to_choose() -> None:
     """H-60: "ok" approves."""
     story, question = asked(overtaken="ann")

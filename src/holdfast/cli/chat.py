@@ -180,8 +180,10 @@ class _Chat:
             case Dropped():
                 self._screen.dropped()
             case Replied():
-                end = watch.after_reply(self._patience.until(lambda: self._client.entries(self._key)))
-                return EXITS[end.how] if end else None
+                for following in watch.after_reply(self._patience.until(lambda: self._client.entries(self._key))):
+                    code = self._act(following, watch)
+                    if code is not None:
+                        return code
             case End():
                 return EXITS[action.how]
             case _:

@@ -189,7 +189,7 @@ class Telling:
         yield from self._rest(text)
         yield from (Said("beside", line) for line in self._activity.told(body))
         yield from self._over()
-        if self._sent.name != body.name:
+        if self._sent.name and not self._is_stale(self._sent.name):
             yield from self._grow()  # the next one is being written already
 
     def _drop(self) -> Iterator[Said]:

@@ -118,18 +118,20 @@ class Watch:
         """A plain command has a reply only; answers that come meanwhile are to somebody else's message."""
         return self._is_message or self._may_be_input
 
-    def after_reply(self, entries: Iterable[Entry]) -> End | None:
-        """Asked after `Replied`, with the whole conversation: does an answer follow (None: it will bring the end), or is this the end?"""
+    def after_reply(self, entries: Iterable[Entry]) -> Iterator[Note | End]:
+        """Asked after `Replied`, with the whole conversation: is this the end, or does an answer follow, which will bring it (nothing)?"""
         transcript = Transcript(entry for entry in entries if entry.seq <= self.last)
         taken = any(spoken.entry.seq == self._mine for spoken in transcript.spoken) or any(
             asked.by == self._mine for asked in transcript.questions.values()
         )
         if not taken or not (transcript.inputs or transcript.turn_is_open):
-            return End("answered")
-        if any(asked.question.question not in HOLD_NOTHING_UP for asked in transcript.open_questions()):
-            return End("asks")
+            yield End("answered")
+            return
+        if open_ones := [asked for asked in transcript.open_questions() if asked.question.question not in HOLD_NOTHING_UP]:
+            yield from (self._put(asked.seq, asked.question) for asked in open_ones)
+            yield End("asks")
+            return
         self._ends_from = self._mine if self._mine in transcript.inputs else 0
-        return None
 
     def _answer(self, body: AssistantMessage) -> Iterator[Action]:
         if not self.expects_answers:
@@ -141,10 +143,13 @@ class Watch:
             yield End("answered")
 
     def _question(self, seq: int, body: Question) -> Iterator[Action]:
-        conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
-        yield Note(asked(seq, body, lambda choice: f'{command("chat")}{conversation} -q "{choice}"'))
+        yield self._put(seq, body)
         if body.question not in HOLD_NOTHING_UP:
             yield End("asks")
+
+    def _put(self, seq: int, question: Question) -> Note:
+        conversation = "" if self._name == TERMINAL else f" --conversation {shlex.quote(self._name)}"
+        return Note(asked(seq, question, lambda choice: f'{command("chat")}{conversation} -q "{choice}"'))
 
     def _notice(self, body: Notice) -> Iterator[Action]:
         if body.edits:
@@ -189,7 +194,8 @@ class Activity:
 
 def asked(seq: int, body: Question, way: Callable[[str], str]) -> str:
     """A question, and for each option the way to give it."""
-    return "\n".join((body.text, "To answer:", *(f"  {way(f'/choose {seq} {option}')}" for option in body.options)))
+    options = ("YOUR ANSWER", *body.options) if body.free else body.options
+    return "\n".join((body.text, "To answer:", *(f"  {way(f'/choose {seq} {option}')}" for option in options)))
 
 
 def outcome(body: ToolResult) -> str:

@@ -325,13 +325,13 @@ class Transcript:
         for attachment in body.attachments:
             self.fetching[attachment.id] = (entry.seq, attachment, 0.0)
         for asked in list(self.open_questions()):
-            if asked.question.to not in {"", body.author}:
-                continue
+            if body.scheduled or asked.question.to not in {"", body.author}:
+                continue  # nobody wrote instead of answering, or somebody else did
             if asked.question.overtakable:
                 self.questions[asked.seq] = replace(asked, closed="message", by=entry.seq)
                 if asked.question.question == "budget":
                     self.granted = entry.seq
-            elif not asked.beside and not body.scheduled:
+            elif not asked.beside:
                 self.questions[asked.seq] = replace(asked, beside=entry.seq)
         if not self.inputs and not self.turn_is_open:
             self.brought = entry.seq

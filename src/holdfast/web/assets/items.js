@@ -164,10 +164,21 @@ function question(item, element, acts) {
     article,
     h("p", { class: "asked" }, first),
     ...rest.map((line) => (parsed(line) === null ? h("p", { class: "rest" }, line) : box("Arguments", pretty(line))[1])),
+    item.free && !item.closed ? words(item, acts) : null,
     h("div", { class: "options", role: "group", "aria-label": "Options" }, ...options),
     CLOSED[item.closed] ? h("p", { class: "foot" }, CLOSED[item.closed]) : null,
   );
   return article;
+}
+
+// Where any words are an answer.
+function words(item, acts) {
+  const field = h("input", { type: "text", "aria-label": "Your answer", autocomplete: "off", disabled: item.pending });
+  const answer = (event) => {
+    event.preventDefault();
+    if (field.value.trim()) acts.choose(item.seq, field.value.trim());
+  };
+  return h("form", { class: "words", onsubmit: answer }, field, h("button", { type: "submit", disabled: item.pending }, "Answer"));
 }
 
 function notice(item, element) {

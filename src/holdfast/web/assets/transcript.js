@@ -6,7 +6,7 @@
 //   command   an order or a choice you gave: text, state
 //   answer    what the model wrote: text; `live` while it is being written, `stale` what was written before a break, `cut` if it was stopped
 //   tool      a call: tool, arguments, state (soon, asking, working, ok, failed, unknown, declined), result, again
-//   question  text, options, seq, closed ("" while it is open), option
+//   question  text, options, `free` (any words are an answer), seq, closed ("" while it is open), option
 //   notice    the gateway's own voice: text
 //   owner     what the gateway tells its owner: text
 //   note      something that happened, in a quiet line: text
@@ -82,6 +82,7 @@ class Reader {
     const item = { type: "message", id: `key:${body.id}`, seq, at, text: body.text, files, state: this.state };
     this.#put(item);
     this.#messages.push({ item, open: true, source: body.id });
+    if (body.scheduled) return; // nobody wrote it
     for (const question of this.#questions.values()) if (question.overtakable && !question.closed) question.closed = "message";
   }
 
@@ -102,7 +103,7 @@ class Reader {
   _choice({ seq, at }, body) {
     const question = this.#questions.get(body.question);
     this.#put({ type: "command", id: `key:${body.id}`, seq, at, text: question ? body.option : typed(body), state: "saved", choice: true });
-    if (!question || question.closed || !question.options.includes(body.option)) return;
+    if (!question || question.closed || !(question.free || question.options.includes(body.option))) return;
     Object.assign(question, { closed: "choice", option: body.option });
     if (question.kind === "budget" && body.option === "stop") this.#stop(seq);
     if (question.kind === "poison" && body.option !== "discard") {
@@ -137,8 +138,8 @@ class Reader {
   }
 
   _question({ seq, at }, body) {
-    const { text, options, about, overtakable = false, question: kind } = body;
-    const item = { type: "question", id: `question:${seq}`, seq, at, text, options, kind, overtakable, closed: "", option: "" };
+    const { text, options, about, free = false, overtakable = false, question: kind } = body;
+    const item = { type: "question", id: `question:${seq}`, seq, at, text, options, free, kind, overtakable, closed: "", option: "" };
     this.#questions.set(seq, item);
     this.#put(item);
     if (kind === "approval" && this.#calls.get(about)?.state === "soon") this.#calls.get(about).state = "asking";

@@ -35,7 +35,7 @@ from holdfast.errors import Config, Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Accepted, Arrival, Clock, Cursor, Journal, Message, Move, Person, Platform
 from holdfast.runtime.owner import Owner
-from holdfast.runtime.persons import Persons
+from holdfast.runtime.persons import DAY_S, Persons
 from holdfast.runtime.speech import gate_of
 from holdfast.runtime.supervisor import Run
 from holdfast.runtime.weather import Weather
@@ -155,9 +155,7 @@ class Accounts:
         if rules is None:
             raise Request(f"There is no account {account!r}. There is: {', '.join(self.rules) or 'none'}.")
         handle = self.persons.let_in(account).get(person, "")
-        dropped = await self.journal.drop_person(account, person)
-        self.persons.forget(account, person)
-        self.rights_changed()
+        dropped = await self.forget(account, person)
         if role_of(rules, person, {person: handle} if handle else {}, chat="", group=False) is not None:
             who = f"{handle} ({person})" if handle else person
             raise Request(
@@ -166,6 +164,14 @@ class Accounts:
             )
         if not dropped:
             raise Request(f"Nobody let {person!r} in to {account}. `holdfast people` lists whom an owner let in, by their ids.")
+
+    async def forget(self, account: str, person: str) -> bool:
+        """They are let in no more: what is done for them ends, and what they are asked. False if nobody had let them in."""
+        dropped = await self.journal.drop_person(account, person)
+        self.persons.forget(account, person)
+        await self.journal.hasten(self.clock.now())  # whatever waits for an answer of theirs waits for an instant, too
+        self.rights_changed()
+        return dropped
 
     async def _tell(self, person: Person, text: str) -> None:
         """Said once, as the first thing in their conversation."""
@@ -261,6 +267,11 @@ class AccountInbox:
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._platform.traits.silence_s_max)
 
     async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
+        if not self._cursor.identity:
+            raise Temporary(f"{self._platform.account} is not connected.")
+        moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
+        for move in moves:
+            await self._all.follow(move)
         arrivals: list[Arrival] = []
         kept: list[Incoming] = []
         strangers: list[Incoming] = []
@@ -270,9 +281,6 @@ class AccountInbox:
                 if arrival is not None:
                     arrivals.append(arrival)
                     kept.append(event)
-        moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
-        for move in moves:
-            await self._all.follow(move)
         unread = [event for event in events if isinstance(event, Unread)]
         moved = cursor is not None and cursor != self._cursor.value
         reached = self._cursor if cursor is None else replace(self._cursor, value=cursor)
@@ -286,7 +294,7 @@ class AccountInbox:
         self.state = replace(self.state, received=self.state.received + new, moved_at=now if moved else self.state.moved_at)
         if unread:
             text = chat_words.could_not_read(self._platform.account, len(unread), unread[-1].why)
-            await self._all.owner.tell(f"{self._platform.account} unread {now:.0f}", text)
+            await self._all.owner.tell(f"{self._platform.account} unread {now // DAY_S:.0f}", text)  # once a day
         for stranger in strangers:
             await self._told_a_code(stranger)
         return [event for event, one in zip(kept, accepted, strict=True) if one.new]
@@ -299,9 +307,7 @@ class AccountInbox:
         if handle := handle_of(self._rules, incoming):
             await self._let_in_by(handle, incoming)
         elif persons.let_in(account).get(incoming.author):  # whoever is called otherwise now is not who stands on the list
-            await self._all.journal.drop_person(account, incoming.author)
-            persons.forget(account, incoming.author)
-            self._all.rights_changed()
+            await self._all.forget(account, incoming.author)
         found = verdict(self._rules, incoming, persons.let_in(account))
         if found.what == "pair":
             strangers.append(incoming)

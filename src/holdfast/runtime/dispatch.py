@@ -78,6 +78,7 @@ class Dispatch:
 
     def look_again(self) -> None:
         """Something changed that any conversation may be about: who may do what."""
+        self._woken.set()
         for worker in self._workers.values():
             worker.wake()
 

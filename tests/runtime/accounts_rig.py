@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 from holdfast.core.access import Rules, plain
 from holdfast.core.entries import AnyBody, Attachment, Entry, Note
@@ -14,6 +15,7 @@ from holdfast.core.incoming import Chose, Deleted, Edited, Incoming, Moved, Plac
 from holdfast.core.request import Request
 from holdfast.errors import Config, Temporary
 from holdfast.ports import Accepted, Arrival, Cursor, Inbox, Message, Move, Platform, Receipt, Traits
+from holdfast.runtime import speech
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import AccountSettings, Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
@@ -28,6 +30,7 @@ from holdfast.testing.fake_tools import FakeTools, Outside
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.memory_journal import MemoryDisk, MemoryJournal
 from holdfast.testing.scripted_model import Say, ScriptedModel, Step
+from holdfast.testing.sim import Killed, this_loop
 
 POLL_S = 30.0
 BOSS = "web:notes"
@@ -132,7 +135,7 @@ class Account:
         return self.chat.pace_s
 
     async def typing(self, place: Place) -> None:
-        """Nobody looks."""
+        self.chats.requests.append("typing")
 
     def show(self, conversation: str, name: str, text: str) -> None:
         """Nobody looks."""
@@ -198,6 +201,30 @@ class AccountsRig:
             if one.new:
                 self.dispatch.arrived(one.conversation)
         return accepted
+
+    async def killed_at(self, point: str, within_s: float = 60.0) -> bool:
+        """Run until this point is passed in the middle of a preview, and die there. False if it was not."""
+        loop, died = this_loop(), list[str]()
+
+        async def live() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.dispatch.run())
+                tasks.create_task(self.supervisor.run(self.accounts.children()))
+
+        process = loop.start(self.life, live())
+
+        def die(passed: str) -> None:
+            if passed == point:
+                died.append(passed)
+                self.journal.crash()
+                loop.kill(process)
+                raise Killed
+
+        with patch.object(speech, "failpoint", die):
+            await self.clock.sleep(within_s)
+        loop.kill(process)
+        self.journal.crash()
+        return bool(died)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

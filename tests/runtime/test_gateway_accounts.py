@@ -144,6 +144,18 @@ async def test_one_that_is_away_says_when_it_is_tried_again_and_what_waits_there
 
 
 @simulated
+async def test_one_that_was_lost_is_away_since_it_was_heard_last() -> None:
+    world = World()
+    async with world.running():
+        heard = (await world.state()).heard_at
+        world.account.failure = Temporary("no such host")
+        await asyncio.sleep(2 * world.account.traits.silence_s_max)
+        state = await world.state()
+    assert (state.state, state.why, state.since) == ("waiting", "no such host", heard)
+    assert state.reconnects > 1
+
+
+@simulated
 async def test_one_that_receives_and_can_not_send_waits_too_and_is_tried_by_hand() -> None:
     world = World()
     async with world.running():

@@ -232,6 +232,8 @@ def _of_route(name: str, used: Sequence[Used]) -> Used:
 def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held, let_in: int) -> PlatformState:
     """What the account's supervisor says of receiving, and its gate of sending."""
     state, since, why, next_try = PARTS[part.state], part.since, part.why, part.next_try
+    if part.state in {"waiting", "starting"} and account.heard_at:
+        since = account.heard_at  # not since the last try of many
     if part.state == "ready" and gate.streak:
         state, since, why, next_try = "waiting", gate.since, f"It receives, and can't send: {gate.why}", gate.until
     return PlatformState(

@@ -99,12 +99,14 @@ class Signing:
 
     def _closed(self, refused: Refused) -> Config:
         return Config(
-            f"{self.account}: the homeserver has closed this user: {refused}. Ask whoever runs it, then: holdfast platforms retry."
+            f"{self.account}: the homeserver has closed this user: {refused}. Ask whoever runs it, then: holdfast platforms retry {self.account}."
         )
 
     def _out(self, refused: Refused) -> Config:
         if self._settings.access_token is None:
-            then = "somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry."
+            then = (
+                f"somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry {self.account}."
+            )
         else:
             then = f"write another access_token into {self._where}."
         return Config(f"{self.account}: the homeserver no longer takes its token: {refused}; {then}")

@@ -259,7 +259,7 @@ class TelegramPlatform:
     def _not_known(self) -> Config:
         return Config(
             f"Telegram does not know the token of {self.account} any more. Get the current one from @BotFather (/token), and put it where "
-            "`token` says; then restart."
+            f"`token` says; then start me again. (If it was right after all: holdfast platforms retry {self.account}.)"
         )
 
     async def _sign(self, method: str, **params: Any) -> None:

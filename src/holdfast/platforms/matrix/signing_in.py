@@ -99,13 +99,13 @@ class Signing:
 
     def _closed(self, refused: Refused) -> Config:
         return Config(
-            f"{self.account}: the homeserver has closed this user: {refused}. Ask whoever runs it, then: holdfast platforms retry {self.account}."
+            f"{self.account}: the homeserver has closed this user: {refused}. Ask whoever runs it, then: holdfast platforms retry matrix:{self._name}."
         )
 
     def _out(self, refused: Refused) -> Config:
         if self._settings.access_token is None:
             then = (
-                f"somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry {self.account}."
+                f"somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry matrix:{self._name}."
             )
         else:
             then = f"write another access_token into {self._where}."

@@ -161,6 +161,11 @@ async def test_a_question_is_closed_by_its_choice_a_message_or_its_end(
     assert (found["closed"], found["option"]) == (closed, option)
 
 
+async def test_after_a_stop_nobody_is_asked_whether_to_go_on(items: Items) -> None:
+    shown = await items(user("k1"), question("budget", "1", "go on", "stop"), command("k", "stop"))
+    assert [item["closed"] for item in shown if item["type"] == "question"] == ["message"]
+
+
 async def test_to_a_free_question_any_words_are_an_answer(items: Items) -> None:
     asked = question("elicitation", "call_1_0", "decline", free=True)
     (found,) = [item for item in await items(user("k1"), calls(1, 1, "t"), asked, choice("k", 3, "Ada")) if item["type"] == "question"]

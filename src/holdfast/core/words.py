@@ -129,8 +129,11 @@ def status(t: Transcript, chain: Chain, needs: Needs, now: float) -> str:
     """One conversation's state in a few sentences: what it does, waits for or asks. `needs`: what its next request asks of a route."""
     said = []
     asked = list(t.open_questions())
-    if t.calls and not asked:
-        said.append(f"A tool is at work: {', '.join(call.call.tool for call in t.calls.values())}.")
+    abouts = {one.question.about for one in asked}
+    if at_work := [call.call.tool for id_, call in t.calls.items() if id_ not in abouts]:
+        said.append(f"A tool is at work: {', '.join(at_work)}.")
+    elif t.calls or any(one.question.question == "budget" for one in asked):
+        pass  # the answer to a question is all that it waits for
     elif t.turn_is_open or t.inputs:
         routes = able(chain, needs)
         route = first_open(routes)

@@ -179,6 +179,7 @@ class Reader {
   #stop(seq) {
     this.#cut = seq;
     for (const message of this.#messages) this.#close(message, "stopped");
+    for (const question of this.#questions.values()) if (question.kind === "budget" && !question.closed) question.closed = "message";
   }
 
   #close(message, state) {

@@ -56,6 +56,7 @@ class PlatformContract:
         began = time.monotonic()
         for end in range(SHOWS):
             platform.show("conversation", "a1", "x" * end)
+            platform.progress("conversation", "call_1_0", f"{end} of {SHOWS}")
         assert time.monotonic() - began < SHOWS_S_MAX
 
     async def test_it_becomes_ready_and_runs_until_cancelled(self, platform: Platform) -> None:

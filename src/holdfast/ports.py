@@ -466,6 +466,9 @@ class Platform(Protocol):
     def show(self, conversation: str, name: str, text: str) -> None:
         """The answer `name` reads `text` so far. Decoration: never blocks, may be lost. (The page's; chats have `pace_s`.)"""
 
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        """So far has the call come that has this id: a few words on one line. Decoration, as above."""
+
     async def close(self) -> None:
         """Let go of connections."""
 

@@ -31,6 +31,10 @@ def user(id: str, text: str = "Hello", **more: Any) -> dict[str, Any]:  # noqa: 
     return {"kind": "user/1", "author": "local", "id": id, "text": text, **more}
 
 
+def notice(text: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "notice/1", "text": text, **more}
+
+
 def command(id: str, name: str, args: str = "") -> dict[str, Any]:  # noqa: A002 the entries' word
     return {"kind": "command/1", "author": "local", "id": id, "name": name, "args": args}
 
@@ -148,23 +152,67 @@ async def test_the_part_of_a_stopped_answer_stays_where_it_was(items: Items) -> 
         (choice("k", 9, "yes"), "", ""),
         (user("k"), "message", ""),
         (user("k", scheduled=True), "", ""),
-        ({"kind": "notice/1", "text": "Nobody answered.", "about": 3}, "expiry", ""),
+        (user("k", author="ann"), "", ""),
+        ({"kind": "notice/1", "text": "Nobody answered.", "about": 3}, "notice", ""),
         (command("k", "status"), "", ""),
     ],
 )
 async def test_a_question_is_closed_by_its_choice_a_message_or_its_end(
     items: Items, closing: dict[str, Any], closed: str, option: str
 ) -> None:
-    asked = question("approval", "call_1_0", "yes", "no", overtakable=True)
+    asked = question("approval", "call_1_0", "yes", "no", overtakable=True, to="local")
     shown = await items(user("k1"), calls(1, 1, "t"), asked, closing)
     (found,) = [item for item in shown if item["type"] == "question"]
     assert (found["closed"], found["option"]) == (closed, option)
 
 
-async def test_to_a_free_question_any_words_are_an_answer(items: Items) -> None:
-    asked = question("elicitation", "call_1_0", "decline", free=True)
-    (found,) = [item for item in await items(user("k1"), calls(1, 1, "t"), asked, choice("k", 3, "Ada")) if item["type"] == "question"]
-    assert (found["closed"], found["option"], found["free"]) == ("choice", "Ada", True)
+async def test_after_a_stop_nobody_is_asked_whether_to_go_on(items: Items) -> None:
+    shown = await items(user("k1"), question("budget", "1", "go on", "stop"), command("k", "stop"))
+    assert [item["closed"] for item in shown if item["type"] == "question"] == ["message"]
+
+
+async def test_a_free_question_is_closed_by_any_words_of_the_one_who_was_asked(items: Items) -> None:
+    asked = question("elicitation", "call_1_0", "decline", free=True, to="local")
+    for words, author, closed in (("the blue one", "local", "choice"), ("the blue one", "ann", ""), ("", "local", "")):
+        shown = await items(user("k1"), calls(1, 1, "t"), asked, {**choice("k", 3, words), "author": author})
+        (found,) = [item for item in shown if item["type"] == "question"]
+        assert (found["closed"], found["option"], found["free"]) == (closed, words if closed else "", True)
+
+
+async def test_a_question_says_what_was_said_of_its_end_and_that_is_said_once(items: Items) -> None:
+    end = notice("It is not needed any more.", about=2)
+    shown = await items(user("k1"), question("approval", "c", "yes"), end)
+    assert kinds(shown) == ["message", "question"]
+    assert (shown[1]["why"], shown[1]["alone"]) == ("It is not needed any more.", True)
+    shown = await items(user("k1"), question("approval", "c", "yes"), command("k3", "stop"), {**end})
+    assert kinds(shown) == ["message", "question", "command", "notice"], "further down it is news"
+    assert (shown[1]["why"], shown[1]["alone"]) == ("It is not needed any more.", False)
+
+
+async def test_while_a_call_asks_its_message_says_so_until_the_answer_is_on_its_way(items: Items) -> None:
+    bodies = (user("k1"), calls(1, 1, "t"), question("elicitation", "call_1_0", "decline", free=True))
+    assert (await items(*bodies, standing={"state": "working"}))[0]["state"] == "asking"
+    sent = {"key": "k4", "text": "/choose 3 the\nblue one", "attachments": [], "state": "sending", "why": "", "at": 1.0}
+    shown = await items(*bodies, standing={"state": "working"}, outbox=[sent])
+    assert shown[0]["state"] == "working"
+    assert (shown[-1]["text"], shown[-1]["choice"], shown[2]["pending"]) == ("the\nblue one", True, True)
+    refused = await items(*bodies, standing={"state": "working"}, outbox=[{**sent, "state": "refused"}])
+    assert (refused[0]["state"], refused[2].get("pending")) == ("asking", None)
+
+
+async def test_a_call_at_work_says_how_far_it_has_come_and_one_that_ended_does_not(items: Items) -> None:
+    started = [{"kind": "tool_started/1", "call": f"call_1_{number}"} for number in (0, 1)]
+    ended = {"kind": "result/1", "call": "call_1_1", "outcome": "ok"}
+    shown = await items(user("k1"), calls(1, 1, "a", "b", "c"), *started, ended, progress={f"call_1_{n}": f"{n} of 3" for n in range(3)})
+    assert [item["progress"] for item in shown if item["type"] == "tool"] == ["0 of 3", "", ""]
+
+
+async def test_what_a_call_made_stands_below_it_and_the_whole_of_a_long_result_in_it(items: Items) -> None:
+    tide = {"sha256": "a", "name": "tide.png", "media_type": "image/png", "size": 12}
+    whole = {"sha256": "b", "name": "result.txt", "media_type": "text/plain", "size": 99, "whole": True}
+    shown = await items(user("k1"), calls(1, 1, "draw"), {"kind": "result/1", "call": "call_1_0", "outcome": "ok", "files": [tide, whole]})
+    assert kinds(shown) == ["message", "tool", "files"]
+    assert (shown[1]["whole"], shown[2]["files"], shown[2]["tool"]) == (whole, [tide], "draw")
 
 
 async def test_a_call_waits_for_its_approval(items: Items) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,18 @@ async def test_a_url_where_nobody_is_is_away() -> None:
 async def test_one_that_fails_does_not_hide_the_others(tmp_path: Path) -> None:
     findings = await found(stdio("nothing-like-this"), demo_server(tmp_path / "effects"))
     assert [finding.level for finding in findings] == ["error", "ok"]
+
+
+async def test_a_policy_for_a_tool_that_there_is_not_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    settings = replace(
+        demo_server(tmp_path / "effects"), tool_policy={"demo__count": "deny", "slow": "allow"}, replay={"send_invoice": "always"}
+    )
+    ok, policy, replay = await found(settings)
+    assert ok.level == "ok"
+    assert (policy.level, policy.check, policy.about) == ("warning", "tools.misnamed", "tools.demo")
+    assert policy.what == "tool_policy names a tool 'demo__count', which it does not offer: that has no effect."
+    assert policy.mend == "count    (instead of demo__count, in tool_policy of [tools.demo])"
+    assert replay.mend == "Remove it from replay"
 
 
 async def test_tools_that_are_too_many_are_a_warning_at_the_server_that_they_are_of(

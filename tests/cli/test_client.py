@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -63,6 +64,17 @@ def test_a_door_of_somebody_else_is_for_a_person_to_mend(tmp_path: Path, monkeyp
 def test_an_answer_that_breaks_off_is_no_answer(tmp_path: Path, answer: bytes) -> None:
     with _answering(tmp_path / "door.sock", answer) as away, pytest.raises(Away):
         away.send("x", Post(key="k", text="x"))
+
+
+def test_the_bytes_of_a_file_are_all_of_them_or_none(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(b"whole").hexdigest()
+    for name, sent in (("one", b"whole"), ("two", b"who")):
+        with _answering(tmp_path / name, b"HTTP/1.1 200 OK\r\n\r\n" + sent) as asked:
+            if sent == b"whole":
+                assert asked.file(sha256) == b"whole"
+            else:
+                with pytest.raises(Away):
+                    asked.file(sha256)
 
 
 def test_a_gateway_that_keeps_silent_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

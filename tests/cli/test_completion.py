@@ -28,6 +28,16 @@ def test_open_questions_are_offered_with_their_options() -> None:
     assert [text for text, _ in _offered("/cho")] == ["/choose 41 go on", "/choose 41 stop", "/choose "]
 
 
+def test_an_answer_in_ones_own_words_is_offered_first() -> None:
+    asked = Question(question="elicitation", about="c", text="Which one?", options=("decline",), free=True)
+    commands = Commands(lambda: [(41, asked)], list)
+    offered = commands.get_completions(Document("/choose 4", 9), CompleteEvent())
+    assert [(one.text, one.display_meta_text) for one in offered] == [
+        ("/choose 41 ", "write an answer to: Which one?"),
+        ("/choose 41 decline", "Which one?"),
+    ]
+
+
 def test_models_are_offered_with_what_they_are() -> None:
     assert _offered("/model f") == [("/model fast", "a chain of 2 routes")]
     assert [text for text, _ in _offered("/mod")] == ["/model fast", "/model main", "/model "]

@@ -19,6 +19,7 @@ from holdfast.core.entries import (
     Fetched,
     Note,
     Notice,
+    Produced,
     Question,
     SetAside,
     Summary,
@@ -68,6 +69,45 @@ def test_what_was_interrupted_says_what_became_of_it() -> None:
     assert _told(answer, ToolStarted(call="c"), ToolResult(call="c", outcome="unknown"))[-1] == (
         "3h  clock was interrupted; whether it happened is not known  [3]"
     )
+
+
+def test_a_question_says_what_answers_it_and_its_end_whose_end_it_is() -> None:
+    free = Question(question="elicitation", about="c", text="Which one?", options=("decline",), free=True)
+    assert _told(
+        free,
+        Choice(author="ann", id="1", question=1, option="the\nblue one"),
+        free,
+        Choice(author="ann", id="2", question=3, option="decline"),
+        free,
+        Notice(text="Nobody answered.", about=5),
+    ) == [
+        "1h  holdfast asks  [1]",
+        "    Which one?",
+        "    Choices: any words, or decline",
+        "2h  ann answered question 1  [2]",
+        "    the",
+        "    blue one",
+        "3h  holdfast asks  [3]",
+        "    Which one?",
+        "    Choices: any words, or decline",
+        "4h  ann chose 'decline' for question 3  [4]",
+        "5h  holdfast asks  [5]",
+        "    Which one?",
+        "    Choices: any words, or decline",
+        "6h  holdfast says of question [5]  [6]",
+        "    Nobody answered.",
+    ]
+
+
+def test_files_that_a_call_brought_stand_below_its_result() -> None:
+    files = (Produced(sha256="a", name="tide.png", size=812), Produced(sha256="b", name="all.bin", size=3_400_000))
+    result = ToolResult(call="c", outcome="ok", text="Drawn.", files=files)
+    assert _told(AssistantMessage(n=1, seen=0, calls=(CALL,)), result)[2:] == [
+        "2h  clock is done  [2]",
+        "    Drawn.",
+        "    with the file tide.png (812 bytes)",
+        "    with the file all.bin (3.4 MB)",
+    ]
 
 
 def test_a_failed_send_is_told_with_what_was_to_be_sent() -> None:

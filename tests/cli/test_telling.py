@@ -12,13 +12,14 @@ from holdfast.core.entries import (
     Entry,
     Note,
     Notice,
+    Produced,
     Question,
     SetAside,
     ToolResult,
     ToolStarted,
     UserMessage,
 )
-from holdfast.web.wire import Writing
+from holdfast.web.wire import Progress, Writing
 
 CALL = Call(id="call_1_0", tool="clock", arguments="{}")
 ASKED = Question(question="budget", about="1", text="Go on?", options=("go on", "stop"))
@@ -31,7 +32,7 @@ def _sentences(text: str) -> int:
 
 class _Rig:
     def __init__(self, *bodies: AnyBody) -> None:
-        self.telling = Telling(_sentences)
+        self.telling = Telling(_sentences, "kitchen")
         self.seq = 0
         for body in bodies:
             self.see(body)
@@ -69,6 +70,44 @@ def test_each_voice_is_told_apart() -> None:
     assert rig.see(Choice(author="local", id="c", question=5, option="go on")) == [Said("you", "/choose 5 go on")]
     assert rig.see(Notice(text="Noted.", replies_to=6)) == [Said("gateway", "Noted.")]
     assert rig.see(Command(author="local", id="k", name="title", args="x y")) == [Said("you", "/title x y")]
+
+
+def test_a_question_that_any_words_answer_says_so() -> None:
+    free = Question(question="elicitation", about=CALL.id, text="Which one?", options=("decline",), free=True)
+    rig = _Rig(_message(), _answer("", calls=(CALL,)), ToolStarted(call=CALL.id))
+    assert rig.see(free) == [Said("gateway", "Which one?\nTo answer:\n  /choose 4 YOUR ANSWER\n  /choose 4 decline")]
+    assert rig.telling.asks
+    rig.see(Choice(author="local", id="c", question=4, option="the blue one"))
+    assert not rig.telling.asks
+
+
+def test_of_a_question_that_was_closed_long_ago_it_is_not_told_how_to_answer() -> None:
+    closed = Notice(text="Nobody answered, so I stopped here.", about=2)
+    bodies: tuple[AnyBody, ...] = (_message(), ASKED, closed)
+    told = Telling(_sentences, "kitchen").begin([Entry(seq, 0.0, 1, body) for seq, body in enumerate(bodies, 1)])
+    assert told == [Said("you", "Hello"), Said("gateway", "Go on?"), Said("gateway", closed.text)]
+
+
+def test_how_far_a_call_has_come_is_known_until_it_ends_or_the_gateway_is_away() -> None:
+    rig = _Rig(_message(), _answer("", calls=(CALL,)), ToolStarted(call=CALL.id))
+    rig.telling.progress(Progress(CALL.id, "1 of 3"))
+    rig.telling.progress(Progress(CALL.id, "2 of 3"))
+    rig.telling.progress(Progress("call_9_9", "of another life"))
+    assert rig.telling.under_way == ["clock: 2 of 3"]
+    rig.telling.lost()
+    assert rig.telling.under_way == []
+    rig.telling.progress(Progress(CALL.id, "3 of 3"))
+    rig.see(ToolResult(call=CALL.id, outcome="ok", text="12:00"))
+    assert rig.telling.under_way == []
+
+
+def test_files_that_a_call_brought_are_told_with_the_way_to_get_them() -> None:
+    rig = _Rig(_message(), _answer("", calls=(CALL,)), ToolStarted(call=CALL.id))
+    files = (Produced(sha256="a", name="tide.png", size=12_345), Produced(sha256="b", name="tide.csv"))
+    whole = Produced(sha256="c", name="result.txt", size=240_000, whole=True)
+    way = "`holdfast show kitchen --save 4` writes them here"
+    said = rig.see(ToolResult(call=CALL.id, outcome="ok", text="Drawn.", files=(*files, whole)))
+    assert said == [Said("beside", "clock: Drawn."), Said("beside", f"tide.png (12 kB), tide.csv: {way}")]
 
 
 def test_files_are_told_by_their_names() -> None:
@@ -206,7 +245,7 @@ def test_leaving_tells_what_is_left() -> None:
 
 
 def _begun(*bodies: AnyBody) -> list[Said]:
-    return Telling(_sentences).begin([Entry(seq, 0.0, 1, body) for seq, body in enumerate(bodies, 1)])
+    return Telling(_sentences, "kitchen").begin([Entry(seq, 0.0, 1, body) for seq, body in enumerate(bodies, 1)])
 
 
 def test_it_begins_with_the_last_two_messages_and_what_followed() -> None:
@@ -238,4 +277,4 @@ def test_that_a_turn_waits_is_said_and_its_end_is_the_answer() -> None:
 def test_what_the_owner_is_told_is_shown() -> None:
     rig = _Rig()
     assert rig.see(Note(text="main has no credit left.")) == [Said("gateway", "main has no credit left.")]
-    assert Telling(_sentences).begin([Entry(1, 0.0, 0, Note(text="It has none."))]) == [Said("gateway", "It has none.")]
+    assert Telling(_sentences, "kitchen").begin([Entry(1, 0.0, 0, Note(text="It has none."))]) == [Said("gateway", "It has none.")]

@@ -331,7 +331,7 @@ def test_a_tool_that_is_allowed_meanwhile_is_called_and_its_question_written_off
     assert isinstance(call, CallTool)
     moot, started = call.first
     assert isinstance(moot, Notice) and moot.about == question and isinstance(started, ToolStarted)
-    assert moot.text == '“May I run mail__send? { "to": "bob" }” needs no answer any more: it is allowed now, and runs.'
+    assert moot.text == "“May I run mail__send?” needs no answer any more: it is allowed now, and runs."
     story.add(*call.first)
     story.chooses(question, "deny")
     assert story.wants(ALLOWS) == [call], "what is chosen now comes too late"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.core import words
-from holdfast.core.entries import AnyBody, Choice, Command, Entry, Question, UserMessage
+from holdfast.core.entries import AnyBody, AssistantMessage, Call, Choice, Command, Entry, Question, ToolStarted, UserMessage
 from holdfast.core.records import Kept
 from holdfast.core.transcript import Transcript
 from holdfast.core.turn import steps
@@ -60,6 +60,23 @@ def test_an_unknown_command_says_what_to_do_instead() -> None:
 def test_status_tells_working_from_waiting_from_answered() -> None:
     assert "Everything is answered" in reply_to(command("status"))
     assert "Working on an answer" in reply_to(message(), command("status"))
+
+
+def test_status_calls_nothing_work_that_rests_until_a_question_is_answered() -> None:
+    calls = tuple(Call(id=f"call_1_{i}", tool=f"mail__{tool}", arguments="{}") for i, tool in enumerate(("send", "search")))
+    approval = Question(question="approval", about="call_1_0", text="May I?", options=("once", "deny"), expires=99.0)
+    said = reply_to(message(), AssistantMessage(n=1, seen=1, calls=calls), ToolStarted(call="call_1_1"), approval, command("status"))
+    assert said == "A tool is at work: mail__search. Question 4 is open: May I? (once or deny)"
+    said = reply_to(message(), AssistantMessage(n=1, seen=1, calls=calls[:1]), approval, command("status"))
+    assert said == "Question 3 is open: May I? (once or deny)"
+    assert reply_to(message(), asked(), command("status")) == "Question 2 is open: Go on? (go on or stop)"
+
+
+def test_after_a_stop_nobody_is_asked_whether_to_go_on() -> None:
+    for cut in ("stop", "new"):
+        assert reply_to(message(), asked(), command(cut), command("status")) == "Everything is answered."
+        late = Choice(author="ann", id="c", question=2, option="go on")
+        assert reply_to(message(), asked(), command(cut), late) == "Question 2 is closed already; nothing has changed."
 
 
 def test_a_choice_that_comes_too_late_or_from_somebody_else_or_that_was_not_offered_says_so() -> None:

@@ -67,7 +67,7 @@ def _calls(log: tuple[Entry, ...], effects: tuple[str, ...], tools: dict[str, tu
         if not tool.startswith("r") and (len(started.get(call, ())) > 1 or effects.count(call) > 1):
             raise Flaw(f"{tool} must not run twice and was started twice")
         for at in started.get(call, ()):
-            if any(_cuts(e, log) and seen < e.seq < at for e in log):
+            if any(_cuts(e) and seen < e.seq < at for e in log):
                 raise Flaw(f"{tool} was started after an accepted /stop or /new")
         if effects.count(call) and not started.get(call):
             raise Flaw(f"{tool} ran without a ToolStarted")
@@ -99,8 +99,7 @@ def _closed_questions(log: tuple[Entry, ...]) -> set[int]:
     return {e.body.question for e in log if isinstance(e.body, Choice)} | {e.body.about for e in log if isinstance(e.body, Notice)}
 
 
-def _cuts(e: Entry, log: tuple[Entry, ...]) -> bool:
-    del log
+def _cuts(e: Entry) -> bool:
     return isinstance(e.body, Command) and e.body.name in {"stop", "new"}
 
 
@@ -131,7 +130,7 @@ def approved(log: tuple[Entry, ...]) -> None:
 def _asker(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]], upto: int) -> str:
     """Who began the turn of which an answer has seen `upto`."""
     ended = max((a.seen for _, a in answers if not a.calls and a.seen < upto), default=0)
-    cut = max((e.seq for e in log[:upto] if _cuts(e, log)), default=0)
+    cut = max((e.seq for e in log[:upto] if _cuts(e)), default=0)
     return next((e.body.author for e in log[max(ended, cut) : upto] if isinstance(e.body, UserMessage)), "")
 
 
@@ -152,7 +151,7 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]], a
         )
         if question.question == "approval" and closing is not None and isinstance(closing.body, Choice) and closing.body.option in YES:
             for e in log[closing.seq :]:
-                cut = any(_cuts(c, log) for c in log[tools[question.about][2] : e.seq - 1])
+                cut = any(_cuts(c) for c in log[tools[question.about][2] : e.seq - 1])
                 if isinstance(e.body, ToolResult) and e.body.call == question.about and e.body.outcome == "declined" and not cut:
                     raise Flaw("approved in time, and then declined")
         if question.question == "approval":
@@ -186,12 +185,10 @@ def asked_by_somebody(log: tuple[Entry, ...], running: set[str]) -> None:
     begun = {e.body.call: e.seq for e in log if isinstance(e.body, ToolStarted)}
     closed = {e.body.call for e in log if isinstance(e.body, ToolResult)}
     for e in log:
-        if isinstance(e.body, Question) and e.body.question == "elicitation" and e.seq not in _closed_questions(log):
-            call = e.body.about
-            if call in closed or call not in running or begun[call] > e.seq:
+        if isinstance(e.body, Question) and e.body.question in {"approval", "elicitation"} and is_open(log, e.seq, e.body):
+            call, in_the_middle = e.body.about, e.body.question == "elicitation"
+            if call in closed or (in_the_middle and (call not in running or begun[call] > e.seq)):
                 raise Flaw(f"question {e.seq} is open, and nobody asks it any more")
-        if isinstance(e.body, Question) and e.body.question == "approval" and e.body.about in closed and is_open(log, e.seq, e.body):
-            raise Flaw(f"question {e.seq} is open, and its call has ended")
 
 
 def is_open(log: tuple[Entry, ...], seq: int, question: Question) -> bool:
@@ -212,7 +209,7 @@ def told_how_to_answer(log: tuple[Entry, ...], *, settled: bool) -> None:
 def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) -> None:
     previous = 0
     for seq, answer in answers:
-        cut = max((e.seq for e in log if _cuts(e, log) and e.seq <= answer.seen), default=0)
+        cut = max((e.seq for e in log if _cuts(e) and e.seq <= answer.seen), default=0)
         took = [e.seq for e in log if isinstance(e.body, UserMessage) and max(previous, cut) < e.seq <= answer.seen]
         gone = {e.body.of for e in log[:seq] if isinstance(e.body, Correction) and e.body.text is None}
         asides = [e.body for e in log[:seq] if isinstance(e.body, SetAside)]
@@ -343,7 +340,7 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
     """Nothing runs and nothing is wanted: then nothing is owed, or a named thing is waited for."""
     waits = d.due is not None or d.turn_gate or d.speech_gate
     blocked = t.blocked > t.last_outside
-    cut = max((e.seq for e in log if _cuts(e, log)), default=0)
+    cut = max((e.seq for e in log if _cuts(e)), default=0)
     newest = seen(log)
     gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}
     aside = max((e.body.upto for e in log if isinstance(e.body, SetAside)), default=0)

@@ -140,6 +140,9 @@ class Account:
     def show(self, conversation: str, name: str, text: str) -> None:
         """Nobody looks."""
 
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        """Nobody looks."""
+
     async def close(self) -> None:
         """There is nothing to let go of."""
 
@@ -149,6 +152,12 @@ RULES = Rules(allow=frozenset({"2"}), owners=frozenset({"1"}))
 
 class AccountsRig:
     """One life of a gateway with these accounts. `chats` and `disk` outlive it."""
+
+    journal: MemoryJournal
+    chats: dict[str, Chats]
+    screens: dict[str, FakeChat]
+    model: ScriptedModel
+    outside: Outside
 
     def __init__(
         self,

@@ -284,6 +284,30 @@ async def test_any_words_answer_a_free_question() -> None:
     assert results(rig) == [("ok", ["the one in the\n cellar"])]
 
 
+class Telling(FakeTools):
+    """Says how far it has come, and a secret with it."""
+
+    async def call(self, call: Call, caller: Caller = NOBODY) -> ToolOutcome:
+        for done in range(3):
+            caller.progress(f"{done} of 3:\n\x1b[2J\u202e hunter2 {'x' * 200}")
+        return await super().call(call, caller)
+
+
+@simulated
+async def test_how_far_a_call_has_come_is_told_on_one_line_without_secrets() -> None:
+    rig = a_rig(("demo__count", '{"key": "k"}'))
+    rig.tools.__class__ = Telling
+    rig.hands._mask = lambda text: text.replace("hunter2", "***")
+    async with rig.running():
+        await rig.say("one")
+        await asyncio.sleep(5)
+    ((call, told),) = rig.platform.progressed.items()
+    assert call == "fake:c/call_1_0"
+    assert [text[:17] for text in told] == [f"{done} of 3: [2J *** x"[:17] for done in range(3)]
+    assert all(len(text) == 80 for text in told)
+    assert not any("of 3" in text for text in rig.shown()), "it is no part of the transcript"
+
+
 @simulated
 async def test_where_nobody_can_be_asked_nobody_is() -> None:
     rig = a_rig(traits=Traits(key_holds_s=float("inf"), asks=False))

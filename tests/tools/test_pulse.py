@@ -79,6 +79,8 @@ async def test_a_server_stopped_in_mid_call_gives_its_callers_an_answer_within_s
         assert {outcome.outcome for outcome in outcomes} == {"unknown"}
         assert "a signal has stopped it" in outcomes[0].text
         assert time.monotonic() - begun < 10 * pulse.PING_S
+        await eventually(lambda: host.servers()[0].state == "down")
+        assert "a signal has stopped it" in host.servers()[0].why, "said at once, while it is being ended"
         await eventually(lambda: host.servers()[0].restarts == 1 and host.servers()[0].state == "ready", 30)
         assert (await host.call(call("clock"))).outcome == "ok"
         assert gone(pid)

@@ -29,6 +29,20 @@ def test_a_slow_listener_gets_the_newest_alone() -> None:
         assert not listener.changed.is_set()
 
 
+def test_how_far_calls_have_come_is_told_call_by_call_the_newest_alone() -> None:
+    platform = WebPlatform(MemoryFiles())
+    platform.progress("a", "call_1_0", "nobody listens")
+    with platform.listen("a") as listener, platform.listen("b") as other:
+        platform.show("a", "a1", "Hello")
+        for done in range(100):
+            platform.progress("a", "call_1_0", f"{done}")
+            platform.progress("a", "call_1_1", f"{done} too")
+        assert listener.progressed.is_set() and not other.progressed.is_set()
+        assert listener.take_progress() == {"call_1_0": "99", "call_1_1": "99 too"}
+        assert listener.take_progress() == {} and not listener.progressed.is_set()
+        assert listener.take() == ("a1", "Hello"), "an answer has a slot of its own"
+
+
 async def test_the_bytes_of_a_file_are_here_before_its_message() -> None:
     files = MemoryFiles()
     files.kept["abc"] = b"x"

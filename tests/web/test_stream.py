@@ -67,6 +67,21 @@ async def test_a_reader_that_comes_back_goes_on_after_the_last_entry_it_has(rig:
         assert (await anext(events))[1] == "3"
 
 
+async def test_how_far_a_call_has_come_is_told_a_few_times_a_second_and_its_last_word_always(rig: Any) -> None:
+    async with rig.client.stream("GET", EVENTS) as response:
+        events = _events(response, "progress")
+        rig.gateway.append(KEY, _answer(1))
+        said: list[dict[str, str]] = []
+        began = time.monotonic()
+        for done in range(1, 501):
+            rig.platform.progress(KEY, "call_1_0", f"{done} of 500")
+            await asyncio.sleep(0)
+        while not said or said[-1]["text"] != "500 of 500":
+            said.append((await anext(events))[2])
+        assert {one["call"] for one in said} == {"call_1_0"}
+        assert len(said) <= 2 + (time.monotonic() - began) / stream.PROGRESS_S_MIN
+
+
 async def test_what_is_being_written_is_sent_once_each_character(rig: Any) -> None:
     async with rig.client.stream("GET", EVENTS) as response:
         events = _events(response)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from holdfast.checks.findings import Finding
@@ -22,7 +23,21 @@ async def check_tools(servers: Sequence[ServerSettings], clock: Clock) -> list[F
     """What came of each, side by side."""
     host = McpHost(servers, _forget, {}, clock)
     found = await asyncio.gather(*(_check(host, name, own) for name, own in host.children().items()))
-    return [*found, *(too_many(server.name, server.left_out) for server in host.servers() if server.left_out)]
+    offered = {offer.server.name: [tool.own_name for tool in offer.tools] for offer in host.offers()}
+    misnamed = [one for server in servers if offered[server.name] for one in _misnamed(server, offered[server.name])]
+    return [*found, *misnamed, *(too_many(server.name, server.left_out) for server in host.servers() if server.left_out)]
+
+
+def _misnamed(server: ServerSettings, offered: Sequence[str]) -> list[Finding]:
+    """What is said of tools that there are not: somebody thinks that it is denied, and it is not."""
+    found = []
+    for setting, names in {"tool_policy": server.tool_policy, "replay": server.replay}.items():
+        for name in sorted(names.keys() - set(offered)):
+            near = get_close_matches(name, offered, 1)
+            what = f"{setting} names a tool {name!r}, which it does not offer: that has no effect."
+            mend = f"{near[0]}    (instead of {name}, in {setting} of [tools.{server.name}])" if near else f"Remove it from {setting}"
+            found.append(Finding("warning", "tools.misnamed", f"tools.{server.name}", what, mend=mend))
+    return found
 
 
 def too_many(name: str, left_out: int) -> Finding:

@@ -171,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
     show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
     show.add_argument("--json", action="store_true", help="as JSON, for programs")
+    show.add_argument("--save", type=int, metavar="SEQ", help="write the files of the entry [SEQ] into this folder")
 
     why = commands.add_parser("why", parents=[everywhere], help="say what a conversation waits for, and why")
     why.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key (default: all that wait)")

@@ -25,7 +25,7 @@ from holdfast.core.commands import parse
 from holdfast.core.entries import Entry
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Stands, Writing, check_text, conversation_key, door_path
+from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Progress, Stands, Writing, check_text, conversation_key, door_path
 
 SILENT_S: Final = 0.5
 PAUSE_S: Final = 0.05
@@ -154,7 +154,7 @@ class _Chat:
         for event in self._client.events(self._key, watch.last):
             self._patience.back()
             match event:
-                case None | Stands():
+                case None | Stands() | Progress():
                     pass
                 case Writing():
                     growing = growing[: event.at] + event.text

@@ -5,6 +5,7 @@ The standard library's HTTP client, over a Unix socket: httpx2 takes three times
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import socket
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import msgspec
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
 from holdfast.invoked import command
-from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Saved, Stands, Why, Writing
+from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Progress, Saved, Stands, Why, Writing
 
 if TYPE_CHECKING:
     from holdfast.ports import Access, Offer, Person, PlatformState, RouteState
@@ -26,7 +27,7 @@ REPLY_S_MAX: Final = 30.0
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
 SILENT: Final = "The gateway does not answer."
 
-Event = Entry | Writing | Stands
+Event = Entry | Writing | Progress | Stands
 
 T = TypeVar("T")
 
@@ -113,6 +114,13 @@ class Client:
         """What the conversation does, waits for or asks."""
         return decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/why"), Why).words
 
+    def file(self, sha256: str) -> bytes:
+        """The bytes of a file, all of them."""
+        data = self._ask("GET", f"/v1/files/{quoted(sha256)}", empty=True)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Away(SILENT)  # it was killed in the middle
+        return data
+
     def retry(self, gate: str) -> None:
         """Open a gate now."""
         self._ask("POST", f"/v1/gates/{quoted(gate)}/retry")
@@ -144,7 +152,8 @@ class Client:
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def _ask(self, method: str, path: str, body: bytes | None = None, *, empty: bool = False) -> bytes:
+        """The answer's body. `empty`: it may be."""
         connection = _Connection(self._path, REPLY_S_MAX)
         try:
             answer = _response(connection, method, path, {}, body).read()
@@ -152,7 +161,7 @@ class Client:
             raise away(error, self._path) from error
         finally:
             connection.close()
-        if not answer:
+        if not answer and not empty:
             raise Away(SILENT)  # it was killed between the head and the body
         return answer
 
@@ -208,6 +217,8 @@ def _event(kind: str, data: bytes) -> Event | None:
             return decoded(data, Entry)
         case "writing":
             return decoded(data, Writing)
+        case "progress":
+            return decoded(data, Progress)
         case "standing":
             return decoded(data, Stands)
         case _:

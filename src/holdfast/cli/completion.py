@@ -42,8 +42,11 @@ class Commands(Completer):
 
     def _choices(self) -> Iterator[tuple[str, str]]:
         for seq, question in self._questions():
+            about = " ".join(plain(question.text).split())
+            if question.free:
+                yield f"/choose {seq} ", f"write an answer to: {about}"
             for option in question.options:
-                yield f"/choose {seq} {plain(option)}", " ".join(plain(question.text).split())
+                yield f"/choose {seq} {plain(option)}", about
 
 
 def models(routes: Iterable[RouteState]) -> list[tuple[str, str]]:

@@ -100,6 +100,15 @@ class Paper:
             lines += self._rendered(Text.assemble(line, (f" ({note})" if note else ""), style="dim"), columns)
         return lines
 
+    def under_way(self, texts: Iterable[str], columns: int) -> list[str]:
+        """What is being done, on one line each."""
+        lines = []
+        for text in texts:
+            line = Text(f"· {plain(text)}", style="dim")
+            line.truncate(columns - 2, overflow="ellipsis")
+            lines += self._rendered(line, columns)
+        return lines
+
     def _lines(self, said: Said, columns: int) -> list[str]:
         match said.who:
             case "answer":

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client, key_of
 from holdfast.cli.output import columns, print_json, when
+from holdfast.cli.save import save
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
 from holdfast.errors import AlreadyRunning, Request
@@ -30,9 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(getattr(arguments, "config", None), os.environ)
     client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
     if arguments.conversation is None:
+        if arguments.save is not None:
+            raise Request(f"Say which conversation the entry is of: `{command('show')} CONVERSATION --save {arguments.save}`.")
         _show_rows(_rows(client, settings.data_dir), arguments.json)
+        return cli.ANSWERED
+    entries = _entries(client, settings.data_dir, key_of(arguments.conversation))
+    if arguments.save is None:
+        _show_story(entries, arguments.json)
     else:
-        _show_story(_entries(client, settings.data_dir, key_of(arguments.conversation)), arguments.json)
+        save(entries, arguments.save, client, settings.data_dir / "files")
     return cli.ANSWERED
 
 

@@ -7,7 +7,7 @@ from textwrap import indent
 from typing import assert_never
 
 from holdfast.cli.screen import plain
-from holdfast.cli.watch import outcome
+from holdfast.cli.watch import file_and_size, outcome
 from holdfast.core.entries import (
     AnyBody,
     AssistantMessage,
@@ -31,6 +31,7 @@ from holdfast.core.entries import (
     UserMessage,
     outgoing_name,
 )
+from holdfast.core.words import choices
 
 INDENT = "    "
 
@@ -56,10 +57,13 @@ class _Teller:
         self._started: set[str] = set()
         self._delivery: dict[str, str] = {}
         self._files: dict[str, str] = {}
+        self._asked: dict[int, Question] = {}
         for entry in entries:
             match entry.body:
                 case AssistantMessage() as body:
                     self._tools |= {call.id: call.tool for call in body.calls}
+                case Question() as body:
+                    self._asked[entry.seq] = body
                 case UserMessage() as body:
                     self._files |= {attachment.id: attachment.name for attachment in body.attachments}
                 case DeliveryStarted(of=of, preview=False):
@@ -82,14 +86,18 @@ class _Teller:
                 return f"{body.author} changed the message {body.of}", body.text or ""
             case Command():
                 return f"{body.author} gave the command /{body.name} {body.args}".rstrip(), ""
+            case Choice(question=seq_asked) if (asked := self._asked.get(seq_asked)) and body.option not in asked.options and asked.free:
+                return f"{body.author} answered question {seq_asked}", body.option
             case Choice():
                 return f"{body.author} chose {body.option!r} for question {body.question}", ""
             case AssistantMessage():
                 return self._answer(seq, body)
             case Question():
-                return f"holdfast asks{self._word(seq, body)}", f"{body.text}\nChoices: {', '.join(body.options)}"
+                return f"holdfast asks{self._word(seq, body)}", f"{body.text}\nChoices: {choices(body)}"
             case Notice():
-                place = f" in place of [{body.edits}]" if body.edits else ""
+                place = (
+                    f" in place of [{body.edits}]" if body.edits else f" of question [{body.about}]" if body.about in self._asked else ""
+                )
                 return f"holdfast says{place}{self._word(seq, body)}", body.text
             case Note():
                 return f"holdfast tells its owner{self._word(seq, body)}", body.text
@@ -134,15 +142,16 @@ class _Teller:
 
     def _result(self, body: ToolResult) -> tuple[str, str]:
         tool = self._tools.get(body.call, body.call)
+        words = "\n".join((body.text, *(f"with the file {file_and_size(file)}" for file in body.files)))
         match body.outcome:
             case "ok":
-                return f"{tool} is done", body.text
+                return f"{tool} is done", words
             case "error":
-                return f"{tool} failed", body.text
+                return f"{tool} failed", words
             case "declined":
-                return f"{tool} was not called", body.text
+                return f"{tool} was not called", words
             case "unknown":
-                return f"{tool} {outcome(body)}", body.text
+                return f"{tool} {outcome(body)}", words
             case _:
                 assert_never(body.outcome)
 

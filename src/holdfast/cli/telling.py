@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final, Literal
 
 from holdfast.cli.screen import BEGUN_ANEW, BROKEN_OFF, plain
-from holdfast.cli.watch import Activity, asked
+from holdfast.cli.watch import Activity, asked, made
 from holdfast.core.entries import (
     AssistantMessage,
     Attachment,
@@ -28,7 +28,7 @@ from holdfast.core.entries import (
     answer_name,
 )
 from holdfast.core.transcript import STOPS, Transcript
-from holdfast.web.wire import Writing
+from holdfast.web.wire import Progress, Writing
 
 LOOKED_BACK: Final = 2
 """So many of the last messages, and what followed them, are shown at the start."""
@@ -63,8 +63,9 @@ class Telling:
     `finished` says up to which offset a Markdown text can't change any more, whatever follows.
     """
 
-    def __init__(self, finished: Callable[[str], int]) -> None:
+    def __init__(self, finished: Callable[[str], int], name: str) -> None:
         self._finished = finished
+        self._conversation = name
         self._transcript = Transcript()
         self._activity = Activity()
         self._sent = _Sent()
@@ -72,6 +73,7 @@ class Telling:
         self._text = ""  # its longest text,
         self._told = 0  # and how much of that stands above the prompt
         self._held: list[Said] = []
+        self._progress: dict[str, str] = {}  # of the calls that are under way
 
     @property
     def last(self) -> int:
@@ -96,6 +98,16 @@ class Telling:
     def open_questions(self) -> Iterator[tuple[int, Question]]:
         """Their seqs, and themselves; the newest first."""
         return ((one.seq, one.question) for one in reversed(list(self._transcript.open_questions())))
+
+    @property
+    def asks(self) -> bool:
+        """Does a call wait in its middle for an answer?"""
+        return any(one.question.question == "elicitation" for one in self._transcript.open_questions())
+
+    @property
+    def under_way(self) -> Sequence[str]:
+        """How far the calls have come that say so, each on a line."""
+        return [f"{call.call.tool}: {self._progress[id_]}" for id_, call in self._transcript.calls.items() if id_ in self._progress]
 
     def begin(self, entries: Sequence[Entry]) -> list[Said]:
         """The end of what was said before, as it would have been seen: a message after the answer that was being written when it came."""
@@ -123,6 +135,16 @@ class Telling:
         self._sent = self._sent.with_more(writing)
         return list(self._grow())
 
+    def progress(self, progress: Progress) -> None:
+        """A call says how far it has come."""
+        self._progress = {id_: text for id_, text in self._progress.items() if id_ in self._transcript.calls} | {
+            progress.call: progress.text
+        }
+
+    def lost(self) -> None:
+        """The gateway is away: what is under way, and how far, is not known any more."""
+        self._progress.clear()
+
     def leave(self) -> list[Said]:
         """What is left to show when nobody looks any more."""
         return [*self._rest(self._text), *self._held]
@@ -146,11 +168,12 @@ class Telling:
             case AssistantMessage() as body:
                 yield from self._settle(body)
             case Question() as body:
-                yield Said("gateway", asked(entry.seq, body, lambda choice: choice))
+                closed = self._transcript.questions[entry.seq].closed
+                yield Said("gateway", body.text if closed else asked(entry.seq, body, lambda choice: choice))
             case Note() | Notice(edits=0) as body:  # one that edits takes the place of what said that a turn waits; here the answer says so
                 yield Said("gateway", body.text)
             case _ as body:
-                yield from (Said("beside", line) for line in self._activity.told(body))
+                yield from (Said("beside", line) for line in (*self._activity.told(body), *made(entry, self._conversation)))
 
     def _is_stale(self, name: str) -> bool:
         """Can no answer have this name any more? (What was written before a cut may be told after it.)"""

@@ -44,7 +44,7 @@ from holdfast.cli.telling import Said, Telling
 from holdfast.core.entries import Choice, Command, Entry, UserMessage
 from holdfast.errors import HoldfastError, Request
 from holdfast.invoked import command
-from holdfast.web.wire import Stands, Writing, check_text, conversation_key
+from holdfast.web.wire import Progress, Stands, Writing, check_text, conversation_key
 
 ENTRIES_AT_START: Final = 60
 LAST_TRY_S: Final = 2.0
@@ -52,6 +52,7 @@ LAST_TRY_S: Final = 2.0
 REDRAW_S_MIN: Final = 0.04
 MENU_ROWS: Final = 8
 PENDING_MAX: Final = 4
+ASKING: Final = "Waiting for your answer to a question."
 
 STYLE: Final = Style.from_dict(
     {
@@ -92,7 +93,7 @@ class Terminal:
         self._client = client
         self._name = name
         self._key = conversation_key(name)
-        self._telling = Telling(finished)
+        self._telling = Telling(finished, name)
         self._paper = Paper()
         self._outbox = Outbox(client, name, self._refused, self._redraw)
         self._shown: Said | None = None  # what stands above the prompt last
@@ -164,6 +165,8 @@ class Terminal:
                 self._say(self._telling.see(event))
             case Writing():
                 self._say(self._telling.write(event))
+            case Progress():
+                self._telling.progress(event)
             case Stands():
                 self._stands = event
             case None:
@@ -172,6 +175,7 @@ class Terminal:
 
     def _lost(self, why: str) -> None:
         self._away, self._stands = f"{why} Nothing is lost; I reconnect by myself.", None
+        self._telling.lost()
         self._redraw()
 
     def _say(self, said: Sequence[Said]) -> None:
@@ -290,6 +294,8 @@ class Terminal:
             pending = [*pending[: PENDING_MAX - 1], ("…", f"and {len(pending) - PENDING_MAX + 1} more")]
         lines = [""] if self._shown else []
         lines += [*tail, ""] if tail else []
+        under_way = self._paper.under_way(self._telling.under_way[:PENDING_MAX], columns)
+        lines += [*under_way, ""] if under_way else []
         lines += [*self._paper.pending(pending, columns), ""] if pending else []
         return ANSI("\n".join(lines))
 
@@ -300,7 +306,15 @@ class Terminal:
         elif self._hint:
             stands = ("", "")
         else:
-            words = self._stands.words if self._stands else "Connected." if self._began.is_set() else "Connecting."
+            words = (
+                ASKING
+                if self._telling.asks and self._stands
+                else self._stands.words
+                if self._stands
+                else "Connected."
+                if self._began.is_set()
+                else "Connecting."
+            )
             stands = ("", f"{self._name} · {words}{self._next()}")
         said = [(style, textwrap.fill(plain(text), self._columns - 1)) for style, text in (stands, ("", self._hint)) if text]
         return [said[0], *((style, f"\n{text}") for style, text in said[1:])]

@@ -18,6 +18,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Notice,
+    Produced,
     Question,
     SetAside,
     ToolResult,
@@ -25,6 +26,7 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.core.transcript import STOPS, Transcript
+from holdfast.core.words import size
 from holdfast.invoked import command
 
 SHORT_CHARS_MAX: Final = 200
@@ -97,6 +99,7 @@ class Watch:
                 yield from self._answer(body)
             case ToolStarted() | ToolResult() | Failed() as body:
                 yield from map(Note, self._activity.told(body))
+                yield from map(Note, made(entry, self._name))
             case Command() as body if self._is_message and body.name in STOPS:
                 self._stopped_by = entry.seq
                 yield Dropped()
@@ -196,6 +199,17 @@ def asked(seq: int, body: Question, way: Callable[[str], str]) -> str:
     """A question, and for each option the way to give it."""
     options = ("YOUR ANSWER", *body.options) if body.free else body.options
     return "\n".join((body.text, "To answer:", *(f"  {way(f'/choose {seq} {option}')}" for option in options)))
+
+
+def made(entry: Entry, name: str) -> Iterator[str]:
+    """The files that a call in the conversation called `name` brought, and the way to get them."""
+    files = [file for file in entry.body.files if not file.whole] if isinstance(entry.body, ToolResult) else []
+    if files:
+        yield f"{', '.join(map(file_and_size, files))}: `{command('show')} {shlex.quote(name)} --save {entry.seq}` writes {'it' if len(files) == 1 else 'them'} here"
+
+
+def file_and_size(file: Produced) -> str:
+    return f"{file.name} ({size(file.size)})" if file.size else file.name
 
 
 def outcome(body: ToolResult) -> str:

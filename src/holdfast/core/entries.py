@@ -130,11 +130,13 @@ Outcome = Literal["ok", "error", "declined", "unknown"]
 
 
 class Produced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file that a tool made, kept under its sha256. `whole`: it is what of the result's text was too long to be shown, and is for the model alone."""
+    """A file of `size` bytes that a tool made, kept under its sha256. `whole`: it is the whole text of a result that was too long to be shown, and is not
+    sent."""
 
     sha256: str
     name: str
     media_type: str = ""
+    size: int = 0
     whole: bool = False
 
 

@@ -481,6 +481,9 @@ class Transcript:
         self.stopped.update(seq for seq in self.inputs if seq < self.cut)
         self.inputs = [seq for seq in self.inputs if seq >= self.cut]
         self._turn_ends()
+        for asked in list(self.open_questions()):
+            if asked.question.question == "budget":  # nothing is left that could go on
+                self.questions[asked.seq] = replace(asked, closed="message", by=at)
         for name in list(self.speech):
             self._settle(name)
 

@@ -142,8 +142,11 @@ def status(t: Transcript, chain: Chain, needs: Needs, now: float) -> str:
     """One conversation's state in a few sentences: what it does, waits for or asks. `needs`: what its next request asks of a route."""
     said = []
     asked = list(t.open_questions())
-    if t.calls and not asked:
-        said.append(f"A tool is at work: {', '.join(call.call.tool for call in t.calls.values())}.")
+    abouts = {one.question.about for one in asked}
+    if at_work := [call.call.tool for id_, call in t.calls.items() if id_ not in abouts]:
+        said.append(f"A tool is at work: {', '.join(at_work)}.")
+    elif t.calls or any(one.question.question == "budget" for one in asked):
+        pass  # the answer to a question is all that it waits for
     elif t.turn_is_open or t.inputs:
         routes = able(chain, needs)
         route = first_open(routes)
@@ -253,6 +256,13 @@ def span(length_s: float) -> str:
     return f"{whole // 86400} days"
 
 
+def size(length: int) -> str:
+    """Of a file, as people say it: `812 bytes`, `12 kB`, `3.4 MB`."""
+    if length < 1000:
+        return f"{length} bytes"
+    return f"{length / 1000:.0f} kB" if length < 999_500 else f"{length / 1e6:.1f} MB"
+
+
 def unread(files: Sequence[Kept]) -> str:
     """Said once about files that came, and that the model is shown only by name."""
     said = []
@@ -301,7 +311,7 @@ def how_to_choose(tool: str) -> str:
 def how_to_answer(asked: Asked) -> str:
     """Said of a message that was written while a question waits for its choice."""
     way = f"/choose {asked.seq} and your answer" if asked.question.free else f"/choose {asked.seq} {asked.question.options[0]}"
-    return f"Your message is saved, but it is no answer to “{title(asked.question.text)}”. Answer that where it stands, or write {way}."
+    return f"Your message is saved, but it is no answer to “{_in_short(asked.question)}”. Answer that where it stands, or write {way}."
 
 
 def unknown_call(call: Call) -> str:
@@ -382,11 +392,16 @@ def expired(question: Question) -> str:
 def moot(question: Question) -> str:
     """In place of a question that nobody needs to answer any more."""
     why = "it was not run" if question.question == "approval" else "the tool no longer asks"
-    return f"“{title(question.text)}” needs no answer any more: {why}."
+    return f"“{_in_short(question)}” needs no answer any more: {why}."
 
 
 def allowed_now(question: Question) -> str:
-    return f"“{title(question.text)}” needs no answer any more: it is allowed now, and runs."
+    return f"“{_in_short(question)}” needs no answer any more: it is allowed now, and runs."
+
+
+def _in_short(question: Question) -> str:
+    """Of an approval without the arguments."""
+    return title(question.text.partition("\n")[0] if question.question == "approval" else question.text)
 
 
 def late(text: str, due: str, now: str) -> str:

@@ -116,7 +116,7 @@ class _Caller:
         self.sampled: tuple[Sampled, ...] = ()
 
     def progress(self, text: str) -> None:
-        self._acts.show(self._lease, self._step.id, text)
+        self._acts.progress(self._lease, self._step.id, text)
 
     async def ask(self, text: str, options: tuple[str, ...], *, free: bool = False) -> str | None:
         if not self._acts.asks(self.account):
@@ -390,7 +390,7 @@ class Acts:
             except (Temporary, Request) as failure:  # what the tool did is done: its result counts all the same
                 shown = f"{shown}\n{words.not_kept(name, str(failure))}"
                 continue
-            files.append(Produced(sha256=sha256, name=name, media_type=one.media_type, whole=one in whole))
+            files.append(Produced(sha256=sha256, name=name, media_type=one.media_type, size=len(one.data), whole=one in whole))
             if one in whole:
                 shown = f"{shown}\n{words.whole_kept(RESULT_CHARS_MAX, length, sha256)}"
         return shown, tuple(files)
@@ -410,9 +410,9 @@ class Acts:
             raise Temporary("No model can be asked just now. Try again later.")
         return route.name, answer
 
-    def show(self, lease: Lease, name: str, text: str) -> None:
+    def progress(self, lease: Lease, call: str, text: str) -> None:
         """Decoration."""
-        self.speech.platform(lease.account).show(lease.conversation, name, self._mask(text))
+        self.speech.platform(lease.account).progress(lease.conversation, call, words.title(self._mask(text)))
 
     def question(self, transcript: Transcript, about: str, text: str, options: tuple[str, ...], *, free: bool) -> Question:
         """What a tool asks in the middle of a call."""

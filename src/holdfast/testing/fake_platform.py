@@ -218,6 +218,7 @@ class FakePlatform:
         self.account = chat.account
         self.traits = chat.traits
         self.previews: dict[str, str] = {}
+        self.progressed: dict[str, list[str]] = {}
         self._chat, self._accept = chat, accept
 
     async def run(self, inbox: Inbox) -> None:
@@ -267,6 +268,9 @@ class FakePlatform:
 
     def show(self, conversation: str, name: str, text: str) -> None:
         self.previews[f"{conversation}/{name}"] = text
+
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        self.progressed.setdefault(f"{conversation}/{call}", []).append(text)
 
 
 def _body(update: Update) -> Outside:

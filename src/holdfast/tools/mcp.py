@@ -194,7 +194,7 @@ class _Server:
                 ready()
                 await self._attend(session)
                 self._session = None
-                self._become("down", "it was lost")
+                self._become("down", session.link.last_words())  # it may take seconds until its end is certain
         except Config as failure:
             self._become("misconfigured", str(failure))
             raise

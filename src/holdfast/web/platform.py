@@ -14,11 +14,14 @@ from holdfast.web.wire import ACCOUNT
 
 
 class Listener:
-    """One reader's slot for what is being written: the newest text replaces one not yet taken, so nobody waits for a slow reader."""
+    """One reader's slots for what is being written, and for how far each call has come: the newest text replaces one not yet taken, so nobody waits for
+    a slow reader."""
 
     def __init__(self) -> None:
         self.changed: Final = asyncio.Event()
+        self.progressed: Final = asyncio.Event()
         self._newest = ("", "")
+        self._calls: dict[str, str] = {}
 
     def put(self, name: str, text: str) -> None:
         self._newest = (name, text)
@@ -28,6 +31,16 @@ class Listener:
         """The name and text put last."""
         self.changed.clear()
         return self._newest
+
+    def put_progress(self, call: str, text: str) -> None:
+        self._calls[call] = text
+        self.progressed.set()
+
+    def take_progress(self) -> dict[str, str]:
+        """How far each call has come that said so since the last time."""
+        self.progressed.clear()
+        taken, self._calls = self._calls, {}
+        return taken
 
 
 class WebPlatform:
@@ -65,6 +78,10 @@ class WebPlatform:
     def show(self, conversation: str, name: str, text: str) -> None:
         for listener in self._listeners.get(conversation, ()):
             listener.put(name, text)
+
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        for listener in self._listeners.get(conversation, ()):
+            listener.put_progress(call, text)
 
     @property
     def listeners(self) -> int:

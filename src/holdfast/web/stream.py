@@ -2,6 +2,7 @@
 
     event: entry      id: SEQ   a committed entry
     event: writing    a `Writing`
+    event: progress   a `Progress`; at most ten times a second
     event: standing   a `Stands`
     event: list       {}: some conversation changed; at most one a second
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -22,11 +23,12 @@ from holdfast.core.entries import AssistantMessage, Entry
 from holdfast.errors import HoldfastError
 from holdfast.ports import Clock, Gateway, Standing
 from holdfast.web.platform import Listener, WebPlatform
-from holdfast.web.wire import KEEP_ALIVE_S, Stands, Writing
+from holdfast.web.wire import KEEP_ALIVE_S, Progress, Stands, Writing
 from holdfast.web.words import stands
 
 LIST_S_MIN: Final = 1.0
 """How long after a `list` event the next one may come."""
+PROGRESS_S_MIN: Final = 0.1
 HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -111,10 +113,11 @@ class EventStream:
     ) -> None:
         following = asyncio.create_task(_next(events))
         writing = asyncio.create_task(listener.changed.wait())
+        progressed = asyncio.create_task(listener.progressed.wait())
         changed = asyncio.create_task(_next(changes))
         try:
             while True:
-                waited_for = {following, writing, changed, *ends}
+                waited_for = {following, writing, progressed, changed, *ends}
                 done, _ = await asyncio.wait(waited_for, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
                 if done & ends or not self._allowed():
                     return
@@ -128,13 +131,16 @@ class EventStream:
                 if writing in done:
                     chunks.append(self._writing(*listener.take()))
                     writing = asyncio.create_task(listener.changed.wait())
+                if progressed in done:
+                    chunks += [_progress(*one) for one in listener.take_progress().items()]
+                    progressed = asyncio.create_task(_set(listener.progressed, PROGRESS_S_MIN))
                 if changed in done:
                     chunks.append(b"event: list\ndata: {}\n\n")
                     changed = asyncio.create_task(_next(changes, LIST_S_MIN))
                 chunks.append(self._how_it_stands())
                 await _write(send, b"".join(chunks))
         finally:
-            await _cancel((following, writing, changed))
+            await _cancel((following, writing, progressed, changed))
 
     def _told(self, event: Entry | Standing) -> bytes:
         if isinstance(event, Standing):
@@ -173,6 +179,16 @@ async def _next(source: AsyncIterator[T], after_s: float = 0.0) -> T | None:
     """The next one, not before some time has passed; None if there is no more."""
     await asyncio.sleep(after_s)
     return await anext(source, None)
+
+
+async def _set(event: asyncio.Event, after_s: float) -> Literal[True]:
+    """Return when it is set, not before some time has passed."""
+    await asyncio.sleep(after_s)
+    return await event.wait()
+
+
+def _progress(call: str, text: str) -> bytes:
+    return b"event: progress\ndata: %s\n\n" % msgspec.json.encode(Progress(call, text))
 
 
 async def _left(receive: Receive) -> bool:

@@ -60,6 +60,13 @@ class Writing(msgspec.Struct, frozen=True):
     text: str
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """So far has the call come that has this id."""
+
+    call: str
+    text: str
+
+
 State = Literal["idle", "working", "waiting", "asking"]
 
 

@@ -294,6 +294,9 @@ class MatrixPlatform:
         with contextlib.suppress(Refused, Unreached, Lost):
             await self._ask("PUT", path("rooms", place.chat, "typing", self._settings.user), body, within_s=TYPING_S_MAX)
 
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        """A chat is shown that something is on its way, and no more."""
+
     def show(self, conversation: str, name: str, text: str) -> None:
         """A room is shown edits."""
 

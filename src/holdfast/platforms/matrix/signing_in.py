@@ -104,9 +104,7 @@ class Signing:
 
     def _out(self, refused: Refused) -> Config:
         if self._settings.access_token is None:
-            then = (
-                f"somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry matrix:{self._name}."
-            )
+            then = f"somebody signed its device out. If that was right, take the account out; else: holdfast platforms retry matrix:{self._name}."
         else:
             then = f"write another access_token into {self._where}."
         return Config(f"{self.account}: the homeserver no longer takes its token: {refused}; {then}")

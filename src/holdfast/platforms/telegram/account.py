@@ -211,6 +211,9 @@ class TelegramPlatform:
             "sendChatAction", chat_id=int(place.chat), action="typing", message_thread_id=int(place.thread) if place.thread else None
         )
 
+    def progress(self, conversation: str, call: str, text: str) -> None:
+        """A chat is shown that something is on its way, and no more."""
+
     def show(self, conversation: str, name: str, text: str) -> None:
         """Answers grow here by edits."""
 

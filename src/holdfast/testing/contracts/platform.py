@@ -56,4 +56,5 @@ class PlatformContract:
         began = time.monotonic()
         for end in range(SHOWS):
             platform.show("conversation", "a1", "x" * end)
+            platform.progress("conversation", "call_1_0", f"{end} of {SHOWS}")
         assert time.monotonic() - began < SHOWS_S_MAX

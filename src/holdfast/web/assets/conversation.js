@@ -30,6 +30,7 @@ export class Conversation {
   standing = null; // {state, words, until}; null while it is not known
   live = null; // {name, text, seen, stale}: the answer being written, as it is shown
   speaks = false; // an answer is being written, as far as is known
+  progress = {}; // by call: how far it has come
   partials = []; // what was written of answers that were stopped; this tab alone has it
   #writing = null; // {name, text}: what the gateway says of it
   #events = null;
@@ -68,6 +69,7 @@ export class Conversation {
       last: () => this.last,
       entry: (entry) => this.#entry(entry),
       writing: (writing) => this.#heard(writing),
+      progress: (progress) => this.#progresses(progress),
       standing: (standing) => this.#stands(standing),
       list: () => this.changed("list"),
       open: () => this.#connection(false),
@@ -115,6 +117,7 @@ export class Conversation {
     if (cuts && this.live?.text) this.partials.push({ after: entry.seq, name: this.live.name, text: this.live.text });
     if (cuts || kind === "correction" || (kind === "answer" && this.#isAbout(answerName(entry.body)))) this.live = this.#writing = null;
     if (kind === "answer") this.speaks = false;
+    delete this.progress[entry.body.call]; // it began anew, or ended
     this.entries.push(entry);
     this.#tell(entry);
     this.changed("entries");
@@ -141,6 +144,11 @@ export class Conversation {
     this.changed("live");
   }
 
+  #progresses({ call, text }) {
+    this.progress[call] = text;
+    this.changed("progress");
+  }
+
   #stands(standing) {
     this.standing = standing;
     if (standing.state !== "working") this.#silent();
@@ -152,6 +160,7 @@ export class Conversation {
     this.away = away;
     if (away) {
       this.standing = null;
+      this.progress = {};
       this.#writing = null; // it will be written anew
       this.#silent();
     }

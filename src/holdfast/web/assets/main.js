@@ -27,13 +27,15 @@ import { PlatformPanel } from "./platforms.js";
 import { Sidebar } from "./sidebar.js";
 import { StandingView } from "./standing.js";
 import { ToolPanel } from "./tools.js";
-import { itemsOf } from "./transcript.js";
+import { asks, itemsOf } from "./transcript.js";
 import { View } from "./view.js";
 import { Rows } from "./watched.js";
 
 const FRAME_MS = 67; // about 15 drawings a second
 const LAST = "holdfast.last";
 const AGAIN_MS = 1000;
+const ASKING = "Waiting for your answer to a question.";
+const LEISURE = ["", "live", "progress", "entries"]; // what is to be drawn: the answer being written, all when there is time, all now
 
 class Page {
   #conversation = null;
@@ -42,6 +44,8 @@ class Page {
   #cost = 0;
   #known = false; // what is there already is no news
   #wasAway = false;
+  #asks = false; // a call waits in its middle for an answer
+  #goesOn = false; // the last thing that was done here is an answer to a question
 
   constructor() {
     const loggedOut = () => this.#loggedOut();
@@ -80,6 +84,9 @@ class Page {
   #acts() {
     return {
       choose: (seq, option) => this.#choose(seq, option),
+      draft: draftOf(() => this.#conversation.name),
+      answered: () => this.#answered(),
+      goesOn: () => this.#goesOn && !$("text").value && document.activeElement === $("text"),
       edit: (key) => this.composer.restore(this.outbox.takeBack(key)),
       discard: (key) => this.outbox.takeBack(key),
     };
@@ -88,6 +95,13 @@ class Page {
   // Both once, however often it is clicked.
   #choose(seq, option) {
     if (!this.#isOnItsWay(`/choose ${seq} `)) this.#send(`/choose ${seq} ${option}`, []);
+  }
+
+  // Somebody wrote an answer into a question. If another one follows, they will want to go on there.
+  #answered() {
+    this.#goesOn = true;
+    $("text").focus({ preventScroll: true });
+    $("text").addEventListener("input", () => (this.#goesOn = false), { once: true });
   }
 
   #use(chain) {
@@ -242,7 +256,8 @@ class Page {
         this.#soon("entries");
         break;
       case "live":
-        this.#soon("live");
+      case "progress":
+        this.#soon(what);
         break;
       default:
         this.#soon("entries");
@@ -262,21 +277,21 @@ class Page {
   // Draws when it is time: at once if nothing was drawn lately, and seldom where it takes long.
   #soon(what) {
     if (!this.#conversation) return;
-    if (this.#pending !== "entries") this.#pending = what;
+    if (LEISURE.indexOf(what) >= LEISURE.indexOf(this.#pending)) this.#pending = what;
     if (this.#timer) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = 0;
         if (this.#conversation) this.#draw();
       },
-      this.#pending === "live" ? Math.max(FRAME_MS, 4 * this.#cost) : 0,
+      this.#pending === "entries" ? 0 : Math.max(FRAME_MS, 4 * this.#cost),
     );
   }
 
   #draw() {
     const begun = performance.now();
     const conversation = this.#conversation;
-    const { entries, live, partials } = conversation;
+    const { entries, live, partials, progress } = conversation;
     const state = this.standing.read(conversation);
     const onlyLive = this.#pending === "live" && live && this.view.update({ type: "answer", id: `answer:${live.name}`, live: true, ...live });
     this.#pending = "";
@@ -284,7 +299,8 @@ class Page {
       const keys = new Set(entries.map(({ body }) => body.id).filter(Boolean));
       const outbox = this.outbox.of(conversation.name);
       for (const message of outbox) if (message.state === "saved" && keys.has(message.key)) this.outbox.shown(message.key);
-      const items = itemsOf({ entries, standing: { state }, live, outbox, partials });
+      const items = itemsOf({ entries, standing: { state }, live, outbox, partials, progress });
+      this.#asks = asks(items);
       this.view.show(items, !this.#known);
       this.#known ||= conversation.loaded;
       show($("empty"), !items.length && (conversation.loaded || conversation.away));
@@ -298,7 +314,8 @@ class Page {
   #stands(state) {
     const { standing, live, away, chosen, route } = this.#conversation;
     const wasCard = !$("wait").hidden;
-    this.standing.show(state, { standing, live, away, chosen, asked: this.#isOnItsWay("/model "), routes: this.routes.rows });
+    const [stands, how] = this.#asks && state === "working" ? ["asking", { ...standing, words: ASKING }] : [state, standing];
+    this.standing.show(stands, { standing: how, live, away, chosen, asked: this.#isOnItsWay("/model "), routes: this.routes.rows });
     if (this.standing.isCard && !wasCard) this.routes.refresh();
     show($("model"), route);
     setText($("model-name"), route);
@@ -369,6 +386,20 @@ class Page {
 async function accounts() {
   const [states, access] = await Promise.all([platforms(), people()]);
   return states.map((state) => ({ ...state, access: access.find(({ account }) => account === state.name) }));
+}
+
+// What is written into the field of a question, `draft(seq)`, and not sent yet: kept for this tab, over a reload too. With a text it is set.
+function draftOf(name) {
+  return (seq, text) => {
+    const key = `holdfast.answer.${name()}.${seq}`;
+    try {
+      if (text) sessionStorage.setItem(key, text);
+      else if (text === "") sessionStorage.removeItem(key);
+      return sessionStorage.getItem(key) ?? "";
+    } catch {
+      return ""; // the browser keeps nothing: then it lives as long as its field
+    }
+  };
 }
 
 // The conversation that the address names.

@@ -5,8 +5,9 @@
 //   message   what you wrote: text, files, state, why
 //   command   an order or a choice you gave: text, state
 //   answer    what the model wrote: text; `live` while it is being written, `stale` what was written before a break, `cut` if it was stopped
-//   tool      a call: tool, arguments, state (soon, asking, working, ok, failed, unknown, declined), result, again
-//   question  text, options, `free` (any words are an answer), seq, closed ("" while it is open), option
+//   tool      a call: tool, arguments, state (soon, asking, working, ok, failed, unknown, declined), result, whole (a file), again, progress
+//   files     what a call made: tool, files
+//   question  text, options, free, seq, closed (choice, message, notice; "" while it is open), option, why (what the notice says), alone (only here)
 //   notice    the gateway's own voice: text
 //   owner     what the gateway tells its owner: text
 //   note      something that happened, in a quiet line: text
@@ -25,13 +26,19 @@ export function typed(body) {
   return `/${body.name}${body.args ? ` ${body.args}` : ""}`;
 }
 
-export function itemsOf({ entries, standing = null, live = null, outbox = [], partials = [] }) {
-  const reader = new Reader(standing?.state, partials);
+export function itemsOf({ entries, standing = null, live = null, outbox = [], partials = [], progress = {} }) {
+  const reader = new Reader(standing?.state, partials, progress);
   for (const entry of entries) reader.read(entry);
   for (const message of outbox) reader.pending(message);
   if (live) reader.live(live);
+  if (asks(reader.items)) for (const item of reader.items) if (item.type === "message" && item.state === "working") item.state = "asking";
   return reader.items.filter(({ hidden }) => !hidden);
 }
+
+const isPutTo = (question, { author }) => !question.to || question.to === author;
+
+// Does a call wait in its middle for an answer that is not on its way?
+export const asks = (items) => items.some(({ type, kind, closed, pending }) => type === "question" && kind === "elicitation" && !closed && !pending);
 
 class Reader {
   items = [];
@@ -41,9 +48,10 @@ class Reader {
   #questions = new Map();
   #cut = 0;
 
-  constructor(state, partials) {
+  constructor(state, partials, progress) {
     this.state = BY_STANDING[state] ?? "saved";
     this.partials = partials;
+    this.progress = progress;
   }
 
   read(entry) {
@@ -59,8 +67,9 @@ class Reader {
     if (this.#ids.has(id)) return;
     const files = attachments.map(({ sha256, name, media_type }) => ({ sha256, name, media_type }));
     const type = text.startsWith("/") && !text.startsWith("//") ? "command" : "message";
-    this.#put({ type, id, key, text: text.replace(/^\/\//, "/"), files, state, why, at });
-    const chosen = this.#questions.get(Number(/^\/choose (\d+) /.exec(text)?.[1]));
+    const [, number, option] = /^\/choose (\d+) (.*)/s.exec(text) ?? [];
+    const chosen = this.#questions.get(Number(number));
+    this.#put({ type, id, key, text: chosen ? option : text.replace(/^\/\//, "/"), files, state, why, at, choice: Boolean(chosen) });
     if (chosen && state !== "refused") chosen.pending = true;
   }
 
@@ -83,7 +92,9 @@ class Reader {
     this.#put(item);
     this.#messages.push({ item, open: true, source: body.id });
     if (body.scheduled) return; // nobody wrote it
-    for (const question of this.#questions.values()) if (question.overtakable && !question.closed) question.closed = "message";
+    for (const question of this.#questions.values()) {
+      if (question.overtakable && !question.closed && isPutTo(question, body)) question.closed = "message";
+    }
   }
 
   _correction({ seq }, body) {
@@ -103,7 +114,8 @@ class Reader {
   _choice({ seq, at }, body) {
     const question = this.#questions.get(body.question);
     this.#put({ type: "command", id: `key:${body.id}`, seq, at, text: question ? body.option : typed(body), state: "saved", choice: true });
-    if (!question || question.closed || !(question.free || question.options.includes(body.option))) return;
+    if (!question || question.closed || !isPutTo(question, body)) return;
+    if (!question.options.includes(body.option) && !(question.free && body.option)) return;
     Object.assign(question, { closed: "choice", option: body.option });
     if (question.kind === "budget" && body.option === "stop") this.#stop(seq);
     if (question.kind === "poison" && body.option !== "discard") {
@@ -118,7 +130,7 @@ class Reader {
       this.#put({ type: "answer", id: `answer:${answerName(body)}`, seq, at, text: body.text, route: body.route ?? "", cut }, body.seen);
     }
     for (const { id, tool, arguments: written } of calls) {
-      const item = { type: "tool", id: `tool:${id}`, at, tool, arguments: written, state: "soon", result: "" };
+      const item = { type: "tool", id: `tool:${id}`, at, tool, arguments: written, state: "soon", result: "", progress: "" };
       this.#calls.set(id, item);
       this.#put(item, body.seen);
     }
@@ -130,16 +142,20 @@ class Reader {
     if (!call) return;
     call.again = call.state === "working"; // its process went away, and it is safe to repeat
     call.state = "working";
+    call.progress = this.progress[body.call] ?? "";
   }
 
-  _result(entry, body) {
+  _result({ seq, at }, body) {
     const call = this.#calls.get(body.call);
-    if (call) Object.assign(call, { state: OUTCOMES[body.outcome] ?? "unknown", result: body.text ?? "" });
+    const whole = body.files?.find((file) => file.whole);
+    if (call) Object.assign(call, { state: OUTCOMES[body.outcome] ?? "unknown", result: body.text ?? "", whole, progress: "" });
+    const files = (body.files ?? []).filter((file) => !file.whole);
+    if (files.length) this.#put({ type: "files", id: `files:${seq}`, seq, at, tool: call?.tool ?? "a tool", files });
   }
 
   _question({ seq, at }, body) {
-    const { text, options, about, free = false, overtakable = false, question: kind } = body;
-    const item = { type: "question", id: `question:${seq}`, seq, at, text, options, free, kind, overtakable, closed: "", option: "" };
+    const { text, options, about, to = "", overtakable = false, free = false, question: kind } = body;
+    const item = { type: "question", id: `question:${seq}`, seq, at, text, options, free, kind, to, overtakable, closed: "", option: "", why: "" };
     this.#questions.set(seq, item);
     this.#put(item);
     if (kind === "approval" && this.#calls.get(about)?.state === "soon") this.#calls.get(about).state = "asking";
@@ -151,7 +167,9 @@ class Reader {
     else this.#put({ type: "notice", id: `notice:${seq}`, seq, at, text: body.text, hidden: Boolean(body.stands) }); // how it stands is shown below
     const question = this.#questions.get(body.about);
     if (!question || question.closed) return;
-    question.closed = "expiry";
+    const alone = this.items.at(-2) === question; // then it is said in the question, and nowhere else
+    Object.assign(question, { closed: "notice", why: body.text, alone });
+    if (alone) this.items.at(-1).hidden = true;
     if (question.kind === "budget") this.#stop(seq);
   }
 
@@ -179,6 +197,9 @@ class Reader {
   #stop(seq) {
     this.#cut = seq;
     for (const message of this.#messages) this.#close(message, "stopped");
+    for (const question of this.#questions.values()) {
+      if (question.kind === "budget" && !question.closed) Object.assign(question, { closed: "message", why: "You stopped here." });
+    }
   }
 
   #close(message, state) {

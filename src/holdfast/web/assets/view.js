@@ -10,7 +10,8 @@ const SPOKEN = {
   answer: (item) => item.text,
   notice: (item) => `Holdfast says: ${item.text}`,
   owner: (item) => `A note to you: ${item.text}`,
-  question: (item) => `A question: ${item.text} ${item.options.join(", ")}`,
+  question: (item) => item.why || `A question: ${item.text} ${item.free ? "Write an answer, or choose: " : ""}${item.options.join(", ")}`,
+  files: (item) => `Files from ${item.tool}: ${item.files.map(({ name }) => name).join(", ")}`,
 };
 
 export class View {
@@ -80,8 +81,8 @@ export class View {
     if (drawn?.signature === signature) return drawn.element;
     const element = item.type === "day" ? dayLine(item, drawn?.element) : render(item, drawn?.element, this.acts);
     element.dataset.id = item.id;
-    this.#drawn.set(item.id, { element, signature });
-    const isNews = !quiet && (!drawn || element.dataset.live) && !item.live;
+    this.#drawn.set(item.id, { element, signature, closed: item.closed });
+    const isNews = !quiet && (!drawn || element.dataset.live || (item.alone && !drawn.closed)) && !item.live;
     if (item.live) element.dataset.live = "true";
     else delete element.dataset.live;
     if (isNews && SPOKEN[item.type]) announce(SPOKEN[item.type](item).slice(0, ANNOUNCED_CHARS_MAX));

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core import turn, words
-from holdfast.core.entries import AnyBody, AssistantMessage, Call, Choice, Entry, Notice, Question, ToolStarted, UserMessage
+from holdfast.core.entries import AnyBody, AssistantMessage, Call, Choice, Command, Entry, Notice, Question, ToolStarted, UserMessage
 from holdfast.core.steps import Write
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Policy, Route, World
@@ -84,3 +84,29 @@ def test_an_approval_that_a_message_does_not_close_says_so_too() -> None:
 def test_what_answers_a_question_is_said_in_words() -> None:
     assert words.choices(asks()) == "red or blue or decline"
     assert words.choices(asks(free=True)) == "any words, or decline"
+
+
+@pytest.mark.parametrize("end", [Choice(author="ann", id="k", question=3, option="stop"), Notice(text="Nobody answered.", about=3)])
+def test_a_budget_that_ends_a_turn_ends_nothing_that_came_after_its_question(end: AnyBody) -> None:
+    question = Question(question="budget", about="1", text="Go on?", options=("go on", "stop"), to="ann", expires=99.0, overtakable=True)
+    call = Call(id="call_1_0", tool="demo__pick", arguments="{}")
+    begun = (
+        says("One."),
+        AssistantMessage(n=1, seen=1, calls=(call,)),
+        question,
+        says("Mine?", "bob"),
+        says("Water!", scheduled=True),
+        end,
+    )
+    t = Transcript(Entry(seq, 0.0, 1, body) for seq, body in enumerate(begun, 1))
+    assert t.inputs == [4, 5] and not t.turn_is_open
+
+
+def test_who_stops_is_told_what_had_been_started() -> None:
+    call = Call(id="call_1_0", tool="demo__send", arguments="{}")
+    stop = Command(author="ann", id="s", name="stop")
+    begun = (says("One."), AssistantMessage(n=1, seen=1, calls=(call,)), ToolStarted(call="call_1_0"), stop)
+    t = Transcript(Entry(seq, 0.0, 1, body) for seq, body in enumerate(begun, 1))
+    (step,) = [step for step in turn.steps(t, 1, WORLD, 0.0).wanted if isinstance(step, Write) and step.row == "C2"]
+    (notice,) = [body for body in step.first if isinstance(body, Notice)]
+    assert notice.text == "Stopped. demo__send had been started: nobody can know whether it happened."

@@ -273,7 +273,8 @@ def asked_for(t: Transcript, horizon: int, messages: tuple[Message, ...]) -> Non
             asked = t.questions[said.entry.body.question]
             if asked.by != said.entry.seq:
                 raise Flaw("a question that was answered is answered again: what it ordered would be done twice")
-    if any(asked.option == "stop" and asked.by == t.last_outside for asked in t.questions.values()):
+    last = max((said.entry.seq for said in t.spoken if isinstance(said.entry.body, UserMessage)), default=0)
+    if any(asked.option == "stop" and asked.by == t.last_outside and last < asked.seq for asked in t.questions.values()):
         raise Flaw("the user chose to stop, and the model is asked again")
     if t.asides and t.last_outside <= t.asides[-1].upto:
         raise Flaw("set aside, and yet the same input is owed and asked for")

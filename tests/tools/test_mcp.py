@@ -178,6 +178,18 @@ async def test_tools_are_known_before_the_server_is_and_stay_when_it_goes() -> N
     assert host.tools() == tools
 
 
+async def test_a_server_that_never_worked_is_waited_for_once_and_not_again_at_every_start() -> None:
+    kept = Kept()
+    async with supervised(first := a_host(odd("crash", connect_timeout_s=0.5), kept=kept)):
+        await first.ready()
+        async with asyncio.timeout(20):
+            while not kept.lists:  # its end is known a little later
+                await asyncio.sleep(0.01)
+    second = a_host(odd("crash", connect_timeout_s=0.5), known=kept.lists[0])
+    await second.ready()  # though nobody runs it
+    assert second.tools() == ()
+
+
 async def test_a_kept_list_of_another_configuration_or_version_is_ignored() -> None:
     assert a_host(odd(fingerprint="new"), known=ToolList("odd", "old", "[]")).servers()[0].tools == 0
     host = a_host(odd(fingerprint="f"), known=ToolList("odd", "f", '{"of": "another version"}'))

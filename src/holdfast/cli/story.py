@@ -78,6 +78,8 @@ class _Teller:
     def tell(self, seq: int, body: AnyBody) -> tuple[str, str] | None:  # noqa: C901, PLR0912 one line for each kind of entry
         """Who or what, and the words; None for an entry that is told with another one."""
         match body:
+            case UserMessage(scheduled=True):
+                return "the time had come for", _with_files(body.text, body.attachments)
             case UserMessage():
                 return f"{body.author} wrote", _with_files(body.text, body.attachments)
             case Correction(text=None):

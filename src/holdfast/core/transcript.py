@@ -448,7 +448,7 @@ class Transcript:
             case "approval" if body.option == ALWAYS and asked.question.about in self.calls:
                 self._allow([approval_key(body.author, self.calls[asked.question.about].call)])
             case "budget" if body.option == "stop":
-                self._cut(entry.seq)
+                self._cut(asked.seq)  # what came after the question is no part of the turn that it was about
             case "budget":
                 self.granted = entry.seq
             case _:
@@ -633,4 +633,4 @@ class Transcript:
         elif asked is not None and not asked.closed:
             self.questions[asked.seq] = replace(asked, closed="expiry", by=entry.seq)
             if asked.question.question == "budget":
-                self._cut(entry.seq)
+                self._cut(asked.seq)

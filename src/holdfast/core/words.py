@@ -42,7 +42,7 @@ def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], 
     assert isinstance(body, Command)
     match body.name:
         case "stop":
-            return f"Stopped.{_left_behind(t, entry.seq)}"
+            return f"Stopped.{_under_way(t)}{_left_behind(t, entry.seq)}"
         case "new":
             return f"A fresh start. What was said before is kept, and the agent no longer sees it.{_left_behind(t, entry.seq, back=False)}"
         case "retry":
@@ -82,6 +82,12 @@ def title(text: str) -> str:
     """The name of a conversation: on one line, not too long, and without signs that turn the words around them."""
     line = "".join(char for char in " ".join(text.split()) if char.isprintable() or char == JOINER)
     return line if len(line) <= TITLE_CHARS_MAX else line[: TITLE_CHARS_MAX - 1] + "…"
+
+
+def _under_way(t: Transcript) -> str:
+    """What was running when it was stopped, and may have done what it was called for."""
+    tools = [call.call.tool for call in t.calls.values() if call.started and not call.repeatable]
+    return f" {' and '.join(tools)} had been started: nobody can know whether it happened." if tools else ""
 
 
 def _left_behind(t: Transcript, seq: int, *, back: bool = True) -> str:
@@ -506,7 +512,7 @@ def made(names: Sequence[str]) -> str:
 
 def whole_kept(shown: int, length: int, sha256: str) -> str:
     """Ends what is shown to the model of a long result."""
-    return f"[{shown:,} of {length:,} characters are shown. All of it is kept as {sha256[:16]}: read_attachment reads on.]"
+    return f"[{shown:,} of {length:,} characters are shown. All of it is kept as {sha256[:16]}: holdfast__read_attachment reads on.]"
 
 
 def not_kept(name: str, why: str) -> str:

@@ -187,7 +187,7 @@ class _Server:
         patience = asyncio.get_running_loop().call_later(self.settings.connect_timeout_s, self._settle)
         try:
             sdk = await asyncio.to_thread(importlib.import_module, "holdfast.tools.session")
-            async with sdk.connect(self.settings, proven=self._kept is not None) as session:
+            async with sdk.connect(self.settings, proven=bool(self.offered)) as session:
                 await self._learn(await session.tools())
                 self._session = session
                 self._become("ready", "")
@@ -197,9 +197,11 @@ class _Server:
                 self._become("down", session.link.last_words())  # it may take seconds until its end is certain
         except Config as failure:
             self._become("misconfigured", str(failure))
+            await self._expect_nothing()
             raise
         except Temporary as failure:
             self._become("down", str(failure))
+            await self._expect_nothing()
             raise
         finally:
             patience.cancel()
@@ -255,6 +257,12 @@ class _Server:
         if session is self._session and self._state == "ready":
             self._become("down", why)
         session.link.stirred.set()
+
+    async def _expect_nothing(self) -> None:
+        """A server that never worked under this configuration is waited for once, not again at every start."""
+        if self._kept is None:
+            self._kept = ToolList(self.settings.name, self.settings.fingerprint, encode(()))
+            await self._keep(self._kept)
 
     async def _learn(self, offered: tuple[Offered, ...]) -> None:
         latest = ToolList(self.settings.name, self.settings.fingerprint, encode(offered))

@@ -289,7 +289,8 @@ class Session:
                 yield
         except TimeoutError as failure:
             known = self.link.last_words()
-            raise Temporary(f"{server} did not answer within {self.settings.connect_timeout_s:g} s{known and ': '}{known}.") from failure
+            why = f"did not answer within {self.settings.connect_timeout_s:g} s{known and ': '}{known}"
+            raise Temporary(f"{server} {why}. If it is just being fetched or is slow to start, raise its connect_timeout_s.") from failure
         except (MCPError, ValueError, RuntimeError) as failure:
             if unanswered := _unanswered(failure):
                 raise unanswered.error from failure

@@ -29,7 +29,7 @@ class Rig:
         self.clock = ManualClock()
         self.servers: tuple[ToolServerState, ...] = DOWN
         self.parent, self.ours = socket.socketpair()
-        self.parent.settimeout(5)
+        self.parent.settimeout(20)
         self.demo = self.start()
 
     def start(self) -> Demo:
@@ -90,7 +90,7 @@ async def test_the_model_is_away_for_a_while_also_in_the_next_life_and_then_it_i
 async def test_the_model_can_be_taken_away_in_mid_answer(rig: Rig) -> None:
     shown = asyncio.Event()
     calling = asyncio.create_task(rig.demo.lent(PracticeModel(0.001)).call(HELLO, lambda text: shown.set() if text else None))
-    await asyncio.wait_for(shown.wait(), 5)
+    await asyncio.wait_for(shown.wait(), 20)
     await rig.demo.act("model-away")
     with pytest.raises(ModelFailed):
         await calling

@@ -47,6 +47,7 @@ FLAGS: Final = (
 WAIT_MS_MAX: Final = 20_000
 LOOK_S: Final = 0.02
 """Between two looks at what does not stay. (Playwright's own become one a second.)"""
+PRACTICE: Final = '[routes.main]\ndialect = "practice"\n'
 EXPECTED_NOISE: Final = "Failed to load resource"
 """What the browser says of every request that a gateway which is away, or refuses, does not answer."""
 
@@ -163,14 +164,18 @@ class Chats:
         self._open: list[Chat] = []
 
     async def gateway(self, config: str = "", *, ready: bool = True) -> GatewayProcess:
-        """One on a port that stays the same when it is started again; without a configuration with the practice model, and our own tool server as `t`."""
+        """One on a port that stays the same when it is started again; without a configuration with the practice model alone."""
         port = free_port()
         self._origin = f"http://127.0.0.1:{port}"
-        config = (config or practice(self.folder / "effects")) + f"\n[web]\nport = {port}\n"
+        config = (config or PRACTICE) + f"\n[web]\nport = {port}\n"
         self._gateway = await self._stack.enter_async_context(GatewayProcess(self.folder / "gateway", config))
         if ready:
             await self._gateway.ready()
         return self._gateway
+
+    async def gateway_with_tools(self) -> GatewayProcess:
+        """The same with our own tool server as `t`, which makes its start and its way back longer."""
+        return await self.gateway(practice(self.folder / "effects"))
 
     async def context(self, **options: Any) -> BrowserContext:
         """A browser that nobody has used: `color_scheme`, `viewport` and the like as Playwright takes them."""

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from holdfast.core.entries import Choice, UserMessage
 from holdfast.testing.process import practice
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
 
@@ -92,7 +92,7 @@ async def test_a_phone_has_room_for_everything(chats: Any, width: int) -> None:
 
 
 async def test_a_tool_at_work_is_shown_and_opens(chats: Any) -> None:
-    await chats.gateway()
+    await chats.gateway_with_tools()
     chat = await chats.open()
     await chat.say('use t__slow {"seconds": 1} and t__count {"key": "waves"}')
     tools = chat.page.locator("article.tool")
@@ -111,7 +111,7 @@ async def test_a_tool_at_work_is_shown_and_opens(chats: Any) -> None:
 
 async def test_a_question_is_answered_with_a_button(chats: Any) -> None:
     """A call that must not be made twice, and a kill while it is made."""
-    gateway = await chats.gateway()
+    gateway = await chats.gateway_with_tools()
     chat = await chats.open()
     await chat.say('use t__count {"key": "waves", "seconds": 30}')
     tool = chat.page.locator("article.tool")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page, expect
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 SERIOUS: Final = {"serious", "critical"}
 EVERYTHING: Final = (
@@ -75,7 +75,7 @@ async def test_axe_finds_nothing_serious_while_it_waits(chats: Any, scheme: str,
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
 async def test_axe_finds_nothing_serious(chats: Any, scheme: str, screen: Any) -> None:
-    gateway = await chats.gateway()
+    gateway = await chats.gateway_with_tools()
     chat = await chats.blank(color_scheme=scheme, reduced_motion="reduce", **screen)
     await chat.page.goto(chat.origin)
     await expect(chat.page.get_by_role("heading", name="This browser isn’t logged in yet")).to_be_visible()

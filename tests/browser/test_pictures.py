@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from holdfast.core.entries import UserMessage
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 
 def png(width: int, height: int) -> bytes:

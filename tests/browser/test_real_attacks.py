@@ -15,7 +15,7 @@ from holdfast.testing.gateway_rig import ANSWER, SLOW, Parts, to
 from holdfast.testing.llama import Options, Script
 from holdfast.testing.process import toolserver_table
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.needs("chromium")
 
 MARKUP: Final = (
     "<script>globalThis.pwned=1</script><img\tsrc=x\tonerror=globalThis.pwned=2>\n\n"

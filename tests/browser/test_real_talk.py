@@ -23,7 +23,7 @@ from holdfast.testing.process import GatewayProcess, effects_in, toolserver_tabl
 from holdfast.testing.tcp_proxy import TcpProxy
 from holdfast.testing.tool_rig import HttpServer
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(60)]
+pytestmark = pytest.mark.needs("chromium")
 
 DIALECTS: Final = ("openai-chat", "openai-responses", "anthropic")
 QUICKER: Final = Options(slow_ms=8, context_tokens=16_384)

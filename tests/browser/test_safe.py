@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 EVIL = "<script>globalThis.pwned = 1</script><img src=x onerror='globalThis.pwned = 2'><svg onload='globalThis.pwned = 3'>"
 EVIL_NAME = "<img src=x onerror='globalThis.pwned = 4'>"
@@ -21,7 +21,7 @@ LINKS = (
 
 async def test_scripts_in_messages_names_and_answers_are_only_text(chats: Any) -> None:
     """The practice model says what a tool says, and the tool says what it was told: so an answer says anything."""
-    await chats.gateway()
+    await chats.gateway_with_tools()
     chat = await chats.open()
     await chat.say(EVIL)
     await chat.answered(1)
@@ -38,7 +38,7 @@ async def test_scripts_in_messages_names_and_answers_are_only_text(chats: Any) -
 
 
 async def test_links_lead_to_the_web_and_pictures_are_not_loaded(chats: Any) -> None:
-    await chats.gateway()
+    await chats.gateway_with_tools()
     chat = await chats.open()
     await chat.say(f"use t__count {json.dumps({'key': LINKS})}")
     await chat.answered(1)

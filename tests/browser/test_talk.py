@@ -13,7 +13,7 @@ from holdfast.core.entries import AssistantMessage, Entry, UserMessage
 from holdfast.models.practice_words import CONNECT, INTRODUCTION
 from holdfast.testing.process import GatewayProcess
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 QUESTION = "What can you do?"
 ANSWER = f"{INTRODUCTION}\n\n{CONNECT}"

@@ -18,7 +18,7 @@ from holdfast.testing.outages import LOADING
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, answering, http
 from holdfast.web.wire import NOTES
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.needs("chromium")
 
 AWAY: Final = Reply(http(b"<html>502 Bad Gateway</html>", 502, "text/html"))
 WATCH: Final = """() => {

@@ -16,8 +16,6 @@ from holdfast.testing.demo_rig import DemoProcess, children_of, runs, until
 from holdfast.testing.process import Away, effects_in
 from holdfast.web.wire import ACCOUNT
 
-pytestmark = pytest.mark.timeout(120)  # stories take their time
-
 NAME = "demo-test"
 KEY = f"{ACCOUNT}:{NAME}"
 
@@ -162,7 +160,7 @@ async def test_a_gateway_that_can_not_live_is_given_up_with_the_end_of_its_log(t
     async with DemoProcess.started(PYTHONPATH=str(tmp_path)) as demo:
         await demo.told("3 times in a row")
         await demo.told("planted: the gateway has no database")
-        assert await asyncio.wait_for(demo.process.wait(), 10) == 75
+        assert await asyncio.wait_for(demo.process.wait(), 20) == 75
         assert demo.gone
 
 

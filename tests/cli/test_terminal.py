@@ -86,7 +86,9 @@ def test_models_are_completed_and_the_choice_is_said(home: Any) -> None:
         terminal.until("You can choose main, spare")
         terminal.type("/model s")
         terminal.until(lambda terminal: _said(terminal, "/model spare qwen3:8b") == 1)
-        terminal.type("\t\r")
+        terminal.type("\t")
+        terminal.until(lambda terminal: any(line.strip() == "> /model spare" for line in terminal.screen.lines))
+        terminal.type("\r")
         terminal.until("From now on this conversation uses spare.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from itertools import pairwise
 from random import Random
@@ -13,6 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.core.text import CLUSTER_MAX, LENGTH_MIN, Limit, Unit, cuts, part
+
+LONG = os.environ.get("HOLDFAST_LONG") == "1"
+EXAMPLES = 2000 if LONG else 60
 
 FAMILY = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}\u200d\N{BOY}"
 CLUSTERS = [
@@ -102,26 +106,26 @@ def left_open(text: str) -> str:
 
 
 @given(texts | wild, limits)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_every_part_is_within_the_limit(text: str, limit: Limit) -> None:
     assert all(measured(one, limit.unit) <= limit.length for one in parts(text, limit))
 
 
 @given(texts | wild, limits)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_the_slices_are_the_text_and_none_is_empty(text: str, limit: Limit) -> None:
     offsets = [0, *cuts(text, limit), len(text)]
     assert all(a < b for a, b in pairwise(offsets)) or offsets == [0, 0]
 
 
 @given(texts | wild, limits)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_no_part_is_blank_unless_the_text_is(text: str, limit: Limit) -> None:
     assert all(one.strip() for one in parts(text, limit)) or not text.strip()
 
 
 @given(texts, limits)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_every_part_but_the_last_closes_its_fences(text: str, limit: Limit) -> None:
     *before, last = parts(text, limit)
     assert [left_open(one) for one in before] == [""] * len(before)
@@ -129,7 +133,7 @@ def test_every_part_but_the_last_closes_its_fences(text: str, limit: Limit) -> N
 
 
 @given(texts, limits)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_nothing_visible_is_lost_or_added_but_fence_lines(text: str, limit: Limit) -> None:
     def visible(text: str) -> list[str]:
         return FENCE.sub("", text).split()
@@ -138,7 +142,7 @@ def test_nothing_visible_is_lost_or_added_but_fence_lines(text: str, limit: Limi
 
 
 @given(texts, limits)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @example("\U0001f1e9\U0001f1ea" * 400, Limit(401))
 @example(FAMILY * 200, Limit(400, "utf16"))
 @example("\r\n".join("x" * 399 for _ in range(9)), Limit(400))
@@ -150,7 +154,7 @@ def test_no_cut_is_inside_a_character_as_readers_see_it(text: str, limit: Limit)
 
 
 @given(texts, limits)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_a_text_that_fits_is_not_cut(text: str, limit: Limit) -> None:
     if measured(text.strip(), limit.unit) <= limit.length - 20:
         assert cuts(text.strip(), limit) == ()
@@ -279,6 +283,6 @@ def test_the_work_is_linear_in_the_text(name: str, unit: Unit) -> None:
         cuts(text, Limit(4096, unit))
         return time.process_time() - begin
 
-    text = MEGABYTES[name][: 1_000_000 if unit == "characters" else 300_000]
+    text = MEGABYTES[name][: 1_000_000 if LONG else 300_000]
     small = min(worked(text[: len(text) // 10]) for _ in range(3))
     assert min(worked(text) for _ in range(2)) < 30 * small + 0.1

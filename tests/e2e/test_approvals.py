@@ -15,8 +15,6 @@ from holdfast.core.entries import AnyBody, AssistantMessage, Choice, Delivered, 
 from holdfast.testing.gateway_rig import Parts
 from holdfast.testing.process import GatewayProcess, effects_in, practice
 
-pytestmark = pytest.mark.timeout(90)
-
 ASKING = str(Path(__file__).parent.parent / "tools" / "asking_server.py")
 _keys = count(1)
 

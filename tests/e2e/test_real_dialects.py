@@ -15,7 +15,7 @@ from holdfast.testing.llama import Options, Script
 from holdfast.testing.process import GatewayProcess, effects_in
 from holdfast.testing.tool_rig import HttpServer
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses", "anthropic"])]
+pytestmark = pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses", "anthropic"])
 
 WINDOW: Final = Options(context_tokens=16_384)
 

@@ -10,8 +10,6 @@ import pytest
 from holdfast.testing.gateway_rig import Parts
 from holdfast.testing.process import GatewayProcess
 
-pytestmark = pytest.mark.timeout(60)
-
 PRACTICE = '[routes.main]\ndialect = "practice"\n'
 
 

@@ -1,6 +1,6 @@
 """The process is killed, or the disk fails it, at every system call that writes (LEDGER H-35; part I rows 3, 10, 23).
 
-Here every tenth; `HOLDFAST_SWEEP_STEP=1`, or `python -m holdfast.testing.sweep journal`, is the long edition.
+Here every thirtieth; `HOLDFAST_LONG=1`, or `python -m holdfast.testing.sweep journal`, is the long edition.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import pytest
 
 from holdfast.testing.sweep import CAMPAIGNS, Script, system_calls
 
-pytestmark = [pytest.mark.needs("strace"), pytest.mark.timeout(600)]
+LONG = os.environ.get("HOLDFAST_LONG") == "1"
 
-STEP = int(os.environ.get("HOLDFAST_SWEEP_STEP", "10"))
-SHARES = 2
+pytestmark = [pytest.mark.needs("strace"), pytest.mark.timeout(7200 if LONG else 300)]
+
+STEP = 1 if LONG else 30
+SHARES = 8 if LONG else 1
 """So many tests share one sweep, to run side by side."""
 
 SHORT = (Script("a", ('use lookup {"key": "a1"} and count {"key": "a1"}', 'use count {"key": "a2"}'), at_once=True),)

@@ -1,6 +1,6 @@
 """The exhaustive walk of the weather, and its negative controls.
 
-The short edition walks each slice as far as its bound of states; `HOLDFAST_WEATHER_STATES=30000 pytest -n 2 tests/machine/test_weather_walk.py
+The short edition walks each slice as far as its bound of states; `HOLDFAST_LONG=1 pytest -n 2 tests/machine/test_weather_walk.py
 --timeout 3600` walks further.
 """
 
@@ -13,7 +13,7 @@ from weather_bugs import BUGS
 from weather_parts import Scenario
 from weather_walk import Walker
 
-STATES_MAX = int(os.environ.get("HOLDFAST_WEATHER_STATES", "400"))
+STATES_MAX = 30_000 if os.environ.get("HOLDFAST_LONG") == "1" else 400
 BUG_STATES_MAX = 4000
 
 MAIN, CHAIN = ("main",), ("main", "fallback")

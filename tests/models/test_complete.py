@@ -312,7 +312,7 @@ async def test_a_cancelled_call_closes_its_connection(to: Open, dialect: str, st
     call.cancel()
     await asyncio.wait((call,))
     assert call.cancelled()
-    await asyncio.wait_for(route.stub.wait_for_left(1), 5)
+    await asyncio.wait_for(route.stub.wait_for_left(1), 20)
     assert (await route.ask()).text == "Well."
 
 

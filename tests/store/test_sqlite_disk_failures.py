@@ -41,7 +41,7 @@ async def test_a_commit_that_fails_ends_the_journal_and_loses_nothing_acknowledg
     outcomes = await asyncio.gather(*(ingest(journal, "a", message=f"m{n}") for n in range(5)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [failure] * 5
     assert len({id(outcome) for outcome in outcomes}) == 5
-    assert type(await asyncio.wait_for(journal.wait_failed(), 5)) is failure
+    assert type(await asyncio.wait_for(journal.wait_failed(), 20)) is failure
     disk.fault = lambda _path, _touch: None
     for late in (ingest(journal, "b"), journal.read("a", 0), journal.gates()):
         with pytest.raises(failure):
@@ -62,7 +62,7 @@ async def test_a_checkpoint_that_fails_ends_the_journal_after_what_was_acknowled
     journal = SqliteJournal.open(tmp_path)
     break_down(disk, "journal.db", "sync", apsw.IOError)
     await ingest(journal, "a")
-    await asyncio.wait_for(journal.wait_failed(), 5)
+    await asyncio.wait_for(journal.wait_failed(), 20)
     with pytest.raises(JournalFailed):
         await ingest(journal, "b")
     await journal.close()

@@ -49,4 +49,4 @@ async def test_it_refuses_strangers_and_other_paths_and_says_nothing_unasked(ser
 async def test_it_ends_at_the_end_of_its_input(server: HttpServer) -> None:
     assert server._process and server._process.stdin
     server._process.stdin.close()
-    await asyncio.wait_for(server.ended(), 5)
+    await asyncio.wait_for(server.ended(), 20)

@@ -20,7 +20,7 @@ from holdfast.tools.mcp import McpHost
 from holdfast.tools.settings import Command, ServerSettings
 
 ODD = str(Path(__file__).parent / "odd_server.py")
-GONE_S_MAX = 5.0
+GONE_S_MAX = 15.0
 
 GATEWAY = """
 import asyncio, sys

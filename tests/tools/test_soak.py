@@ -1,4 +1,4 @@
-"""Hundreds of calls while servers crash: nothing grows (LEDGER H-49, part I rows 20 and 26). The long edition is HOLDFAST_SOAK_CALLS=10000."""
+"""Hundreds of calls while servers crash: nothing grows (LEDGER H-49, part I rows 20 and 26). HOLDFAST_LONG=1: ten thousand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from holdfast.testing.tool_rig import HttpServer, SystemClock, children, demo_se
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.processes import memory_bytes
 
-CALLS: Final = int(os.environ.get("HOLDFAST_SOAK_CALLS", "500"))
+CALLS: Final = 10_000 if os.environ.get("HOLDFAST_LONG") == "1" else 200
 AT_ONCE: Final = 10
 LOOKS: Final = 5
 GROWTH_BYTES_MAX: Final = 3_000_000

@@ -13,7 +13,7 @@ HEAD = b"POST /v1/conversations/x/messages HTTP/1.1\r\nhost: x\r\n"
 async def _answer(rig: Any, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(rig.path)
     writer.write(HEAD + sent)
-    answer = await asyncio.wait_for(reader.readuntil(b"}"), 10)
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
     writer.close()
     return answer
 
@@ -34,7 +34,7 @@ async def test_a_body_that_comes_drop_by_drop_has_an_end_too(rig: Any, monkeypat
     reader, writer = await asyncio.open_unix_connection(rig.path)
     writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
     answering = asyncio.create_task(reader.readline())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not answering.done():
             writer.write(b"1\r\n \r\n")
             await asyncio.sleep(0.01)
@@ -62,9 +62,9 @@ async def test_a_sender_who_leaves_in_the_middle_leaves_nothing_behind(rig: Any,
     rig.gateway.files.put = watched
     _, writer = await asyncio.open_unix_connection(rig.path)
     writer.write(b"POST /v1/files HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nxxx")
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 20)
     writer.close()
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(left.wait(), 20)
     assert rig.gateway.files.kept == {}
     assert (await rig.client.get("/v1/status")).status_code == 200
     assert caplog.text == ""

@@ -152,7 +152,7 @@ async def test_a_change_anywhere_is_told_at_most_once_in_a_while(rig: Any, monke
 
         going_on = asyncio.create_task(go_on())
         assert [await anext(events) for _ in range(3)] == [("list", "", {})] * 3
-        assert 0.6 <= time.monotonic() - began < 2
+        assert time.monotonic() - began >= 0.6
         stop.set()
         await going_on
 
@@ -184,7 +184,7 @@ async def test_a_reader_who_leaves_is_forgotten(rig: Any) -> None:
     async with rig.client.stream("GET", EVENTS) as response:
         await anext(_events(response))
         assert rig.platform.listeners == 1
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while rig.platform.listeners:  # noqa: ASYNC110 it has no event
             await asyncio.sleep(0)
 
@@ -195,7 +195,7 @@ async def test_streams_end_cleanly_when_the_gateway_stops(rig: Any) -> None:
         events = _events(response)
         await anext(events)
         await anext(events)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await rig.stop()
             assert [event async for event in events] == []  # the end, and no error
 

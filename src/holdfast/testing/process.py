@@ -36,10 +36,10 @@ from holdfast.web.wire import ACCOUNT, Attached, Page, Post, Saved, Uploaded, Wr
 COMMAND: Final = (sys.executable, "-c", "import sys; sys.argv[0] = 'holdfast'; from holdfast.cli import main; sys.exit(main())")
 """The command line, of this very Python."""
 
-READY_S_MAX: Final = 20.0
+READY_S_MAX: Final = 40.0
 LOOK_S: Final = 0.02
 """Between two looks at a gateway that is away or not yet where it should be."""
-REPLY_S_MAX: Final = 20.0
+REPLY_S_MAX: Final = 40.0
 COMMAND_S_MAX: Final = 50.0
 
 T = TypeVar("T")

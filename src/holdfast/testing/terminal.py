@@ -27,7 +27,7 @@ from typing import Final, Self
 
 from wcwidth import wcwidth
 
-UNTIL_S_MAX: Final = 20.0
+UNTIL_S_MAX: Final = 40.0
 _LOOK_S: Final = 0.05
 _CONTROL: Final = re.compile(r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\]([^\x07\x1b]*)(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 _HALF: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)?$")

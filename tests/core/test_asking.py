@@ -105,7 +105,7 @@ def test_a_budget_that_ends_a_turn_ends_nothing_that_came_after_its_question(end
 def test_who_stops_is_told_what_had_been_started() -> None:
     call = Call(id="call_1_0", tool="demo__send", arguments="{}")
     stop = Command(author="ann", id="s", name="stop")
-    begun = (says("One."), AssistantMessage(n=1, seen=1, calls=(call,)), ToolStarted(call="call_1_0"), stop)
+    begun: tuple[AnyBody, ...] = (says("One."), AssistantMessage(n=1, seen=1, calls=(call,)), ToolStarted(call="call_1_0"), stop)
     t = Transcript(Entry(seq, 0.0, 1, body) for seq, body in enumerate(begun, 1))
     (step,) = [step for step in turn.steps(t, 1, WORLD, 0.0).wanted if isinstance(step, Write) and step.row == "C2"]
     (notice,) = [body for body in step.first if isinstance(body, Notice)]

@@ -26,3 +26,11 @@ def test_every_contract_of_imports_catches_an_import_that_breaks_it(tmp_path: Pa
     output = subprocess.run(lint, cwd=tmp_path / "src", capture_output=True, text=True, timeout=50, check=False).stdout
     assert "KEPT" not in output
     assert re.search(r"Contracts: 0 kept, \d+ broken", output), output
+
+
+def test_everything_that_is_said_to_a_platform_goes_through_one_place() -> None:
+    """LEDGER H-10: answers, notices, questions, reminders, files and previews are all entries, sent by `runtime/speech.py`. Strangers have no conversation: their
+    code is told by whoever received them."""
+    calls = re.compile(r"_platforms?(?:\[\w+\])?\.send\(")
+    senders = {path.name for path in (ROOT / "src/holdfast/runtime").rglob("*.py") if calls.search(path.read_text())}
+    assert senders == {"speech.py", "accounts.py"}

@@ -127,7 +127,7 @@ async def behind_tls(authority: Authority, days: int) -> AsyncIterator[tuple[Stu
 
 @pytest.mark.needs("openssl")
 async def test_each_mistake_costs_one_call_and_is_said_in_one_sentence_with_the_setting(tmp_path: Path) -> None:
-    """A key, a path, a host, a certificate that nobody vouches for, and one that has expired: side by side, since each is said after 20 s."""
+    """A key, a path, a host, a certificate that nobody vouches for, and one that has expired: side by side. LEDGER H-17: where no model answers, that is said."""
     (tmp_path / "key").write_text("wrong")
     authority = Authority(tmp_path)
     trusting = {"SSL_CERT_FILE": str(authority.file)}

@@ -66,7 +66,7 @@ async def says(telegram: Telegram, *texts: str, chat: int = ANN) -> None:
 async def test_what_was_written_meanwhile_is_answered_and_what_grew_is_finished_in_its_place(
     telegram: Telegram, gateway: GatewayProcess
 ) -> None:
-    """LEDGER H-01, H-02, H-12, H-14, I 2: kill -9 of the gateway in the middle of an answer, then of the server."""
+    """LEDGER H-01, H-02, H-10, H-12, H-14, I 1, I 2, I 5: kill -9 of the gateway in the middle of an answer, then of the server."""
     await start(gateway, telegram)
     await telegram.write(ANN, "Hello")
     await telegram.until(lambda: has_begun(telegram))

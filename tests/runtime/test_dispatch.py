@@ -238,6 +238,7 @@ async def test_what_a_killed_process_had_claimed_goes_on_and_in_its_turn() -> No
 
 @simulated
 async def test_a_hundred_that_wait_for_a_provider_cost_no_worker_and_few_calls_and_all_come_back() -> None:
+    """LEDGER H-57: who waits has no task and no thread, so nobody's heartbeat waits for those."""
     away_until = 3600.0
 
     def script(_: Request) -> Step:
@@ -249,6 +250,7 @@ async def test_a_hundred_that_wait_for_a_provider_cost_no_worker_and_few_calls_a
             await rig.say("one", chat=f"chat{number}")
         await asyncio.sleep(away_until - 10.0)
         assert rig.dispatch.running == ()
+        assert len(asyncio.all_tasks()) < 5
         calls_before = len(rig.model.requests)
         assert calls_before < 100 + 40  # all at once at first, then a probe at a time
         await asyncio.sleep(3600)

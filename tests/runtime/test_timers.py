@@ -178,7 +178,7 @@ def occurrences(entries: list[Entry]) -> list[UserMessage]:
 @pytest.mark.parametrize("away_s", [0.0, 30.0, 1800.0], ids=["a moment", "half a minute", "until after it was due"])
 @pytest.mark.parametrize("begin_s", [0.0, 598.0], ids=["while it is set", "while it is due"])
 def test_whenever_the_process_is_killed_the_reminder_comes_once_and_is_answered_once(begin_s: float, away_s: float) -> None:
-    """LEDGER H-60 (cron twice, or never) and part I row 21: unique per occurrence."""
+    """LEDGER H-60 (cron twice, or never), part I rows 21 (unique per occurrence) and 27: a run is over when what it says has arrived."""
     late = 0
     for rounds in range(1, 40):
         entries = run(lambda rounds=rounds: killed_after(rounds, begin_s, away_s), rounds)  # type: ignore[misc] # bound now

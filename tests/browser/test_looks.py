@@ -26,6 +26,10 @@ dialect = "practice"
 """
 DESK: Final = {"viewport": {"width": 1280, "height": 800}}
 PHONE: Final = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
+LOOKS: Final = pytest.mark.parametrize(
+    ("screen", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk in the light", "phone in the dark"]
+)
+"""What lies where depends on the screen, and the colours on the scheme: two looks show all of both."""
 
 
 async def findings(page: Page) -> list[str]:
@@ -41,9 +45,8 @@ async def findings(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-async def test_axe_finds_nothing_serious_while_it_waits(chats: Any, scheme: str, screen: Any) -> None:
+@LOOKS
+async def test_axe_finds_nothing_serious_while_it_waits(chats: Any, screen: Any, scheme: str) -> None:
     """The card, the routes, and the note to the owner."""
     gateway = await chats.gateway(f"{AWAY}\n[chains]\nquick = ['main', 'spare']\n")
     chat = await chats.open(color_scheme=scheme, reduced_motion="reduce", **screen)
@@ -72,9 +75,8 @@ async def test_axe_finds_nothing_serious_while_it_waits(chats: Any, scheme: str,
     assert await findings(chat.page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
-async def test_axe_finds_nothing_serious(chats: Any, scheme: str, screen: Any) -> None:
+@LOOKS
+async def test_axe_finds_nothing_serious(chats: Any, screen: Any, scheme: str) -> None:
     gateway = await chats.gateway_with_tools()
     chat = await chats.blank(color_scheme=scheme, reduced_motion="reduce", **screen)
     await chat.page.goto(chat.origin)

@@ -224,7 +224,47 @@ def _stop_is_not_a_cut(t: Transcript, entry: Entry, body: Any) -> None:
         t.granted = entry.seq - 1
 
 
+def _takes_all_along(t: Transcript, d: Decision) -> None:
+    """T0 sets aside all that has come."""
+    for i, step in enumerate(d.wanted):
+        if isinstance(step, steps.Write) and step.row == "T0":
+            d.wanted[i] = steps.Write("T0", step.about, (SetAside(since=t.turn_from, upto=t.last_outside, why="gone"),))
+
+
+def _reopened(t: Transcript, entry: Entry) -> None:
+    """What was asked about a turn that is set aside stays asked."""
+    if isinstance(entry.body, SetAside):
+        for seq, asked in t.questions.items():
+            if asked.by == entry.seq:
+                t.questions[seq] = replace(asked, closed="", by=0)
+
+
+def _says_stop_for_ever(t: Transcript, _entry: Entry, _body: Any) -> None:
+    said = [s.entry.seq for s in t.spoken if isinstance(s.entry.body, UserMessage) and s.entry.body.text == "stop"]
+    t.says_stop = said[-1] if said else 0
+
+
 BUGS: dict[str, Bug] = {
+    "a preview begins before what was said before it": Bug("previews beside what waits to be said", lambda _: {"previews_wait": False}),
+    "a preview that was finished under its key alone counts as finished": Bug("previews that fail", lambda _: {"finishes_in_two": False}),
+    "who is gone takes everybody's messages along": Bug("somebody is removed who was asked", _decide(_takes_all_along)),
+    "nobody looks whether a person may still talk": Bug(
+        "somebody is removed", _instead(world.World, "rights_of", lambda _: lambda _self, _person: world.Rights())
+    ),
+    "a question of a turn that was set aside stays open": Bug("somebody is removed who was asked", _after("_apply", _reopened)),
+    "what the turn before used up counts": Bug(
+        "somebody is removed who was asked",
+        _instead(Transcript, "grant", lambda _: property(lambda t: max(t.turn_from, t.granted))),
+    ),
+    "limits are not heeded": Bug("somebody has used up what they may", _instead(turn, "_rests_until", lambda _: lambda *_: 0.0)),
+    "what one has used up holds everybody up": Bug(
+        "somebody has used up what they may",
+        _instead(turn, "_rests_until", lambda _: lambda t, now, _upto: now.rights_of(t.authors.get(t.turn_from, "")).rests_until),
+    ),
+    "/queue is not heeded": Bug("ways of a conversation", _instead(turn, "_as_chosen", lambda _: lambda _t, world_now: world_now)),
+    "/quiet is not heeded": Bug("a quiet wait", _instead(turn, "QUIET", lambda _: "loud")),
+    "the command is not offered": Bug("a word that sounds like a command", _without(steps.Write, "C6")),
+    "the command is offered again and again": Bug("a word that sounds like a command", _after("_notice", _says_stop_for_ever)),
     "no ToolStarted": Bug("a turn with tools", lambda _: {"writes_tool_started": False}),
     "no epoch check": Bug("a turn with tools", _epoch_blind),
     "intention appended on a stale read": Bug("a turn with tools", lambda _: {"worker_checks_wakes": False}),

@@ -37,11 +37,11 @@ class Flaw(Exception):
     """The state breaks an invariant."""
 
 
-def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str, allowed_from: int = 0) -> None:
+def entries(log: tuple[Entry, ...], effects: tuple[str, ...], busy: str, allowed_from: int = 0, gone: frozenset[str] = frozenset()) -> None:
     answers = [(e.seq, e.body) for e in log if isinstance(e.body, AssistantMessage)]
     tools = {call.id: (call.tool, seq, a.seen) for seq, a in answers for call in a.calls}
     _calls(log, effects, tools)
-    _questions(log, tools, allowed_from)
+    _questions(log, tools, allowed_from, gone)
     names = [a.name for _, a in answers]
     if len(set(names)) < len(names):
         raise Flaw(f"the name {names[-1]} is used twice: a keyed platform would drop the new answer")
@@ -134,7 +134,7 @@ def _asker(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]], 
     return next((e.body.author for e in log[max(ended, cut) : upto] if isinstance(e.body, UserMessage)), "")
 
 
-def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]], allowed_from: int) -> None:
+def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]], allowed_from: int, gone: frozenset[str]) -> None:
     asked = {e.seq: e.body for e in log if isinstance(e.body, Question)}
     for seq, question in asked.items():
         if any(s < seq and q.question == question.question == "approval" and q.about == question.about for s, q in asked.items()):
@@ -152,7 +152,13 @@ def _questions(log: tuple[Entry, ...], tools: dict[str, tuple[str, int, int]], a
         if question.question == "approval" and closing is not None and isinstance(closing.body, Choice) and closing.body.option in YES:
             for e in log[closing.seq :]:
                 cut = any(_cuts(c) for c in log[tools[question.about][2] : e.seq - 1])
-                if isinstance(e.body, ToolResult) and e.body.call == question.about and e.body.outcome == "declined" and not cut:
+                if (
+                    isinstance(e.body, ToolResult)
+                    and e.body.call == question.about
+                    and e.body.outcome == "declined"
+                    and not cut
+                    and question.to not in gone
+                ):
                     raise Flaw("approved in time, and then declined")
         if question.question == "approval":
             if is_open(log, seq, question) and any(isinstance(e.body, ToolStarted) and e.body.call == question.about for e in log):
@@ -206,16 +212,107 @@ def told_how_to_answer(log: tuple[Entry, ...], *, settled: bool) -> None:
                 raise Flaw(f"of {len(beside)} messages beside question {e.seq} it is said {len(told)} times that they are no answer")
 
 
+def _unanswered(log: tuple[Entry, ...]) -> list[Entry]:
+    """The messages that no answer has seen, since the last cut, but for those that were deleted."""
+    gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}
+    since = max([seen(log), *(e.seq for e in log if _cuts(e)), *(e.body.upto for e in log if isinstance(e.body, SetAside))])
+    return [e for e in log if isinstance(e.body, UserMessage) and e.seq > since and e.body.id not in gone]
+
+
+def offered_to_stop(log: tuple[Entry, ...], *, settled: bool) -> None:
+    """Who writes "stop" while something is owed is offered the command, once; who writes it as a first word is not."""
+    for e in log:
+        if isinstance(e.body, UserMessage) and e.body.text == "stop":
+            offers = sum(isinstance(n.body, Notice) and n.body.offers == e.seq for n in log)
+            cut = any(_cuts(c) or isinstance(c.body, SetAside) for c in log[e.seq :])
+            due = bool(_unanswered(log[: e.seq - 1]))
+            later = any(isinstance(n.body, Notice) and n.body.offers > e.seq for n in log)  # one word about all
+            if offers > 1 or (settled and due and not offers and not later and not cut):
+                raise Flaw(f"'stop' was written, and the command is offered {offers} times")
+
+
+def set_aside_with(log: tuple[Entry, ...], gone: frozenset[str]) -> None:
+    """Who is gone takes only their own messages along."""
+    for e in log:
+        if isinstance(e.body, SetAside) and e.body.why == "gone":
+            for said in _unanswered(log[: e.seq - 1]):
+                if said.seq <= e.body.upto and isinstance(said.body, UserMessage) and said.body.author not in gone:
+                    raise Flaw(f"{said.body.author}'s message is set aside with somebody else's")
+
+
+def somebody_asks(log: tuple[Entry, ...], already: int, upto: int, gone: frozenset[str]) -> None:
+    """No model is asked what only people want to know who may not talk here."""
+    last = next((e.body for e in reversed(log) if isinstance(e.body, AssistantMessage)), None)
+    fresh = [e.body.author for e in log if isinstance(e.body, UserMessage) and already < e.seq <= upto]
+    if fresh and set(fresh) <= gone and not (last is not None and last.calls):
+        raise Flaw("a model is asked for somebody who may not talk here any more")
+
+
+def somebody_may_ask(log: tuple[Entry, ...], already: int, upto: int, limited: tuple[str, ...]) -> None:
+    """What all who wait have used up is not exceeded."""
+    fresh = {e.body.author for e in _unanswered(log) if isinstance(e.body, UserMessage) and already < e.seq <= upto}
+    if fresh and fresh <= set(limited):
+        raise Flaw("a model is asked for somebody who has used up what they may")
+
+
+def held_up(log: tuple[Entry, ...], limited: tuple[str, ...]) -> None:
+    """Nobody waits for what somebody else has used up."""
+    waiting = {e.body.author for e in _unanswered(log) if isinstance(e.body, UserMessage)}
+    if waiting - set(limited):
+        raise Flaw(f"{waiting} wait for what {limited} have used up")
+
+
+def ways(log: tuple[Entry, ...]) -> None:
+    """What was chosen holds: /queue takes one message at a time, and in a quiet conversation no wait is said."""
+    chosen: tuple[str, ...] = ()
+    previous = 0
+    for e in log:
+        match e.body:
+            case Notice(ways=after) if after is not None:
+                chosen = after
+            case Notice(stands=True) if "quiet" in chosen:
+                raise Flaw("a wait is said in a quiet conversation")
+            case AssistantMessage() as answer:
+                since = max([previous, *(c.seq for c in log if _cuts(c) and c.seq <= answer.seen)])
+                took = _taken(log, since, answer.seen, e.seq)
+                if "busy=queue" in answer.ways and len(took) > 1:
+                    raise Flaw("/queue: one turn took two messages")
+                previous = max(previous, answer.seen)
+            case _:
+                pass
+
+
+def order(log: tuple[Entry, ...], shown: Screen) -> None:
+    """Answers appear in the order in which they were given: a growing one where it began to grow."""
+    began: dict[str, int] = {}
+    for e in log:
+        match e.body:
+            case DeliveryStarted(preview=True, of=of):
+                began.setdefault(of, e.seq)
+            case AssistantMessage():
+                began.setdefault(e.body.name, e.seq)
+            case _:
+                pass
+    names = [part.rpartition("/")[0] for part, text, _ in shown if text != "stopped"]
+    for one, two in pairwise(name for name in dict.fromkeys(names) if name in began):
+        if began[one] > began[two]:
+            raise Flaw(f"{one} is shown before {two}, which was said before it")
+
+
+def _taken(log: tuple[Entry, ...], since: int, seen_upto: int, by: int) -> list[int]:
+    """The messages that the answer at `by` was the first to be shown: none that was deleted before, or set aside."""
+    gone = {e.body.of for e in log[:by] if isinstance(e.body, Correction) and e.body.text is None}
+    asides = [e.body for e in log[:by] if isinstance(e.body, SetAside)]
+    took = [e for e in log if isinstance(e.body, UserMessage) and since < e.seq <= seen_upto and e.body.id not in gone]
+    return [e.seq for e in took if not any(aside.since <= e.seq <= aside.upto for aside in asides)]
+
+
 def _queue(log: tuple[Entry, ...], answers: list[tuple[int, AssistantMessage]]) -> None:
     previous = 0
     for seq, answer in answers:
         cut = max((e.seq for e in log if _cuts(e) and e.seq <= answer.seen), default=0)
-        took = [e.seq for e in log if isinstance(e.body, UserMessage) and max(previous, cut) < e.seq <= answer.seen]
-        gone = {e.body.of for e in log[:seq] if isinstance(e.body, Correction) and e.body.text is None}
-        asides = [e.body for e in log[:seq] if isinstance(e.body, SetAside)]
-        took = [at for at in took if not any(aside.since <= at <= aside.upto for aside in asides)]
-        took = [at for at in took if log[at - 1].body.id not in gone]  # type: ignore[union-attr]  # they are messages
-        if len(took) > 1:
+        otherwise = {"busy=steer", "busy=interrupt"} & set(answer.ways)
+        if not otherwise and len(_taken(log, max(previous, cut), answer.seen, seq)) > 1:
             raise Flaw("queue: one turn took two messages")
         previous = max(previous, answer.seen)
 
@@ -347,7 +444,8 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
     aside = max((e.body.upto for e in log if isinstance(e.body, SetAside)), default=0)
     stopped = max((e.seq for e in log if isinstance(e.body, Choice) and e.body.option == "stop"), default=0)
     unseen = [e.seq for e in log if isinstance(e.body, UserMessage) and e.seq > max(newest, cut, aside, stopped) and e.body.id not in gone]
-    if d.due is None and not d.turn_gate:
+    files = bool(t.fetching) and bool(d.speech_gate)  # they are waited for
+    if d.due is None and not d.turn_gate and not files:
         if unseen and not any(True for q in log if isinstance(q.body, Notice) and q.body.about):
             raise Flaw("idle with an unanswered message")
         if any(
@@ -367,7 +465,9 @@ def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> N
         if t.speech:
             raise Flaw(f"idle with something unsaid: {list(t.speech)}")
         refused = {e.body.of for e in log if isinstance(e.body, DeliveryFailed) and e.body.refusal == "refused"}
-        receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview} - refused
+        receipts = {e.body.of for e in log if isinstance(e.body, Delivered) and e.body.preview}
+        receipts |= {e.body.of for e in log if isinstance(e.body, DeliveryStarted) and e.body.preview and e.body.key}
+        receipts -= refused
         if any(text.startswith("…") and part.split("/")[0] in receipts for part, text, _ in shown):
             raise Flaw("a preview is left dangling")
     if d.due is None and not d.turn_gate:

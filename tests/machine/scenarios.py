@@ -55,6 +55,42 @@ SCENARIOS = {
         answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16
     ),
     "a stopped preview": Scenario(answers=((),), previews=True, crashes=0, depth=18),
+    "previews that fail": Scenario(
+        arrivals=1, answers=((),), previews=True, previews_fail=True, account_flips=1, alphabet=("message", "stop"), crashes=1, depth=16
+    ),
+    "previews that fail, without keys": Scenario(
+        arrivals=1, answers=((),), keyed=False, previews=True, previews_fail=True, alphabet=("message", "stop"), crashes=1, depth=16
+    ),
+    "previews beside what waits to be said": Scenario(
+        arrivals=1,
+        answers=((), ("n",)),
+        text_with_calls=True,
+        previews=True,
+        sends_fail=("retry",),
+        alphabet=("status",),
+        crashes=1,
+        ticks=1,
+        answers_max=2,
+        depth=18,
+    ),
+    "somebody is removed": Scenario(
+        alphabet=("message", "other's message", "choice"), answers=((), ("p",), ("n",)), leaves=("ann",), ticks=1, mute=True, depth=16
+    ),
+    "somebody is removed who was asked": Scenario(
+        arrivals=2, alphabet=("other's message", "choice"), budget=Budget(steps=1), leaves=("ann", "bob"), crashes=0, mute=True, depth=18
+    ),
+    "somebody has used up what they may": Scenario(
+        arrivals=2, alphabet=("message", "other's message", "stop"), answers=((), ("n",)), limited=("ann",), mute=True, ticks=3, depth=16
+    ),
+    "ways of a conversation": Scenario(
+        arrivals=3, alphabet=("message", "queue queue", "queue steer", "stop"), answers=((),), mute=True, ticks=0, depth=16
+    ),
+    "a quiet wait": Scenario(
+        arrivals=2, alphabet=("quiet", "message"), answers=((),), route_flips=1, mute=True, ticks=3, crashes=0, depth=16
+    ),
+    "a word that sounds like a command": Scenario(
+        arrivals=2, alphabet=("says stop", "message", "stop"), answers=((), ("n",)), mute=True, ticks=0, depth=18
+    ),
     "speech without keys": Scenario(
         answers=((),), text=TWO_PARTS, keyed=False, previews=True, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
     ),

@@ -18,7 +18,10 @@ MOVES_MAX = 120
 
 EVERYTHING = Scenario(
     arrivals=10,
-    alphabet=("message", "other's message", "stop", "new", "retry", "edit", "delete", "choice", "status", "model other", "model default"),
+    alphabet=(
+        *("message", "other's message", "stop", "new", "retry", "edit", "delete", "choice", "status", "model other", "model default"),
+        *("queue queue", "queue steer", "queue interrupt", "quiet", "says stop"),
+    ),
     answers=((), ("n",), ("r", "n"), ("p", "n")),
     text_with_calls=True,
     crashes=5,
@@ -28,6 +31,8 @@ EVERYTHING = Scenario(
     sends_fail=("retry", "refused", "blocked", "unknown"),
     refuses=True,
     own_failures=True,
+    previews_fail=True,
+    leaves=("bob",),
     summaries=True,
     chains=True,
     attachment=True,
@@ -59,6 +64,6 @@ def test_a_long_random_way_meets_no_flaw(name: str, seed: int) -> None:
         moves = [move for move in moves if move[0] != "CRASH" or state.attempts < ATTEMPTS_MAX or rng.random() < 0.1]
         if not moves:
             break
-        weights = [0.3 if move[0].startswith(("arrives", "CRASH", "time", "account", "route")) else 1.0 for move in moves]
+        weights = [0.3 if move[0].startswith(("arrives", "CRASH", "time", "account", "route", "bob")) else 1.0 for move in moves]
         label, state = rng.choices(moves, weights)[0]
         path.append(label)

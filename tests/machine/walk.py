@@ -43,7 +43,7 @@ from holdfast.core.entries import (
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, Limit
 from holdfast.core.transcript import Transcript
-from holdfast.core.world import Account, Budget, Policy, Route, World
+from holdfast.core.world import Account, Budget, Policy, Rights, Route, World
 
 TICK = 10.0
 
@@ -67,6 +67,12 @@ class Scenario:
     history: bool = False
     unknown_send: Literal["resend", "ask", "drop"] = "resend"
     previews: bool = False
+    previews_fail: bool = False
+    """The answer to a preview may be lost, or it is given up."""
+    leaves: tuple[str, ...] = ()
+    """These people may be removed."""
+    limited: tuple[str, ...] = ()
+    """These have used up what they may, until `TICK` is over twice."""
     busy: Literal["steer", "queue", "interrupt"] = "steer"
     sends_fail: tuple[str, ...] = ()
     refuses: bool = False
@@ -107,6 +113,8 @@ class Flight:
     step: Step
     read: int
     stage: int = 0
+    cancelled: bool = False
+    """It ends as soon as the preview that it is just sending has."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ class State:
     account_flips: int = 0
     tools: Known = "ask"
     allowed_from: int = 0  # the seq after which everything is allowed (0: it is not)
+    gone: frozenset[str] = frozenset()  # who may not talk any more
 
 
 @dataclass
@@ -150,6 +159,10 @@ class Walker:
     transcripts: dict[tuple[Entry, ...], Transcript] = field(default_factory=dict)
     worker_checks_wakes: bool = True
     worker_holds: bool = True
+    finishes_in_two: bool = True
+    """What is sent under a key alone may have kept its text."""
+    previews_wait: bool = True
+    """No preview begins while something older is to be said."""
     writes_tool_started: bool = True
 
     # --- the world -------------------------------------------------------------------------------------------------------------------
@@ -170,7 +183,9 @@ class Walker:
             Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
         chains = {"other": (Route("other", "route:other"), route), "main": (route,)} if self.scenario.chains else {}
-        return World(routes, chains, account=account, policy=self.scenario.policy(s.tools), attempts=s.attempts)
+        rights = {person: Rights(rests_until=2 * TICK, why="messages") for person in self.scenario.limited}
+        rights |= {person: Rights(role=None) for person in s.gone}
+        return World(routes, chains, account=account, policy=self.scenario.policy(s.tools), attempts=s.attempts, rights=rights)
 
     def fold(self, entries: tuple[Entry, ...]) -> Transcript:
         found = self.transcripts.get(entries)
@@ -239,11 +254,13 @@ class Walker:
             yield "read", replace(s, read=len(s.entries))
         running = {flight.step for flight in s.flight}
         held = set(d.held) if self.worker_holds else set()
-        stray = [f for f in sorted(s.flight, key=lambda f: f.step.subject) if f.step not in d.wanted and f.step not in held]
+        flights = sorted((f for f in s.flight if not f.cancelled), key=lambda f: f.step.subject)
+        stray = [f for f in flights if f.step not in d.wanted and f.step not in held]
         if stray:
             for flight in stray:
                 self.judge_cancel(s, t, flight)
-            yield f"cancel {', '.join(label(f.step) for f in stray)}", replace(s, flight=s.flight - set(stray))
+            ending = {replace(f, cancelled=True) for f in stray if isinstance(f.step, CallModel) and f.stage in {1, 2}}
+            yield f"cancel {', '.join(label(f.step) for f in stray)}", replace(s, flight=s.flight - set(stray) | ending)
         else:
             if current:
                 self.judge_running(s)
@@ -254,6 +271,7 @@ class Walker:
             if current and not startable:
                 judges.asked_by_somebody(s.entries, {f.step.id for f in s.flight if isinstance(f.step, CallTool)})
                 judges.told_how_to_answer(s.entries, settled=True)
+                judges.offered_to_stop(s.entries, settled=True)
             if startable and (after := self.start(s, t, startable, current)) is not None:
                 yield f"start {', '.join(label(step) for step in startable)}", after
         for flight in sorted(s.flight, key=lambda f: f.step.subject):  # in an order of its own: a seed replays the same everywhere
@@ -280,6 +298,9 @@ class Walker:
         for step in startable:
             if isinstance(step, CallModel):
                 self.judge_request(t, step)
+                judges.somebody_asks(s.entries[: s.read], t.seen, step.seen, s.gone)
+                if t.inputs and s.now < 2 * TICK:
+                    judges.somebody_may_ask(s.entries[: s.read], t.seen, step.seen, self.scenario.limited)
                 judges.route(s.entries[: s.read], step, self.world(s))
         after = self.append(s, *first) if first else s
         flight = frozenset(Flight(step, s.read) for step in startable if not isinstance(step, Write))
@@ -325,10 +346,12 @@ class Walker:
                     ),
                 )
             case Finish():
-                screen = tuple(
-                    (p, "stopped", m) if p == f"{step.of}/0" and text.startswith("…") else (p, text, m) for p, text, m in s.screen
-                )
-                yield f"finished {name}", replace(self.append(rest, Delivered(of=step.of, part=0, id="i")), screen=screen)
+                screen = tuple((p, "stopped" if p == f"{step.of}/0" else text, m) for p, text, m in s.screen)
+                if not step.edit:  # under a key that was used the message stays as it is
+                    screen = self.show(s, f"{step.of}/0", "stopped", marked=False)
+                done = Delivered(of=step.of, part=0, id="i", preview=self.finishes_in_two and not step.edit)
+                if s.account_open:
+                    yield f"finished {name}", replace(self.append(rest, done), screen=screen)
             case Fetch():
                 yield f"fetched {name}", self.append(rest, Fetched(attachment=step.id, sha256="0"))
             case Summarise():
@@ -339,10 +362,16 @@ class Walker:
     def model_ends(self, s: State, rest: State, on: State, flight: Flight, step: CallModel) -> Iterator[tuple[str, State]]:
         sc = self.scenario
         if sc.previews and s.account_open:
+            t = self.fold(s.entries[: s.read])
+            part = t.part(step.name, 0)
+            first_read = self.fold(s.entries[: flight.read]).part(step.name, 0)
+            may = not part.id and not (part.previewed and not sc.keyed) and not first_read.id
             if (
                 flight.stage == 0
+                and may
                 and s.read == len(s.entries)
-                and not any(isinstance(e.body, DeliveryStarted) and e.body.of == step.name for e in s.entries)
+                and not (self.previews_wait and t.speech)
+                and not any(other.cancelled for other in s.flight)
             ):
                 started = DeliveryStarted(of=step.name, part=0, key=f"{step.name}/0" if sc.keyed else "", preview=True)
                 yield "preview starts", self.append(on, started)
@@ -350,12 +379,13 @@ class Walker:
                 two = replace(flight, stage=2)
                 wire = replace(rest, flight=rest.flight | {two}, screen=self.show(s, f"{step.name}/0", "…", marked=False))
                 yield "preview on the wire", wire
-            if flight.stage == 2:
-                three = replace(flight, stage=3)
-                yield (
-                    "preview receipt",
-                    self.append(replace(rest, flight=rest.flight | {three}), Delivered(of=step.name, part=0, id="i", preview=True)),
-                )
+        over = rest if flight.cancelled else replace(rest, flight=rest.flight | {replace(flight, stage=3)})
+        if flight.stage == 2:
+            yield "preview receipt", self.append(over, Delivered(of=step.name, part=0, id="i", preview=True))
+        if flight.stage in {1, 2} and (sc.previews_fail or flight.cancelled):
+            yield "preview given up", over
+        if flight.cancelled:
+            return
         if step.n < sc.answers_max and flight.stage in {0, 3}:
             for tools in sc.answers:
                 n = step.n + 1
@@ -363,7 +393,14 @@ class Walker:
                 text = sc.text.format(n=n) if not calls or sc.text_with_calls else ""
                 usage = Usage(input_tokens=90) if sc.summaries and n >= 2 else Usage()
                 answer = AssistantMessage(
-                    n=n, seen=step.seen, text=text, calls=calls, after_cut=step.after_cut, chain=step.chain, usage=usage
+                    n=n,
+                    seen=step.seen,
+                    text=text,
+                    calls=calls,
+                    after_cut=step.after_cut,
+                    chain=step.chain,
+                    usage=usage,
+                    ways=self.fold(s.entries[: flight.read]).ways,
                 )
                 yield f"answer {' '.join(tools) or 'text'}", self.append(rest, answer)
         if sc.refuses:
@@ -409,6 +446,9 @@ class Walker:
             yield "account closes", replace(s, account_open=False, account_flips=s.account_flips - 1)
         if self.scenario.allowing:
             yield from self.owner(s)
+        for person in self.scenario.leaves:
+            if person not in s.gone:
+                yield f"{person} is removed", replace(s, gone=s.gone | {person}, **claim)
         if s.now < self.scenario.ticks * TICK and d.due is not None:
             yield "time", replace(s, now=s.now + TICK, **claim)
 
@@ -429,7 +469,11 @@ class Walker:
     def arrival(self, s: State) -> Iterator[tuple[str, AnyBody]]:
         seq = len(s.entries) + 1
         for what in self.scenario.alphabet:
+            if ("bob" if what.startswith("other") else "ann") in s.gone:
+                continue
             match what:
+                case "says stop":
+                    yield what, UserMessage(author="ann", id=f"m{seq}", text="stop")
                 case "message":
                     yield what, UserMessage(author="ann", id=f"m{seq}", text=f"u{seq}")
                 case "other's message":
@@ -451,8 +495,13 @@ class Walker:
     # --- the judges ------------------------------------------------------------------------------------------------------------------------
 
     def judge(self, s: State) -> None:
-        judges.entries(s.entries, s.effects, self.scenario.busy, s.allowed_from)
+        judges.entries(s.entries, s.effects, self.scenario.busy, s.allowed_from, s.gone)
         judges.told_how_to_answer(s.entries, settled=False)
+        judges.offered_to_stop(s.entries, settled=False)
+        judges.set_aside_with(s.entries, s.gone)
+        judges.ways(s.entries)
+        if self.scenario.unknown_send != "ask":
+            judges.order(s.entries, s.screen)
         if self.scenario.stands:
             judges.approved(s.entries)
         judges.screen(s.screen, keyed=self.scenario.keyed)
@@ -479,7 +528,7 @@ class Walker:
         new = max((e.seq for e in s.entries if isinstance(e.body, Command) and e.body.name == "new"), default=0)
         for flight in s.flight:
             for e in s.entries[flight.read :]:
-                if not isinstance(flight.step, CallModel):
+                if not isinstance(flight.step, CallModel) or flight.cancelled:
                     continue
                 if isinstance(e.body, Command) and e.body.name in {"stop", "new"}:
                     raise judges.Flaw("a model call that the user stopped goes on")
@@ -512,6 +561,10 @@ class Walker:
         if s.tools == "allowed" and any(asked.question.question == "approval" for asked in t.open_questions()):
             raise judges.Flaw("a choice is waited for that nobody needs")
         judges.standing(s.entries, t)
+        if self.scenario.limited:
+            judges.held_up(s.entries, self.scenario.limited)
+        if any(asked.question.to in s.gone and asked.question.question in {"approval", "budget"} for asked in t.open_questions()):
+            raise judges.Flaw("somebody is asked who may not talk here any more")
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=True)
         floor = t.floor()
         again = Transcript(s.entries[floor - 1 :])

@@ -83,6 +83,7 @@ class Transcript:
         self.inputs: list[int] = []  # owed: not seen, not before a cut
         self.authors: dict[int, str] = {}  # of the inputs, and of the turn's first
         self.turn_from = 0
+        self.turn_began = 0  # when that became the turn: its budget counts from here
         self.brought = 0  # the first message of the last turn that began with one
         self.granted = 0
         self.corrected = 0  # the newest correction that overturns a call
@@ -169,8 +170,8 @@ class Transcript:
 
     @property
     def grant(self) -> int:
-        """Since when the budget counts: the turn's first input, "go on", or the message that overtook that question."""
-        return max(self.turn_from, self.granted)
+        """Since when the budget counts: the turn's begin, "go on", or the message that overtook that question."""
+        return max(self.turn_began, self.granted)
 
     def failed_with(self, kind: str) -> int:
         """How often a call of this turn failed so on the chain it uses now, for this conversation's own sake."""
@@ -362,7 +363,7 @@ class Transcript:
         self.inputs.append(seq)
 
     def _turn_begins(self, seq: int) -> None:
-        self.turn_from = seq
+        self.turn_from, self.turn_began = seq, self.last_seq
         first = next(said.entry.body for said in reversed(self.spoken) if said.entry.seq == seq)
         self.scheduled = isinstance(first, UserMessage) and first.scheduled
         self.moved_at = self.last_at

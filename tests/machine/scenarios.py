@@ -55,6 +55,9 @@ SCENARIOS = {
         answers=((),), text=TWO_PARTS, keyed=True, previews=True, account_flips=1, alphabet=("message", "stop"), depth=16
     ),
     "a stopped preview": Scenario(answers=((),), previews=True, crashes=0, depth=18),
+    "a preview whose answer has no text": Scenario(
+        arrivals=0, answers=((), ("n",)), previews=True, crashes=0, ticks=0, answers_max=2, depth=24
+    ),
     "previews that fail": Scenario(
         arrivals=1, answers=((),), previews=True, previews_fail=True, account_flips=1, alphabet=("message", "stop"), crashes=1, depth=16
     ),

@@ -157,6 +157,8 @@ class Walker:
 
     scenario: Scenario
     transcripts: dict[tuple[Entry, ...], Transcript] = field(default_factory=dict)
+    judged: set[tuple[tuple[Entry, ...], frozenset[str]]] = field(default_factory=set)
+    """What was said: many states have the same."""
     worker_checks_wakes: bool = True
     worker_holds: bool = True
     finishes_in_two: bool = True
@@ -496,11 +498,13 @@ class Walker:
 
     def judge(self, s: State) -> None:
         judges.entries(s.entries, s.effects, self.scenario.busy, s.allowed_from, s.gone)
-        judges.told_how_to_answer(s.entries, settled=False)
-        judges.offered_to_stop(s.entries, settled=False)
-        judges.set_aside_with(s.entries, s.gone)
-        judges.ways(s.entries)
-        if self.scenario.unknown_send != "ask":
+        if (s.entries, s.gone) not in self.judged:
+            self.judged.add((s.entries, s.gone))
+            judges.told_how_to_answer(s.entries, settled=False)
+            judges.offered_to_stop(s.entries, settled=False)
+            judges.set_aside_with(s.entries, s.gone)
+            judges.ways(s.entries)
+        if self.scenario.previews and self.scenario.unknown_send != "ask":
             judges.order(s.entries, s.screen)
         if self.scenario.stands:
             judges.approved(s.entries)

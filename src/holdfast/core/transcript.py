@@ -38,6 +38,7 @@ from holdfast.core.entries import (
     ToolResult,
     ToolStarted,
     UserMessage,
+    answer_name,
     approval_key,
     outgoing_name,
 )
@@ -109,7 +110,7 @@ class Transcript:
         self.calls: dict[str, OpenCall] = {}
         self.speech: dict[str, Speech] = {}
         self.parts: dict[tuple[str, int], Part] = {}
-        self.burnt = 0  # when a preview was finished that no answer followed: its name is taken
+        self.burnt = 0  # when a preview was finished whose name the next answer would have taken
         self.blocked = 0
         self.unreplied: dict[int, Entry] = {}
         self.left_behind: dict[int, int] = {}  # messages that a /stop or /new left unanswered
@@ -584,7 +585,8 @@ class Transcript:
         if speech is None:
             if self.part(name, 0).settled:
                 self.parts.pop((name, 0))
-                self.burnt = self.last_seq
+                if name == answer_name(self.n + 1, self.after_cut):
+                    self.burnt = self.last_seq
         elif not any(self.is_owed(speech, index) for index in self.parts_of(speech)):
             del self.speech[name]
             for index in self.parts_of(speech):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core import chat_words, request
-from holdfast.core.entries import AssistantMessage, Correction, Entry, Question, UserMessage
+from holdfast.core.entries import AnyBody, AssistantMessage, Correction, Entry, Question, UserMessage
 from holdfast.core.incoming import Incoming, Place, Wrote, body_of, shown_name
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Rights
@@ -54,7 +54,7 @@ def test_in_a_direct_chat_the_words_stay_as_they_are() -> None:
 
 
 def test_an_edit_in_a_group_is_no_way_to_write_as_somebody_else() -> None:
-    entries = [
+    entries: list[AnyBody] = [
         UserMessage(author="7", id="m1", text="hello", name="Mallory"),
         AssistantMessage(n=1, seen=1, text="Hello."),
         Correction(author="7", id="m1.1", of="m1", text=HOSTILE[0]),

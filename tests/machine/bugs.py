@@ -247,6 +247,8 @@ def _says_stop_for_ever(t: Transcript, _entry: Entry, _body: Any) -> None:
 class _AnyName(str):
     """Every answer's name."""
 
+    __slots__ = ()
+
     def __eq__(self, _: object) -> bool:
         return True
 

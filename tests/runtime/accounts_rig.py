@@ -172,13 +172,15 @@ class AccountsRig:
     ) -> None:
         names = names or ("fake:a",)
         self.life, self.clock = f"life-{next(_lives)}", LoopClock()
-        self.journal = MemoryJournal(before.journal.disk if before else MemoryDisk())
+        self.journal: MemoryJournal = MemoryJournal(before.journal.disk if before else MemoryDisk())
         self.disk = self.journal.disk
         traits = traits or Traits(key_holds_s=float("inf"))
-        self.chats = before.chats if before else {name: Chats(name) for name in names}
-        self.screens = before.screens if before else {name: FakeChat(name, self.clock, traits) for name in names}
-        self.model = before.model if before and script is None else ScriptedModel(self.clock, script or (lambda _: Say(text="Yes.")))
-        self.outside = before.outside if before else Outside()
+        self.chats: dict[str, Chats] = before.chats if before else {name: Chats(name) for name in names}
+        self.screens: dict[str, FakeChat] = before.screens if before else {name: FakeChat(name, self.clock, traits) for name in names}
+        self.model: ScriptedModel = (
+            before.model if before and script is None else ScriptedModel(self.clock, script or (lambda _: Say(text="Yes.")))
+        )
+        self.outside: Outside = before.outside if before else Outside()
         self.rules = {name: plain(rules) for name in names}
         accounts = {name: (settings or AccountSettings()) for name in names}
         accounts = {name: _with(one, self.rules[name]) for name, one in accounts.items()}

@@ -51,6 +51,9 @@ POINTS = (
     "tool.after_effect",
     "deliver.before_send",
     "deliver.after_send",
+    "preview.before_send",
+    "preview.after_send",
+    "preview.edit",
     OUTSIDE_SENT,
 )
 """Where a process is killed on purpose: at each of these at least once a day."""
@@ -75,6 +78,7 @@ class Plan:
     moods: int = 24
     """How often a route has one of its own: a limit, no credit, a mistake, riddles."""
     outage_s_max: tuple[float, ...] = (20.0, 300.0, 3000.0)
+    platform_outage_s_max: float = 600.0
     takeovers: int = 0
     """Another process takes over while the old one stands still; then the old one goes on for a while."""
     poison: str = ""
@@ -119,7 +123,9 @@ class Day:
         self.awake = True
         short = Limit(500)
         self.accounts = {
-            "keyed": FakeChat("keyed", self.clock, Traits(short, key_holds_s=float("inf")), delay_s=self._delay, seen=self._seen),
+            "keyed": FakeChat(
+                "keyed", self.clock, Traits(short, float("inf"), edits=True), pace_s=1.5, delay_s=self._delay, seen=self._seen
+            ),
             "plain": FakeChat("plain", self.clock, Traits(short), delay_s=self._delay, seen=self._seen),
         }
         names = [(("k", "keyed") if i % 2 else ("p", "plain"), i) for i in range(plan.chats)]
@@ -256,7 +262,7 @@ class Day:
         for account in self.accounts.values():
             down = rng.uniform(0.0, end - HOUR)
             loop.call_later(down, self._take_down, account)
-            loop.call_later(down + rng.uniform(10.0, 600.0), self._bring_up, account)
+            loop.call_later(down + rng.uniform(10.0, plan.platform_outage_s_max), self._bring_up, account)
 
     def _arm_rounds(self) -> None:
         """Kill between two steps: somebody writes now, so that there are some."""

@@ -184,7 +184,7 @@ for bug in (
     DAYS[bug.__name__] = (bug, _short)
 DAYS["stop_as_a_mode"] = (stop_as_a_mode, replace(_short, doings=150, outages=0))
 DAYS["sent_again_without_a_mark"] = (sent_again_without_a_mark, replace(_short, points=(OUTSIDE_SENT, "deliver.after_send")))
-DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outages=10, outage_s_max=(60.0,)))
+DAYS["no_back_off"] = (no_back_off, replace(_short, hours=2.0, doings=120, outages=10, outage_s_max=(60.0,), platform_outage_s_max=20.0))
 _moody = replace(_short, kills_at_points=0, kills_at_rounds=0, kills_at_instants=0, outages=0)
 for bug, plan in (
     (the_owner_is_told_at_every_try, replace(_moody, doings=120)),

@@ -16,7 +16,7 @@ from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.owner import Owner
-from holdfast.runtime.speech import Speech
+from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.fake_platform import FakePlatform
@@ -75,6 +75,7 @@ class Life:
     async def _main(self) -> None:
         day, journal, clock = self.day, self.journal, self.day.clock
         gates = [GateSettings(f"route:{name}", f"f{day.providers.configurations[name]}", 3) for name in ROUTES]
+        gates += [GateSettings(gate_of(account), "f1", 4) for account in day.accounts]
         draw = random.Random(f"{day.plan.seed}/{self.name}").random
         weather = Weather(journal, clock, draw, gates, await journal.gates())
         models = {name: ScriptedModel(clock, day.providers.script(name)) for name in ROUTES}

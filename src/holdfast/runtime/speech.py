@@ -106,7 +106,7 @@ class Speech:
         """Send through the account's gate, and tell it what that showed."""
         account, place, gate = lease.account, Place.of(lease.address), gate_of(lease.account)
         if self._weather.known(gate) is None:
-            return await self._platforms[account].send(place, message)
+            return replace(await self._platforms[account].send(place, message), account="")  # there is no gate to wait at
         try:
             async with self._weather.place(gate, lease.conversation):
                 began = self._clock.now()

@@ -164,7 +164,8 @@ class FakeChat:
         if fault == "blocked":
             self.blocked.add(address)
         if self.down or fault == "limited":
-            return Receipt("retry", why=self.down or "too many", retry_after_s=LIMITED_S if fault else None)
+            after_s = LIMITED_S if fault else None
+            return Receipt("retry", why=self.down or "too many", retry_after_s=after_s, account="away" if self.down else "")
         if fault == "refused":
             return Receipt("refused", why="the text is not allowed")
         if address in self.blocked:

@@ -1,4 +1,9 @@
-"""What all tests share: what a test may need, and that nothing is skipped where everything is required."""
+"""What all tests share: what a test may need, and that nothing is skipped where everything is required.
+
+Campaigns (walks, days, kills, soaks) are short here, and seeded. `HOLDFAST_LONG=1` makes them long, each for itself: `HOLDFAST_LONG=1 .venv/bin/pytest
+-n 2 --timeout 7200 tests/sim`, or tests/core/test_text.py, tests/machine, tests/kill, tests/tools/test_soak.py, tests/tools/test_real_servers.py,
+tests/e2e/test_failover.py. All together take many hours.
+"""
 
 from __future__ import annotations
 

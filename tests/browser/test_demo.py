@@ -140,12 +140,14 @@ async def test_a_model_that_is_away_is_waited_for_also_by_the_next_process(shown
     await shown.ask(STORY)
     await shown.in_mid_answer()
     await shown.button(MODEL).click()
+    await shown.demo.told("model taken away for 20 s")
     await expect(state).to_contain_text("back in")
     await expect(shown.button(MODEL)).to_have_attribute("aria-disabled", "true")
     await expect(shown.news).to_contain_text("as a row on the disk, not as a timer in memory")
     await shown.button(GATEWAY).click()
     await shown.demo.gateway(2)
     await expect(state).to_contain_text(re.compile("next try|is here"))
+    await shown.demo.told("model back")
     await shown.page.evaluate("document.getElementById('try-now').click()")  # it may have gone on by itself meanwhile
     await expect(shown.news).to_contain_text("Finished.")
     assert await shown.answers() == [" ".join(LONG_STORY.split())]

@@ -317,7 +317,12 @@ async def test_a_page_that_doubles_something_is_found_out(chats: Any, real: Part
     gateway = await chats.gateway(route("openai-chat", llama.base_url))
     context = await chats.context(**DESK)
     await context.route("**/assets/*.js", plant)
-    expect.set_options(timeout=7_000)
+
+    async def judged() -> None:
+        tabs = await two_tabs(chats, context, llama)
+        expect.set_options(timeout=12_000)  # what is wrong stays so
+        await judge(gateway, TABS_ASKED, *tabs)
+
     with pytest.raises(AssertionError, match=bug.found):
-        await judge(gateway, TABS_ASKED, *await two_tabs(chats, context, llama))
+        await judged()
     assert planted == {right for rights in bug.planted.values() for right in rights}, "the page has changed: plant the bug elsewhere"

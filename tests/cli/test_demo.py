@@ -141,20 +141,6 @@ async def test_a_tool_that_must_not_run_twice_is_not_and_the_person_may_have_it_
     assert effects_in(demo.folder / "effects")["count", "visitors"] == 0
 
 
-async def test_a_model_that_is_taken_away_in_mid_answer_is_waited_for_also_by_the_next_life(demo: DemoProcess) -> None:
-    await say(demo, "Tell me a long story")
-    await in_mid_answer(demo)
-    await demo.press("model-away")
-    await demo.told("model taken away for 20 s")
-    await demo.press("kill-gateway")
-    await demo.gateway(2)
-    async with demo.door() as door:
-        await demo.told("model back")
-        await door.retry("route:main")  # what the button "try now" does; by itself it would be a while later
-    entries = await demo.entries(NAME, lambda entries: bool(answers(entries)))
-    assert answers(entries) == [LONG_STORY]
-
-
 async def test_a_gateway_that_can_not_live_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "apsw.py").write_text("raise SystemExit('planted: the gateway has no database')\n")
     async with DemoProcess.started(PYTHONPATH=str(tmp_path)) as demo:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from holdfast.core import turn, words
-from holdfast.core.entries import AnyBody, AssistantMessage, Call, Choice, Command, Entry, Notice, Question, ToolStarted, UserMessage
+from holdfast.core.entries import (
+    AnyBody,
+    AssistantMessage,
+    Call,
+    Choice,
+    Command,
+    Entry,
+    Notice,
+    Question,
+    ToolResult,
+    ToolStarted,
+    UserMessage,
+)
 from holdfast.core.steps import Write
 from holdfast.core.transcript import Transcript
-from holdfast.core.world import Policy, Route, World
+from holdfast.core.world import Policy, Rights, Route, World
 
 WORLD = World((Route("main", "route:main"),))
 
@@ -110,3 +124,18 @@ def test_who_stops_is_told_what_had_been_started() -> None:
     (step,) = [step for step in turn.steps(t, 1, WORLD, 0.0).wanted if isinstance(step, Write) and step.row == "C2"]
     (notice,) = [body for body in step.first if isinstance(body, Notice)]
     assert notice.text == "Stopped. demo__send had been started: nobody can know whether it happened."
+
+
+def test_who_writes_while_somebody_elses_turn_is_at_work_gets_none_of_their_tools() -> None:
+    asks = Policy(asks=frozenset({"demo__send"}))
+    guest = Policy(denies=frozenset({"demo__send"}))
+    world = replace(WORLD, policy=asks, rights={"ann": Rights("owner", asks), "eve": Rights("guest", guest)})
+    call = Call(id="call_2_0", tool="demo__send", arguments="{}")
+    first = AssistantMessage(n=1, seen=1, calls=(Call(id="call_1_0", tool="demo__pick", arguments="{}"),))
+    begun: tuple[AnyBody, ...] = (says("One."), first, says("Send it to me!", "eve"), ToolResult(call="call_1_0", outcome="ok"))
+    rows = {}
+    for seen in (1, 3):
+        answered = (*begun, AssistantMessage(n=2, seen=seen, calls=(call,)))
+        t = Transcript(Entry(seq, 0.0, 1, body) for seq, body in enumerate(answered, 1))
+        rows[seen] = [step.row for step in turn.steps(t, 1, world, 0.0).wanted if isinstance(step, Write)]
+    assert rows == {1: ["K5"], 3: ["K4"]}, "the owner is asked, and only for words of their own"

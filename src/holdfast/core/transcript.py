@@ -249,13 +249,13 @@ class Transcript:
         return without if self.last_answer is None else getattr(self.last_answer, field)
 
     def people(self) -> set[str]:
-        """Those for whom something is done now: whose turn it is, and whose commands have no reply yet."""
+        """Those for whom something is done now: who has a word in the turn, and whose commands have no reply yet."""
         waiting = {entry.body.author for entry in self.unreplied.values() if isinstance(entry.body, Command | Choice)}
-        return waiting | self.waiting_people() | ({self.authors[self.turn_from]} if self.turn_from in self.authors else set())
+        return waiting | set(self.authors.values())
 
-    def waiting_people(self) -> set[str]:
-        """Those whose messages are owed an answer."""
-        return {self.authors[seq] for seq in self.inputs if seq in self.authors}
+    def turn_people(self, upto: int) -> tuple[str, ...]:
+        """Those whose words the turn has seen by then; whose turn it is, first."""
+        return tuple(dict.fromkeys(self.authors[seq] for seq in sorted(self.authors) if self.turn_from <= seq <= upto)) or ("",)
 
     def replies_to(self, upto: int) -> str:
         """The platform's id of the newest message up to the entry `upto`, in a group; "" elsewhere."""

@@ -279,7 +279,7 @@ def _previews(t: Transcript, world: World, now: float, d: Decision, turn: CallMo
 
 def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d: Decision) -> None:
     id_, tool, person = call.call.id, call.call.tool, t.authors.get(t.turn_from, "")
-    policy = world.policy_of(person)
+    policy = world.policy_of(t.turn_people(call.seen))
     run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
     asked = t.questions.get(call.asked)
     if t.is_cut(call.seen):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
@@ -124,6 +124,16 @@ def gates(chain: Chain) -> str:
     return " ".join(sorted(route.gate for route in chain))
 
 
+def narrowest(policies: Sequence[Policy]) -> Policy:
+    """What all of these allow."""
+    return replace(
+        policies[0],
+        allows=frozenset.intersection(*(policy.allows for policy in policies)),
+        asks=frozenset.union(*(policy.asks for policy in policies)),
+        denies=frozenset.union(*(policy.denies for policy in policies)),
+    )
+
+
 _OWNER = Rights()
 
 
@@ -150,8 +160,11 @@ class World:
     def rights_of(self, person: str) -> Rights:
         return self.rights.get(person, _OWNER)
 
-    def policy_of(self, person: str) -> Policy:
-        return self.rights_of(person).policy or self.policy
+    def policy_of(self, people: Collection[str]) -> Policy:
+        """What may be done for these people together: what each of them may have done. (Else a guest who writes while the owner's turn is at work would have
+        the owner's tools.)"""
+        policies = [self.rights_of(person).policy or self.policy for person in people] or [self.policy]
+        return policies[0] if len(policies) == 1 else narrowest(policies)
 
     def cost(self, route: str, usage: Usage) -> float:
         """What an answer cost. A route that is no longer configured costs nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -72,6 +73,8 @@ def _opened(dialect: str, endpoint: Endpoint, files: Files) -> Opened:
 
             return responses(endpoint, files)
         case _:
+            # The SDK loads aiohttp wherever that is installed, 0.3 s, for a client that nobody here uses.
+            sys.modules.setdefault("openai._vendor.httpx_aiohttp", None)  # type: ignore[arg-type]  # None: it can't be imported
             from holdfast.models.library import Chat  # noqa: PLC0415 -- as above
 
             return Chat(endpoint, files)

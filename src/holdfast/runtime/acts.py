@@ -245,10 +245,9 @@ class Acts:
             budget=self._agent.budget,
         )
 
-    def _policy_of(self, lease: Lease, transcript: Transcript) -> Policy:
-        """For the person for whom the turn is."""
-        person = transcript.authors.get(transcript.turn_from, "")
-        return self._rights(lease.account, lease.address, person, transcript).policy or Policy()
+    def _policy_of(self, lease: Lease, transcript: Transcript, upto: int) -> Policy:
+        """For the people whose words the turn has seen by then."""
+        return self.world(lease, 1, transcript).policy_of(transcript.turn_people(upto))
 
     # --- steps -----------------------------------------------------------------------------------------------------------------------
 
@@ -286,7 +285,7 @@ class Acts:
     async def _call_model(self, lease: Lease, transcript: Transcript, step: CallModel, midway: Midway) -> Facts:
         if step.tools:
             await self._tools.ready()
-        denied = self._policy_of(lease, transcript).denies
+        denied = self._policy_of(lease, transcript, step.seen).denies
         tools = tuple(tool for tool in self._tools.tools() if tool.name not in denied) if step.tools else ()
         ask = request.build(transcript, step.seen, self._instructions(lease, transcript), tools, calls=self.routes[step.route].tools)
         person = transcript.authors.get(transcript.turn_from, "")
@@ -365,7 +364,9 @@ class Acts:
         failpoint("tool.started")
         if all(tool.name != step.call.tool for tool in self._tools.tools()):
             await self._tools.ready()
-        policy = self._policy_of(lease, transcript)  # as it is now: when the step was decided, the tool may not have been known
+        policy = self._policy_of(
+            lease, transcript, transcript.calls[step.id].seen
+        )  # as it is now: when the step was decided, the tool may not have been known
         if not turn.is_permitted(transcript, transcript.calls[step.id], policy):
             why = words.denied_by_policy if step.call.tool in policy.denies else words.known_too_late
             return (ToolResult(call=step.id, outcome="declined", text=why(step.call.tool)),)

@@ -107,11 +107,11 @@ async def test_a_server_that_nobody_can_guard_is_not_kept(monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("hurried")
 async def test_a_guard_harms_nobody_while_we_live() -> None:
-    host = a_host()
+    host, before = a_host(), set(children(os.getpid()))
     async with supervised(host):
         await host.ready()
         pid = host.servers()[0].pid
-        (shell,) = set(children(os.getpid())) - {pid}
+        (shell,) = set(children(os.getpid())) - before - {pid}
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             os.kill(shell, number)
         assert (await host.call(Call(id="call_1_0", tool="odd__empty", arguments="{}"))).outcome == "ok"

@@ -130,9 +130,10 @@ async def test_what_a_server_has_started_ends_with_it() -> None:
 async def test_being_stopped_in_mid_start_leaves_no_process() -> None:
     host = a_host(odd("deaf"))
     (run,) = host.children().values()
+    before = set(children(os.getpid()))
     owner = asyncio.create_task(run(lambda: None))
-    await eventually(lambda: bool(children(os.getpid())))
-    pids = children(os.getpid())
+    await eventually(lambda: set(children(os.getpid())) > before)
+    pids = set(children(os.getpid())) - before
     owner.cancel()
     await asyncio.wait([owner])
     assert owner.cancelled()

@@ -50,7 +50,7 @@ ENTRIES_AT_START: Final = 60
 LAST_TRY_S: Final = 2.0
 """How long leaving waits for what is just being sent."""
 REDRAW_S_MIN: Final = 0.04
-MENU_ROWS: Final = 8
+MENU_ROWS: Final = 16
 PENDING_MAX: Final = 4
 ASKING: Final = "Waiting for your answer to a question."
 

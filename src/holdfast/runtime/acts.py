@@ -247,7 +247,8 @@ class Acts:
 
     def _policy_of(self, lease: Lease, transcript: Transcript, upto: int) -> Policy:
         """For the people whose words the turn has seen by then."""
-        return self.world(lease, 1, transcript).policy_of(transcript.turn_people(upto))
+        world = self.world_of(lease.conversation, lease.account, lease.address, transcript)
+        return world.policy_of(transcript.turn_people(upto))
 
     # --- steps -----------------------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,7 +25,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What every account has: who may talk to it, and how it answers."""
+    """What every account has: who may talk to it, and how it answers. `required` says what a kind can't do without, and what to write."""
+
+    required: ClassVar[Mapping[str, str]] = {}
 
     allow: Annotated[People, about('Who may talk to it: ids of people, or names that the platform vouches for; ["*"] is everybody.')] = ()
     owners: Annotated[People, about("Who runs it: they may talk to it, and let others in.")] = ()
@@ -61,6 +63,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = {}
 
     @property
+    def wrong(self) -> str:
+        """What is missing, or contradicts itself, in a sentence; "" if nothing is."""
+        return next((f"{key} is missing. {what}" for key, what in self.required.items() if not getattr(self, key)), "")
+
+    @property
     def secrets(self) -> tuple[Secret, ...]:
         return tuple(value for value in msgspec.structs.astuple(self) if isinstance(value, Secret))
 
@@ -75,6 +82,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Telegram(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A bot on Telegram."""
 
+    required: ClassVar = {"token": 'Write where the bot\'s token from @BotFather is, such as token = "env:TELEGRAM_TOKEN".'}
+
     token: Annotated[
         Reference | None, about("Where the bot's token from @BotFather is: env:NAME, file:PATH, or credential:NAME (systemd).")
     ] = None
@@ -88,6 +97,11 @@ class Telegram(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 class Matrix(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A user on a Matrix homeserver."""
 
+    required: ClassVar = {
+        "homeserver": 'Write where the homeserver is, such as homeserver = "https://matrix.example.org".',
+        "user": 'Write the user\'s full id, such as user = "@bot:example.org".',
+    }
+
     homeserver: Annotated[Url, about("Where the homeserver is, such as https://matrix.example.org.")] = ""
     user: Annotated[Line, about("The user's full id, such as @bot:example.org.")] = ""
     password: Annotated[Reference | None, about("Where the user's password is. It is used once; the device stays the same.")] = None
@@ -95,25 +109,161 @@ class Matrix(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     device_id: Annotated[Line, about("The device that the access token belongs to.")] = ""
     encrypted: Annotated[YesOrNo, about("Take part in encrypted rooms. Needs the extra matrix-e2e.")] = False
 
+    @property
+    def wrong(self) -> str:
+        if (self.password is None) == (self.access_token is None):
+            return "needs exactly one of password and access_token."
+        if self.access_token and not self.device_id:
+            return "device_id is missing. Write which device the access token belongs to."
+        return super().wrong
+
+
+class Discord(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A bot on Discord."""
+
+    required: ClassVar = {"token": 'Write where the bot\'s token from the Developer Portal is, such as token = "env:DISCORD_TOKEN".'}
+
+    token: Annotated[Reference | None, about("Where the bot's token is: Developer Portal, Bot, Reset Token.")] = None
+    base_url: Annotated[Url, about("Where Discord's API is.")] = "https://discord.com/api/v10"
+
+
+class Slack(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An app in a Slack workspace."""
+
+    required: ClassVar = {"token": 'Write where the app\'s bot token (xoxb-...) is, such as token = "env:SLACK_TOKEN".'}
+
+    token: Annotated[Reference | None, about("Where the app's bot token (xoxb-...) is.")] = None
+    app_token: Annotated[
+        Reference | None,
+        about("Where the app-level token (xapp-...) is. With it, Slack's events come through a connection of ours (Socket Mode)."),
+    ] = None
+    signing_secret: Annotated[
+        Reference | None, about("Where the app's signing secret is. With it, Slack calls the listener of [webhooks] (Events API).")
+    ] = None
+    base_url: Annotated[Url, about("Where Slack's Web API is.")] = "https://slack.com/api/"
+
+    @property
+    def wrong(self) -> str:
+        if (self.app_token is None) == (self.signing_secret is None):
+            return "needs exactly one of app_token (Socket Mode: we connect to Slack) and signing_secret (Events API: Slack calls us)."
+        return super().wrong
+
+
+class Feishu(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An app of Feishu or Lark."""
+
+    required: ClassVar = {
+        "app_id": 'Write the app\'s id from its page Credentials, such as app_id = "cli_a1b2c3".',
+        "app_secret": 'Write where the app\'s secret is, such as app_secret = "env:FEISHU_SECRET".',
+    }
+
+    app_id: Annotated[Line, about("The app's id, cli_....")] = ""
+    app_secret: Annotated[Reference | None, about("Where the app's secret is.")] = None
+    encrypt_key: Annotated[
+        Reference | None,
+        about(
+            "Where the app's Encrypt Key is. With it, Feishu calls the listener of [webhooks]; without it, we connect to Feishu (long connection)."
+        ),
+    ] = None
+    base_url: Annotated[Url, about("Where its API is: https://open.feishu.cn, or https://open.larksuite.com.")] = "https://open.feishu.cn"
+
+
+class Wechat(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A personal account of WeChat, by its bot interface. A person signs in by scanning a picture: `holdfast platforms login wechat:NAME`."""
+
+    base_url: Annotated[Url, about("Where signing in begins.")] = "https://ilinkai.weixin.qq.com"
+
+
+class Wecom(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An application of a WeCom company. WeCom calls the listener of [webhooks]."""
+
+    required: ClassVar = {
+        "corp_id": 'Write the company\'s id from My Company, such as corp_id = "ww1234567890".',
+        "agent_id": "Write the application's AgentId, such as agent_id = 1000002.",
+        "secret": 'Write where the application\'s Secret is, such as secret = "env:WECOM_SECRET".',
+        "token": 'Write where the Token of its Receive Messages page is, such as token = "env:WECOM_TOKEN".',
+        "aes_key": 'Write where the EncodingAESKey of its Receive Messages page is, such as aes_key = "env:WECOM_AES_KEY".',
+    }
+
+    corp_id: Annotated[Line, about("The company's id.")] = ""
+    agent_id: Annotated[int, Meta(title="a whole number", ge=0), about("The application's AgentId.")] = 0
+    secret: Annotated[Reference | None, about("Where the application's Secret is.")] = None
+    token: Annotated[Reference | None, about("Where the Token for received messages is.")] = None
+    aes_key: Annotated[Reference | None, about("Where the EncodingAESKey for received messages is.")] = None
+    base_url: Annotated[Url, about("Where WeCom's API is.")] = "https://qyapi.weixin.qq.com"
+
+
+class Official(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An Official Account of WeChat. WeChat calls the listener of [webhooks]."""
+
+    required: ClassVar = {
+        "app_id": 'Write the account\'s AppID, such as app_id = "wx1234567890".',
+        "app_secret": 'Write where the account\'s AppSecret is, such as app_secret = "env:OFFICIAL_SECRET".',
+        "token": 'Write where the Token of its Basic Configuration is, such as token = "env:OFFICIAL_TOKEN".',
+        "aes_key": 'Write where its EncodingAESKey is, such as aes_key = "env:OFFICIAL_AES_KEY".',
+    }
+
+    app_id: Annotated[Line, about("The account's AppID.")] = ""
+    app_secret: Annotated[Reference | None, about("Where the account's AppSecret is.")] = None
+    token: Annotated[Reference | None, about("Where the Token for received messages is.")] = None
+    aes_key: Annotated[Reference | None, about("Where the EncodingAESKey for received messages is.")] = None
+    base_url: Annotated[Url, about("Where WeChat's API is.")] = "https://api.weixin.qq.com"
+
+
+class Webhook(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A program of yours: it sends signed requests to the listener of [webhooks], and asks for the answers or is called with them."""
+
+    required: ClassVar = {"secret": 'Write where the secret is that signs requests, such as secret = "env:WEBHOOK_SECRET".'}
+
+    secret: Annotated[Reference | None, about("Where the secret is that both sides sign with.")] = None
+    callback_url: Annotated[Url | None, about("Where answers are sent. If left out, they are kept until they are asked for.")] = None
+
+
+class Xmpp(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A user on an XMPP server."""
+
+    required: ClassVar = {
+        "jid": 'Write the user\'s address, such as jid = "bot@example.org".',
+        "password": 'Write where the user\'s password is, such as password = "env:XMPP_PASSWORD".',
+    }
+
+    jid: Annotated[Line, about("The user's address, such as bot@example.org.")] = ""
+    password: Annotated[Reference | None, about("Where the user's password is.")] = None
+    host: Annotated[Line, about("The server's name or address. If left out, it is looked up for the address.")] = ""
+    port: Annotated[int, Meta(title="a whole number from 0 to 65535", ge=0, le=65_535), about("The server's port, if host is given.")] = (
+        5222
+    )
+    rooms: Annotated[People, about("The rooms (room@conference.example.org) that it joins.")] = ()
+
 
 class Platforms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The accounts, by kind and name."""
 
     telegram: dict[Name, Telegram] = {}
     matrix: dict[Name, Matrix] = {}
+    discord: dict[Name, Discord] = {}
+    slack: dict[Name, Slack] = {}
+    feishu: dict[Name, Feishu] = {}
+    wechat: dict[Name, Wechat] = {}
+    wecom: dict[Name, Wecom] = {}
+    official: dict[Name, Official] = {}
+    webhook: dict[Name, Webhook] = {}
+    xmpp: dict[Name, Xmpp] = {}
 
 
-KINDS: Final[Mapping[str, type[Account]]] = {"telegram": Telegram, "matrix": Matrix}
-"""The tables by the kind of platform."""
-
-REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
-    "telegram": {"token": 'Write where the bot\'s token from @BotFather is, such as token = "env:TELEGRAM_TOKEN".'},
-    "matrix": {
-        "homeserver": 'Write where the homeserver is, such as homeserver = "https://matrix.example.org".',
-        "user": 'Write the user\'s full id, such as user = "@bot:example.org".',
-    },
+KINDS: Final[Mapping[str, type[Account]]] = {
+    "telegram": Telegram,
+    "matrix": Matrix,
+    "discord": Discord,
+    "slack": Slack,
+    "feishu": Feishu,
+    "wechat": Wechat,
+    "wecom": Wecom,
+    "official": Official,
+    "webhook": Webhook,
+    "xmpp": Xmpp,
 }
-"""What a kind can't do without, and what to write."""
+"""The tables by the kind of platform."""
 
 
 class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

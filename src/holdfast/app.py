@@ -146,11 +146,7 @@ class _Gateway:
         secrets, local = settings.known_secrets, _local_time(settings)
         host = Together(BuiltIn(journal, files, clock, local), tools) if settings.agent.built_in_tools else tools
         self._platforms: dict[str, Platform] = {self._platform.account: self._platform, **platforms}
-        self._hooks: dict[str, Hook] = {
-            name: platform
-            for name, platform in platforms.items()
-            if getattr(settings.accounts[name], "webhook_url", None) and isinstance(platform, Hook)
-        }
+        self._hooks = {name: platform for name, platform in platforms.items() if isinstance(platform, Hook) and platform.is_called}
         self._persons = Persons(rules, clock.now, local.day_began)
         speech = Speech(self._platforms, weather, clock)
         acts = Acts(

@@ -14,12 +14,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
 from holdfast import errors, secrets
-from holdfast.accounts import KINDS, REQUIRED, Account, Matrix, Webhooks
+from holdfast.accounts import KINDS, Account, Webhooks
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
 from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, File, Owner, schema, schema_hook
@@ -251,13 +251,8 @@ def _accounts(file: Path, raw: dict[str, Any]) -> Iterable[tuple[str, Account]]:
             raise _error(file, "platforms", f"there is no platform {kind!r} here.{known} An account begins with [platforms.{kind}.mybot].")
         for name, table in _tables(file, kind, {kind: tables}, f"platforms.{kind}"):
             account: Account = _table(file, f"platforms.{kind}.{name}", table, KINDS[kind])
-            for key, what in REQUIRED[kind].items():
-                if not getattr(account, key):
-                    raise _error(file, f"platforms.{kind}.{name}", f"{key} is missing. {what}")
-            if isinstance(account, Matrix) and (account.password is None) == (account.access_token is None):
-                raise _error(file, f"platforms.{kind}.{name}", "needs exactly one of password and access_token.")
-            if isinstance(account, Matrix) and account.access_token and not account.device_id:
-                raise _error(file, f"platforms.{kind}.{name}", "device_id is missing. Write which device the access token belongs to.")
+            if account.wrong:
+                raise _error(file, f"platforms.{kind}.{name}", account.wrong)
             yield f"{kind}:{name}", account
 
 
@@ -424,10 +419,15 @@ def _value(file: Path, table: str, key: str, value: object, field_type: Any) -> 
     try:
         return msgspec.convert(value, field_type, dec_hook=_reference)
     except msgspec.ValidationError as error:
-        if key in {"api_key", "headers", "token", "password", "access_token"}:  # it may be the key itself: never shown
+        if _is_secret(field_type) or key == "headers":  # it may be the key itself: never shown
             raise _error(file, table, f"{key} must be {_title(field_type)}, {_NO_KEY}") from None
         wrong = "but something in it is not" if isinstance(value, list | dict) and value else f"not {_plain(value)}"
         raise _error(file, table, f"{key} must be {_title(field_type)}, {wrong}.") from error
+
+
+def _is_secret(field_type: Any) -> bool:
+    """Is it told where a secret is?"""
+    return field_type is Secret or any(map(_is_secret, get_args(field_type)))
 
 
 def _reference(kind: type, value: object) -> Secret:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
@@ -247,6 +248,9 @@ class Journal(Protocol):
         Raises `Config` if the cursor's identity is another; then nothing is kept.
         """
 
+    async def addresses(self, account: str, most: int) -> tuple[str, ...]:
+        """Of this account's conversations, the most recently changed first."""
+
     async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
         """Take up to `most` conversations that nobody has, of these accounts: due ones first, oldest first, then those that wait at a gate that admits.
 
@@ -408,7 +412,7 @@ class Traits:
     `limit`: how long a part may be. `key_holds_s`: how long it recognises our key (0: takes none; infinity: for ever). `history`: what we sent can be looked
     up. `edits`: a message of ours can get another text. `asks`: there is somebody at the other end who can be asked. `silence_s_max`: after so long without
     `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way. `typing_s`: how long the sign that
-    something is on its way stays (0: there is none).
+    something is on its way stays (0: there is none). `missed_s`: what people write while we are away is received later, if we are back within so long.
     """
 
     limit: Limit = field(default_factory=Limit)
@@ -419,6 +423,7 @@ class Traits:
     silence_s_max: float = 90.0
     sends_at_once_max: int = 8
     typing_s: float = 0.0
+    missed_s: float = inf
 
 
 class Inbox(Protocol):
@@ -427,6 +432,9 @@ class Inbox(Protocol):
     async def begin(self, identity: str) -> str:
         """The account is connected, and this is its platform's own name of it. Returns its cursor ("": never received). Raises `Config` if the account was
         another one so far."""
+
+    async def chats(self) -> Sequence[Place]:
+        """Where this account has conversations, the most recently changed first: for platforms that don't list all chats that somebody may have written to."""
 
     def alive(self) -> None:
         """The platform was heard: traffic, an empty poll, the answer to a ping."""
@@ -451,8 +459,8 @@ class Platform(Protocol):
     async def send(self, place: Place, message: Message) -> Receipt:
         """Send a part, or put it into the message that it edits. Never raises for what the platform does; bounded in time."""
 
-    async def find(self, place: Place, message: Message) -> str | None:
-        """Look in the chat's history for a part that may have been sent: its id, or None if it is not there. Raises `Temporary`."""
+    async def find(self, place: Place, message: Message, since: float) -> str | None:
+        """Look in the chat's history for a part that may have been sent at `since` or later: its id, or None if it is not there. Raises `Temporary`."""
 
     async def fetch(self, attachment: Attachment) -> str:
         """Get an attachment's bytes into a file and return its sha256. Raises `Temporary`, or `Request` if it can't be had."""
@@ -475,7 +483,9 @@ class Platform(Protocol):
 
 @runtime_checkable
 class Hook(Protocol):
-    """What platforms call that bring their events to us. It is reached under /hooks/KIND/ACCOUNT of the listener for webhooks."""
+    """What platforms call that bring their events to us. It is reached under /hooks/KIND/ACCOUNT of the listener for webhooks, if it `is_called`."""
+
+    is_called: bool
 
     async def hook(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HookReply:
         """Check that the platform sent this, and take it. `headers` have lower-case names. What is answered with success is durable."""

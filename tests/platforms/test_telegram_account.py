@@ -432,7 +432,7 @@ async def test_typing_is_shown_and_never_fails(platform: TelegramPlatform, teleg
     await platform.typing(Place("12345"))
     assert [call["status"] for call in await telegram.calls("sendChatAction")] == [200, 400]
     assert (platform.pace_s(PLACE), platform.pace_s(Place(str(GROUP)))) == (1.2, 4.0)
-    assert await platform.find(PLACE, Message("Hello")) is None
+    assert await platform.find(PLACE, Message("Hello"), 0.0) is None
 
 
 # --- being called -----------------------------------------------------------------------------------------------------------------------

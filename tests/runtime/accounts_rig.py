@@ -125,7 +125,7 @@ class Account:
             case _:
                 return await self.chat.send(place.address, message.text, message.key, message.edit)
 
-    async def find(self, place: Place, message: Message) -> str | None:
+    async def find(self, place: Place, message: Message, since: float) -> str | None:
         return await self.chat.find(place.address, message.text, message.key)
 
     async def fetch(self, attachment: Attachment) -> str:

@@ -174,7 +174,7 @@ async def test_when_a_platform_does_not_say_for_how_long_it_is_tried_again_soon(
 @simulated
 async def test_a_part_is_looked_for_in_the_chats_history() -> None:
     rig = Rig()
-    step = LookUp("a1", 0, "Yes.", "a1/0")
+    step = LookUp("a1", 0, "Yes.", "a1/0", 0.0)
     (absent,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
     assert isinstance(absent, DeliveryFailed) and absent.refusal == "retry"
     await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), NOBODY)

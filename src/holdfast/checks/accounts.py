@@ -14,7 +14,7 @@ from holdfast.accounts import Account
 from holdfast.checks.findings import Finding
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
-from holdfast.core.incoming import Incoming, Moved, Unread
+from holdfast.core.incoming import Incoming, Moved, Place, Unread
 from holdfast.errors import Config, Temporary
 from holdfast.invoked import command
 from holdfast.platforms import open_account
@@ -58,6 +58,9 @@ class _Probe:
 
     async def begin(self, identity: str) -> str:
         raise _Connected(identity)
+
+    async def chats(self) -> Sequence[Place]:
+        raise AssertionError("it has not begun")
 
     def alive(self) -> None:
         """It is."""

@@ -88,12 +88,13 @@ class Deliver(_Act):
 
 @dataclass(frozen=True, slots=True)
 class LookUp(_Act):
-    """Look in the chat's history whether a part in doubt arrived."""
+    """Look in the chat's history whether a part in doubt, first sent at `since`, arrived."""
 
     of: str
     part: int
     text: str = field(compare=False)
     key: str = field(compare=False)
+    since: float = field(compare=False)
 
     @property
     def subject(self) -> tuple[str, ...]:

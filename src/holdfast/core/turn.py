@@ -208,7 +208,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
         d.wanted.append(step)  # S3
         return True
     if account.history:
-        d.wanted.append(LookUp(speech.name, index, step.text, step.key))
+        d.wanted.append(LookUp(speech.name, index, step.text, step.key, part_now.first_at))
         return True
     policy = account.unknown_send if asked is None else ("resend" if asked.option == "resend" else "drop")
     match policy:

@@ -46,6 +46,9 @@ CONNECT_S_MAX: Final = 60.0
 CLEAN_UP_S_MAX: Final = 5.0
 """How long a connection that is given up may take to end."""
 
+CHATS_MAX: Final = 10_000
+"""So many chats are looked through for what was written while nobody listened."""
+
 TOLD_S_MAX: Final = 5.0
 """How long others wait while a stranger is told a code."""
 
@@ -260,6 +263,9 @@ class AccountInbox:
         await self._all.weather.lives(gate_of(account))
         self._ready()
         return self._cursor.value
+
+    async def chats(self) -> Sequence[Place]:
+        return [Place.of(address) for address in await self._all.journal.addresses(self._platform.account, CHATS_MAX)]
 
     def alive(self) -> None:
         self.state = replace(self.state, heard_at=self._all.clock.now())

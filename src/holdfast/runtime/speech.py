@@ -79,7 +79,7 @@ class Speech:
     async def look_up(self, lease: Lease, step: LookUp) -> Facts:
         message = Message(step.text, _key(lease, step.key))
         try:
-            found = await self._platforms[lease.account].find(Place.of(lease.address), message)
+            found = await self._platforms[lease.account].find(Place.of(lease.address), message, step.since)
         except Temporary as failure:
             until = self._clock.now() + (failure.retry_after_s or RETRY_S)
             return (DeliveryFailed(of=step.of, part=step.part, refusal="unknown", why=str(failure), until=until),)

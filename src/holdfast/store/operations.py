@@ -376,6 +376,10 @@ def unread(db: apsw.Connection, most: int) -> tuple[tuple[str, float, str], ...]
     return tuple(_rows(db, "unread", most))
 
 
+def addresses(db: apsw.Connection, account: str, most: int) -> tuple[str, ...]:
+    return tuple(address for (address,) in _rows(db, "addresses", account, most))
+
+
 def held(db: apsw.Connection) -> tuple[Held, ...]:
     unsaid, unread = dict(_rows(db, "unsaid")), dict(_rows(db, "unread_of"))
     return tuple(Held(account, unsaid.get(account, 0), unread.get(account, 0)) for account in sorted(unsaid.keys() | unread.keys()))

@@ -211,6 +211,11 @@ ON CONFLICT (account, id) DO UPDATE SET
 -- A person who is let in no more.
 DELETE FROM person WHERE account = ?1 AND id = ?2;
 
+-- addresses --
+-- Where an account has conversations, when a chat system lists none of its own.
+
+SELECT address FROM conversation WHERE account = ?1 ORDER BY last_at DESC, key LIMIT ?2;
+
 -- unread --
 -- What could not be read, the newest first.
 SELECT account, at, raw FROM unread ORDER BY n DESC LIMIT ?1;

@@ -188,6 +188,9 @@ class SqliteJournal:
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         return await self._reader.do(lambda db: operations.unread(db, most))
 
+    async def addresses(self, account: str, most: int) -> tuple[str, ...]:
+        return await self._aside().do(lambda db: operations.addresses(db, account, most))
+
     async def held(self) -> tuple[Held, ...]:
         return await self._reader.do(operations.held)
 

@@ -252,7 +252,7 @@ class FakePlatform:
         shown = "".join(f"\n[{file.name}]" for file in message.files)
         return await self._chat.send(place.address, message.text + shown, message.key, message.edit)
 
-    async def find(self, place: Place, message: Message) -> str | None:
+    async def find(self, place: Place, message: Message, since: float) -> str | None:  # noqa: ARG002 it keeps few
         return await self._chat.find(place.address, message.text, message.key)
 
     def pace_s(self, place: Place) -> float | None:  # noqa: ARG002 the same everywhere

@@ -298,6 +298,13 @@ class MemoryJournal:
         await self._begin()
         return tuple(self.disk.unread[::-1][:most])
 
+    async def addresses(self, account: str, most: int) -> tuple[str, ...]:
+        await self._begin()
+        rows = sorted(
+            (one.row for one in self.disk.conversations.values() if one.account == account), key=lambda row: (-row.last_at, row.key)
+        )
+        return tuple(row.address for row in rows[:most])
+
     async def held(self) -> tuple[Held, ...]:
         await self._begin()
         unread = Counter(account for account, *_ in self.disk.unread)

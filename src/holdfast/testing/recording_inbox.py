@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from holdfast.core.incoming import Incoming, Moved, Unread
+from holdfast.core.incoming import Incoming, Moved, Place, Unread
 
 
 class RecordingInbox:
@@ -17,6 +17,8 @@ class RecordingInbox:
         self.events: list[Incoming | Moved | Unread] = []
         self.begun = 0
         self.heard = 0
+        self.places: list[Place] = []
+        """Where it has conversations, besides those it was told of."""
         self.free = asyncio.Event()
         self.free.set()
         self._changed = asyncio.Condition()
@@ -25,6 +27,9 @@ class RecordingInbox:
         self.identity, self.begun = identity, self.begun + 1
         await self._tell()
         return self.cursor
+
+    async def chats(self) -> Sequence[Place]:
+        return [*dict.fromkeys([*(one.place for one in reversed(self.messages)), *self.places])]
 
     def alive(self) -> None:
         self.heard += 1

@@ -58,7 +58,7 @@ class WebPlatform:
     async def send(self, place: Place, message: Message) -> Receipt:  # noqa: ARG002 the readers have it from the journal
         return Receipt(id=message.edit or message.key)
 
-    async def find(self, place: Place, message: Message) -> str | None:  # noqa: ARG002 what is committed is there, under its key
+    async def find(self, place: Place, message: Message, since: float) -> str | None:  # noqa: ARG002 what is committed is there, under its key
         return message.key or None
 
     async def fetch(self, attachment: Attachment) -> str:

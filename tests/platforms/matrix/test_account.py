@@ -43,8 +43,8 @@ async def test_the_server_is_killed_and_what_was_said_under_a_key_stays_one_mess
         await texts(inbox, "still there?")
         second = await other.send(Place(direct), message)
         assert (first.refusal, second.refusal, first.id) == ("", "", second.id)
-        assert await other.find(Place(direct), message) == first.id
-        assert await other.find(Place(direct), Message("once", "another key")) is None
+        assert await other.find(Place(direct), message, 0.0) == first.id
+        assert await other.find(Place(direct), Message("once", "another key"), 0.0) is None
     assert ann.texts(direct, bot.id) == ["once"]
 
 
@@ -55,7 +55,7 @@ async def test_edits_show_the_last_text(account: Open, bot: Person, ann: Person,
         for text in ("Hello …", "He …", "Hello you"):
             assert (await platform.send(Place(direct), Message(text, "k1", edit=sent.id))).id == sent.id
         assert ann.texts(direct, bot.id) == ["Hello you"]
-        assert await platform.find(Place(direct), Message("Hello you", "k1")) == sent.id
+        assert await platform.find(Place(direct), Message("Hello you", "k1"), 0.0) == sent.id
 
 
 @pytest.mark.parametrize("said", ["x" * 10_000, "**a** " * 1_600, "🌊" * 2_500, '"\\<&' * 2_500])

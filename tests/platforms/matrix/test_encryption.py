@@ -94,7 +94,7 @@ async def test_messages_files_and_edits_are_read_and_written(
         await whole.until_said(bot.id, "He …")
         assert (await whole.until_said(bot.id, "Hello *you*")).decrypted
         assert {event["type"] for event in ann.events(room, "m.room.message")} == set()
-        assert await platform.find(Place(room), Message("Hello", "k1")) == sent.id
+        assert await platform.find(Place(room), Message("Hello", "k1"), 0.0) == sent.id
 
         picture = Produced(sha256=await files.put(_pieces(b"\x89PNG")), name="cat.png", media_type="image/png")
         assert (await platform.send(Place(room), Message("", "k2", files=(picture,)))).refusal == ""

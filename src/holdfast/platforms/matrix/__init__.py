@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from holdfast import accounts
+from holdfast.platforms.matrix.account import TRAITS as TRAITS
 from holdfast.platforms.matrix.account import MatrixPlatform
 from holdfast.ports import Clock, Files, Platform
 

@@ -35,10 +35,13 @@ PACE_S: Final = 3.0
 KEY_HOLDS_S: Final = 23 * 3600.0
 """Synapse forgets our keys after a day."""
 FIND_PAGE: Final = 100
-FIND_PAGES_MAX: Final = 10
+CLOCKS_DIFFER_S: Final = 300.0
+"""A homeserver's clock may be so far from ours."""
 JOINS_AT_ONCE_MAX: Final = 4
 JOIN_TRIES_MAX: Final = 5
 JOIN_PAUSE_S_MAX: Final = 60.0
+
+TRAITS: Final = Traits(limit=Limit(writing.TEXT_BYTES_MAX, "bytes"), key_holds_s=KEY_HOLDS_S, history=True, edits=True, typing_s=TYPING_S)
 
 _GONE: Final = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_UNKNOWN_ROOM"})
 
@@ -50,9 +53,7 @@ class MatrixPlatform:
 
     def __init__(self, name: str, settings: accounts.Matrix, files: Files, clock: Clock, folder: Path) -> None:
         self.account: str = f"matrix:{name}"
-        self.traits: Traits = Traits(
-            limit=Limit(writing.TEXT_BYTES_MAX, "bytes"), key_holds_s=KEY_HOLDS_S, history=True, edits=True, typing_s=TYPING_S
-        )
+        self.traits: Traits = TRAITS
         self._settings, self._files, self._clock = settings, files, clock
         self._server = Homeserver(settings.homeserver)
         self._signing = Signing(name, settings, self._server)
@@ -268,11 +269,11 @@ class MatrixPlatform:
             raise
         return writing.file(produced.name, media_type, {"url": url} if keys is None else {"file": {**keys, "url": url}}, len(data), key)
 
-    async def find(self, place: Place, message: Message) -> str | None:
-        start = ""
+    async def find(self, place: Place, message: Message, since: float) -> str | None:
+        start, ends = "", (since - CLOCKS_DIFFER_S) * 1000
         try:
             await self._connect_some_time()
-            for _ in range(FIND_PAGES_MAX):
+            while True:
                 parameters = {"dir": "b", "limit": str(FIND_PAGE)} | ({"from": start} if start else {})
                 page = await self._ask("GET", path("rooms", place.chat, "messages"), None, parameters)
                 for event in page.get("chunk", []):
@@ -280,11 +281,10 @@ class MatrixPlatform:
                     if message.key and event.get("sender") == self._settings.user and content.get(writing.KEY) == message.key:
                         return str(event["event_id"])
                 start = page.get("end", "")
-                if not start:
+                if not start or any(event.get("origin_server_ts", ends) < ends for event in page.get("chunk", [])):
                     return None
         except (Refused, Unreached, Lost) as error:
             raise Temporary(f"{self.account} can't look into the room: {error}.") from error
-        return None
 
     def pace_s(self, place: Place) -> float | None:  # noqa: ARG002 the same everywhere
         return PACE_S

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from holdfast.accounts import Account, Telegram
+from holdfast.platforms.telegram.account import TRAITS as TRAITS
 from holdfast.platforms.telegram.account import TelegramPlatform
 from holdfast.ports import Clock, Files
 

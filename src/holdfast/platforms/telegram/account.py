@@ -46,6 +46,11 @@ FILE_MB_MAX: Final = 20
 PRIVATE_PACE_S: Final = 1.2
 GROUP_PACE_S: Final = 4.0
 
+KEPT_S: Final = 24 * 3600.0
+"""So long Telegram keeps what nobody took."""
+
+TRAITS: Final = Traits(Limit(UNITS_MAX, "utf16"), edits=True, silence_s_max=2 * (POLL_S + POLL_GRACE_S), missed_s=KEPT_S)
+
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105 - a name
 
 T = TypeVar("T")
@@ -59,10 +64,11 @@ class TelegramPlatform:
         self, name: str, token: str, base_url: str, files: Files, clock: Clock, *, hook_url: str = "", poll_s: float = POLL_S
     ) -> None:
         self.account: str = f"telegram:{name}"
-        self.traits: Traits = Traits(Limit(UNITS_MAX, "utf16"), edits=True, silence_s_max=2 * (POLL_S + POLL_GRACE_S))
+        self.traits: Traits = TRAITS
         self._api = Api(base_url, token)
         self._files, self._clock = files, clock
         self._poll_s = poll_s
+        self.is_called = bool(hook_url)
         self._hook_url = hook_url and f"{hook_url.rstrip('/')}/hooks/telegram/{name}"
         self._secret = hmac.new(token.encode(), b"holdfast webhook", hashlib.sha256).hexdigest()
         self._unknown_token = asyncio.Event()
@@ -167,7 +173,7 @@ class TelegramPlatform:
         """See `ports.Hook`."""
         if not hmac.compare_digest(headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
             return HookReply(HTTPStatus.FORBIDDEN)
-        if method != "POST" or not self._hook_url:
+        if method != "POST":
             return HookReply(HTTPStatus.METHOD_NOT_ALLOWED)
         if self._inbox is None:
             return HookReply(HTTPStatus.SERVICE_UNAVAILABLE)  # Telegram comes again
@@ -199,7 +205,7 @@ class TelegramPlatform:
         except Request as missing:
             return Receipt("refused", why=str(missing))
 
-    async def find(self, place: Place, message: Message) -> str | None:  # noqa: ARG002 - bots can't read what was said
+    async def find(self, place: Place, message: Message, since: float) -> str | None:  # noqa: ARG002 - bots can't read what was said
         return None
 
     def pace_s(self, place: Place) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -148,6 +149,14 @@ class JournalPlatformsContract:
         for lease in await journal.claim("us", 1e9, ("web", "chat"), {}, NEVER_MANY):
             await let_go(journal, lease, speech_gate="" if lease.conversation == "c" else f"account:{lease.account}")
         assert await journal.held() == (Held("chat", 1, 0), Held("web", 2, 2))
+
+    async def test_the_addresses_of_an_account_are_those_of_its_conversations_the_newest_first(self, journal: Journal) -> None:
+        for at, (key, account) in enumerate([("a", "web"), ("b", "chat"), ("c", "web"), ("d", "web"), ("a", "web")]):
+            body = UserMessage(author="ann", id=str(at), text="Hello")
+            await journal.ingest([replace(arrival(key, account=account, address=f"at {key}", dedupe=f"m{at}", body=body), at=float(at))])
+        assert await journal.addresses("web", 9) == ("at a", "at d", "at c")
+        assert await journal.addresses("web", 2) == ("at a", "at d")
+        assert await journal.addresses("none", 9) == ()
 
     async def test_people_are_kept_by_account_and_id_and_can_be_let_go(self, rig: Rig) -> None:
         waits = Person("web", "7", "Ann", "7", code="482913", expires=3600.5)

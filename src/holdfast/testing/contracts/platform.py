@@ -45,7 +45,7 @@ class PlatformContract:
         if not platform.traits.key_holds_s and not platform.traits.history:
             return  # it promises nothing
         receipt = await platform.send(place, Message("Hello", "a1/0"))
-        assert await platform.find(place, Message("Hello", "a1/0")) == receipt.id
+        assert await platform.find(place, Message("Hello", "a1/0"), 0.0) == receipt.id
 
     async def test_an_edit_keeps_the_id(self, platform: Platform, place: Place) -> None:
         receipt = await platform.send(place, Message("Hello", "a1/0"))

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from holdfast.testing.telegram_world import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, Json, World, bad, units
+from holdfast.testing.fake_server import Json
+from holdfast.testing.telegram_world import CAPTION_UNITS_MAX, TEXT_UNITS_MAX, World, bad, units
 
 Bot = Mapping[str, Any]
 Params = Mapping[str, Any]

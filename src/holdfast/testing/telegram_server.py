@@ -2,23 +2,14 @@
 
     python -m holdfast.testing.telegram_server --db FILE [--port 0] [--bot TOKEN:USERNAME ...]
 
-prints its address. Beside the Bot API it has `POST /control/NAME`: what `telegram_world.World` lets a test order and ask, with arguments in JSON
-(`telegram_client` speaks to it). Faults, by `World.fault`, befall the next calls of a method:
-
-    delay         the call is answered `value` seconds later          delay_before   it is heeded `value` seconds later
-    drop          it is heeded, its answer lost with the connection   drop_before    the connection is lost before it is heeded
-    status        it is answered with the error `value`               status_after   the same, and heeded
-    limit         too many: retry after `value` seconds               garbage        something that is no JSON is answered
+See `fake_server`; what `POST /control/NAME` takes is in `telegram_world`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import base64
 import contextlib
 import json
-import socket
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -27,16 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from holdfast.testing.fake_server import Json, arguments, control, serve, under_faults
 from holdfast.testing.telegram_methods import METHODS, Uploads, confirm, next_updates
-from holdfast.testing.telegram_world import Json, Refused, World
+from holdfast.testing.telegram_world import Refused, World
 
 POLL_S_MAX: Final = 50
 HOOK_RETRY_S: Final = 0.2
@@ -76,20 +66,6 @@ _JSON: Final = (
 )
 
 
-class _Protocol(H11Protocol):
-    """Connections can be looked up by who is at their other end, to be cut."""
-
-    open: Final[dict[tuple[str, int], asyncio.Transport]] = {}
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower, as uvicorn's own
-        super().connection_made(transport)
-        self.open[transport.get_extra_info("peername")] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.open.pop(self.transport.get_extra_info("peername"), None)
-        super().connection_lost(exc)
-
-
 class TelegramServer:
     """The HTTP of it."""
 
@@ -101,7 +77,7 @@ class TelegramServer:
             routes=[
                 Route("/bot{token}/{method}", self._method, methods=["GET", "POST"]),
                 Route("/file/bot{token}/{path:path}", self._download),
-                Route("/control/{order}", self._control, methods=["POST"]),
+                control(self.world, ORDERS),
             ],
             lifespan=self._lifespan,
         )
@@ -116,14 +92,6 @@ class TelegramServer:
         yield
         hooks.cancel()
 
-    async def _control(self, request: Request) -> Response:
-        order, said = request.path_params["order"], json.loads(await request.body() or b"{}")
-        if order not in ORDERS:
-            return JSONResponse({"error": f"there is no order {order}"}, 404)
-        if order == "upload":
-            said["data"] = base64.b64decode(said["data"])
-        return JSONResponse(getattr(self.world, order)(**said))
-
     async def _download(self, request: Request) -> Response:
         try:
             self.world.known_bot(request.path_params["token"])
@@ -133,30 +101,23 @@ class TelegramServer:
 
     async def _method(self, request: Request) -> Response:
         params, files = await _parameters(request)
-        method = request.path_params["method"]
-        kind, value = self.world.next_fault(method, params.get("chat_id", 0))
-        if kind == "delay_before":
-            await asyncio.sleep(value)
-        if kind == "drop_before":
-            return _cut(request)
-        try:
-            _befall(kind, value)
-            bot = self.world.known_bot(request.path_params["token"])
-            answer: Json = {"ok": True, "result": await self._heed(bot, method.lower(), params, files)}
-            status = 200
-        except Refused as refused:
-            answer, status = refused.body, refused.status
-        self.world.note(request.path_params["token"], method, params, status)
-        if kind == "delay":
-            await asyncio.sleep(value)
-        if kind == "drop":
-            return _cut(request)
-        if kind == "status_after":
-            broken = _broken(value)
-            return JSONResponse(broken.body, broken.status)
-        if kind == "garbage":
-            return Response("<html><body>Please log in to this network.</body></html>", media_type="text/html")
-        return Response(json.dumps(answer), status, media_type="application/json")  # halves of characters as escapes, as Telegram may
+        method, token = request.path_params["method"], request.path_params["token"]
+
+        async def heeded() -> Response:
+            try:
+                answer: Json = {"ok": True, "result": await self._heed(self.world.known_bot(token), method.lower(), params, files)}
+                status = 200
+            except Refused as refused:
+                answer, status = refused.body, refused.status
+            self.world.note(token, method, params, status)
+            return Response(json.dumps(answer), status, media_type="application/json")  # halves of characters as escapes, as Telegram may
+
+        def broken(kind: str, value: float) -> Response:
+            refused = _broken(kind, value)
+            self.world.note(token, method, params, refused.status)
+            return JSONResponse(refused.body, refused.status)
+
+        return await under_faults(request, self.world.next_fault(method, params.get("chat_id", "")), heeded, broken)
 
     async def _heed(self, bot: Mapping[str, Any], method: str, params: Json, files: Uploads) -> Any:
         if method == "getupdates":
@@ -226,23 +187,10 @@ async def _first(news: asyncio.Event, ended: asyncio.Event, most_s: float) -> No
             wait.cancel()
 
 
-def _befall(kind: str, value: float) -> None:
-    """The errors that come instead of an answer. Raises `Refused`."""
-    if kind == "status":
-        raise _broken(value)
+def _broken(kind: str, value: float) -> Refused:
     if kind == "limit":
-        raise Refused(429, f"Too Many Requests: retry after {value:g}", retry_after=int(value))
-
-
-def _broken(status: float) -> Refused:
-    return Refused(int(status), HTTPStatus(int(status)).phrase)
-
-
-def _cut(request: Request) -> Response:
-    """The connection is gone, in the middle of it."""
-    assert request.client is not None
-    _Protocol.open[request.client.host, request.client.port].abort()
-    return Response()
+        return Refused(429, f"Too Many Requests: retry after {value:g}", retry_after=int(value))
+    return Refused(int(value), HTTPStatus(int(value)).phrase)
 
 
 async def _parameters(request: Request) -> tuple[Json, Uploads]:
@@ -260,25 +208,15 @@ async def _parameters(request: Request) -> tuple[Json, Uploads]:
     return params, files
 
 
-async def serve(db: Path, port: int, bots: list[str]) -> None:
-    """Serve, and print the address once connections are taken."""
-    server = TelegramServer(db)
-    for bot in bots:
-        token, _, username = bot.rpartition(":")
-        server.world.bot(token, username)
-    listener = socket.create_server(("127.0.0.1", port))
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - whoever started it reads this
-    options = uvicorn.Config(server.app, http=_Protocol, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
-    await uvicorn.Server(options).serve([listener])
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="telegram_server", description="A Telegram Bot API server for tests.")
-    parser.add_argument("--db", type=Path, required=True, help="where the truth is kept")
-    parser.add_argument("--port", type=int, default=0)
+    parser = arguments("telegram")
     parser.add_argument("--bot", action="append", default=[], metavar="TOKEN:USERNAME", help="a bot that exists")
     given = parser.parse_args()
-    asyncio.run(serve(given.db, given.port, given.bot))
+    server = TelegramServer(given.db)
+    for bot in given.bot:
+        token, _, username = bot.rpartition(":")
+        server.world.bot(token, username)
+    asyncio.run(serve(server.app, given.port))
 
 
 if __name__ == "__main__":

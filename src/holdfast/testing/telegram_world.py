@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-Json = dict[str, Any]
+from holdfast.testing.fake_server import Json, Truth
 
 TEXT_UNITS_MAX: Final = 4096
 CAPTION_UNITS_MAX: Final = 1024
@@ -27,8 +26,6 @@ create table if not exists chat(id integer primary key, body text, refuses text 
 create table if not exists message(chat int, id int, mine int, gone int default 0, primary key (chat, id));
 create table if not exists version(n integer primary key autoincrement, chat int, id int, body text);
 create table if not exists file(id text primary key, name text, size int, data blob);
-create table if not exists fault(n integer primary key autoincrement, method text, chat int, kind text, value real, times int);
-create table if not exists call(n integer primary key autoincrement, at real, token text, method text, params text, status int);
 create table if not exists query(id text primary key, bot int, answered int default 0);
 create table if not exists allowance(chat int, most int, window_s real);
 create table if not exists sent(chat int, at real);
@@ -58,27 +55,17 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-class World:
+class World(Truth):
     """The truth. `changed` is called when a bot has something to be told."""
 
     def __init__(self, path: Path, changed: Callable[[], None] = lambda: None) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = lambda cursor, row: {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
-        self._db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
-        self.changed = changed
-
-    def rows(self, sql: str, *values: Any) -> list[Json]:
-        return self._db.execute(sql, values).fetchall()
-
-    def row(self, sql: str, *values: Any) -> Json | None:
-        return next(iter(self.rows(sql, *values)), None)
+        super().__init__(path, _SCHEMA, changed)
 
     # --- what people and time do: what a test may order ---------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Nothing was ever said, or ordered."""
-        for table in ("pending", "chat", "message", "version", "file", "fault", "call", "query", "allowance", "sent"):
-            self.rows(f"delete from {table}")  # noqa: S608 - one of these
+        self.forget("bot")
         self.rows("update bot set revoked = 0, next_update = 500, allowed = '[]', webhook = '{}', commands = '[]'")
         self.changed()
 
@@ -172,10 +159,6 @@ class World:
         self.rows("insert into file values (?, ?, ?, ?)", id_, name, size or len(data), data)
         return id_
 
-    def fault(self, kind: str, method: str = "*", times: int = 1, value: float = 0.0, chat: int = 0) -> None:
-        """What befalls the next calls of a method: see `telegram_server`."""
-        self.rows("insert into fault(method, chat, kind, value, times) values (?, ?, ?, ?, ?)", method, chat, kind, value, times)
-
     def allow(self, most: int, window_s: float, chat: int = 0) -> None:
         """At most so many sends in so many seconds, to this chat or (0) to all. 0 of them: as many as one likes."""
         self.rows("delete from allowance where chat = ?", chat)
@@ -189,10 +172,6 @@ class World:
         found = self.rows("select * from message where chat = ? order by id", chat)
         sql = "select body from version where chat = ? and id = ? order by n"
         return [{**row, "versions": [json.loads(v["body"]) for v in self.rows(sql, chat, row["id"])]} for row in found]
-
-    def calls(self, method: str = "") -> list[Json]:
-        found = self.rows("select * from call where ? in ('', method) order by n", method)
-        return [{**row, "params": json.loads(row["params"])} for row in found]
 
     def unconfirmed(self) -> int:
         return len(self.rows("select 1 from pending"))
@@ -330,19 +309,6 @@ class World:
 
     def data(self, id_: str) -> bytes:
         return bytes(self._file(id_)["data"])
-
-    def next_fault(self, method: str, chat: Any) -> tuple[str, float]:
-        """What befalls this call, and how much of it."""
-        sql = "select * from fault where times > 0 and method in ('*', ?) and chat in (0, ?) order by n limit 1"
-        fault = self.row(sql, method, int(chat) if str(chat).lstrip("-").isdigit() else 0)
-        if fault is None:
-            return "", 0.0
-        self.rows("update fault set times = times - 1 where n = ?", fault["n"])
-        return fault["kind"], fault["value"]
-
-    def note(self, token: str, method: str, params: Mapping[str, Any], status: int) -> None:
-        values = (time.time(), token, method, json.dumps(params, default=str), status)
-        self.rows("insert into call(at, token, method, params, status) values (?, ?, ?, ?, ?)", *values)
 
 
 ANONYMOUS: Final[Json] = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}

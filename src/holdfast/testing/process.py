@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -152,6 +153,7 @@ class GatewayProcess:
         self.door = Door(door_path(self.data_dir, self._runtime.name))
         self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
+        self._began = 0
 
     def configure(self, config: str) -> None:
         """What the next start reads."""
@@ -162,6 +164,7 @@ class GatewayProcess:
         """Start it, under `prefix` (a tracer, say), and do not wait for it."""
         assert self._process is None or self._process.returncode is not None, "it runs already"
         with self.log.open("ab") as log:
+            self._began = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *prefix,
                 *self._command,
@@ -281,6 +284,19 @@ class GatewayProcess:
     def said(self) -> str:
         """All that it printed and logged, in all its lives."""
         return self.log.read_text() if self.log.exists() else ""
+
+    async def hooks_port(self) -> int:
+        """Where platforms that call find it in this life, once it says so."""
+        port = 0
+
+        async def look() -> bool:
+            nonlocal port
+            found = re.search(r"find us at http://127\.0\.0\.1:(\d+)/hooks", self.log.read_bytes()[self._began :].decode())
+            port = int(found[1]) if found else 0
+            return port > 0
+
+        await self.eventually(look)
+        return port
 
     async def journal(self) -> Mapping[str, tuple[Entry, ...]]:
         """What the journal holds, by conversation, once the process has ended."""

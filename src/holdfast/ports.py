@@ -445,6 +445,12 @@ class Inbox(Protocol):
         Returns those that were kept, and had not been before: an adapter may show their authors that they were seen.
         """
 
+    async def keep(self, incoming: Incoming) -> Accepted | None:
+        """As `take` of this one alone, for platforms that tell their caller where it is now. None: its author may not say it, and nothing was kept."""
+
+    async def read(self, place: Place, after: int, most: int) -> Sequence[Entry]:
+        """The first `most` entries after the seq `after` of the conversation at this place: for platforms whose people ask us what was said."""
+
 
 class Platform(Protocol):
     """One account of one chat system. It holds no retry, no queue and no state that must survive: whatever fails is said, and the runtime comes again."""

@@ -14,11 +14,12 @@ from holdfast.accounts import Account
 from holdfast.checks.findings import Finding
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
+from holdfast.core.entries import Entry
 from holdfast.core.incoming import Incoming, Moved, Place, Unread
 from holdfast.errors import Config, Temporary
 from holdfast.invoked import command
 from holdfast.platforms import open_account
-from holdfast.ports import Clock
+from holdfast.ports import Accepted, Clock
 from holdfast.store.files import FolderFiles
 
 CONNECT_S_MAX: Final = 30.0
@@ -67,6 +68,12 @@ class _Probe:
 
     async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
         raise AssertionError("it has not begun", events, cursor)
+
+    async def keep(self, incoming: Incoming) -> Accepted | None:
+        raise AssertionError("it has not begun", incoming)
+
+    async def read(self, place: Place, after: int, most: int) -> Sequence[Entry]:
+        raise AssertionError("it has not begun", place, after, most)
 
 
 async def _check(name: str, account: Account, data_dir: Path, clock: Clock) -> Finding:

@@ -29,7 +29,7 @@ from holdfast.core.access import (
     role_of,
     verdict,
 )
-from holdfast.core.entries import Command, Note, UserMessage
+from holdfast.core.entries import Command, Entry, Note, UserMessage
 from holdfast.core.incoming import Deleted, Edited, Incoming, Moved, Place, Unread, Wrote, body_of, dedupe, place_of, shown_name
 from holdfast.errors import Config, Request, Temporary
 from holdfast.failpoints import failpoint
@@ -273,6 +273,17 @@ class AccountInbox:
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._platform.traits.silence_s_max)
 
     async def take(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None = None) -> Sequence[Incoming]:
+        return [event for event, one in await self._taken(events, cursor) if one.new]
+
+    async def keep(self, incoming: Incoming) -> Accepted | None:
+        taken = await self._taken([incoming], None)
+        return taken[0][1] if taken else None
+
+    async def read(self, place: Place, after: int, most: int) -> Sequence[Entry]:
+        return (await self._all.journal.read(place.conversation(self._platform.account), after, most)).entries
+
+    async def _taken(self, events: Sequence[Incoming | Moved | Unread], cursor: str | None) -> Sequence[tuple[Incoming, Accepted]]:
+        """What was kept of these, now or before, and where."""
         if not self._cursor.identity:
             raise Temporary(f"{self._platform.account} is not connected.")
         moves = [Move(self._platform.account, event.chat, event.to) for event in events if isinstance(event, Moved)]
@@ -303,7 +314,7 @@ class AccountInbox:
             await self._all.owner.tell(f"{self._platform.account} unread {now // DAY_S:.0f}", text)  # once a day
         for stranger in strangers:
             await self._told_a_code(stranger)
-        return [event for event, one in zip(kept, accepted, strict=True) if one.new]
+        return list(zip(kept, accepted, strict=True))
 
     # --- access --------------------------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from holdfast.core.entries import Entry
 from holdfast.core.incoming import Incoming, Moved, Place, Unread
+from holdfast.ports import Accepted
 
 
 class RecordingInbox:
@@ -19,6 +21,10 @@ class RecordingInbox:
         self.heard = 0
         self.places: list[Place] = []
         """Where it has conversations, besides those it was told of."""
+        self.strangers: set[str] = set()
+        """Nothing of theirs is kept by `keep`."""
+        self.entries: dict[Place, list[Entry]] = {}
+        """What `read` finds."""
         self.free = asyncio.Event()
         self.free.set()
         self._changed = asyncio.Condition()
@@ -40,6 +46,17 @@ class RecordingInbox:
         self.cursor = self.cursor if cursor is None else cursor
         await self._tell()
         return [event for event in events if isinstance(event, Incoming)]
+
+    async def keep(self, incoming: Incoming) -> Accepted | None:
+        if incoming.author in self.strangers:
+            return None
+        known = [one.id for one in self.messages]
+        await self.take([incoming])
+        seq = known.index(incoming.id) + 1 if incoming.id in known else len(self.messages)
+        return Accepted(incoming.place.conversation("recorded"), seq, new=incoming.id not in known)
+
+    async def read(self, place: Place, after: int, most: int) -> Sequence[Entry]:
+        return [entry for entry in self.entries.get(place, ()) if entry.seq > after][:most]
 
     async def wait_for(self, condition: Callable[[RecordingInbox], bool], within_s: float = 30.0) -> None:
         """Until it is so."""

@@ -6,7 +6,7 @@ Every implementation of a port passes the same contract suite (`holdfast.testing
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final, Literal, Protocol, runtime_checkable
@@ -374,7 +374,7 @@ class Files(Protocol):
 class Message:
     """One part of something outgoing.
 
-    `key`: the same one again is the same message, where the platform takes keys ("" where it takes none). `edit`: the text is to be put into the message
+    `key`: what the platform knows it by, or we do when we look for it ("" where neither can be). `edit`: the text is to be put into the message
     of ours with this id. `question` with `options`: it asks, and the choice of a button is a `Chose` of that question. `replies_to`: the platform's id of
     the message that it answers, in a group.
     """
@@ -413,6 +413,7 @@ class Traits:
     up. `edits`: a message of ours can get another text. `asks`: there is somebody at the other end who can be asked. `silence_s_max`: after so long without
     `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way. `typing_s`: how long the sign that
     something is on its way stays (0: there is none). `missed_s`: what people write while we are away is received later, if we are back within so long.
+    `forgets`: what it has handed to us it may not hand over again; what a process had not yet on disk when it died, a matter of milliseconds, is lost then.
     """
 
     limit: Limit = field(default_factory=Limit)
@@ -424,6 +425,12 @@ class Traits:
     sends_at_once_max: int = 8
     typing_s: float = 0.0
     missed_s: float = inf
+    forgets: bool = False
+
+    @property
+    def keyed(self) -> bool:
+        """What is sent has our key: the platform knows it again, or we find it."""
+        return self.key_holds_s > 0 or self.history
 
 
 class Inbox(Protocol):
@@ -504,6 +511,32 @@ class HookReply:
     status: int = 200
     body: bytes = b""
     media_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """One step of signing in.
+
+    `says`: what to tell the person. `picture`: the text that the picture holds which they scan ("": there is none to scan now). `asks`: something is wanted that they read
+    off elsewhere, such as a number on their phone; `SignsIn.answer` takes it. `done`: the account is signed in, by this `person` (the platform's id).
+    """
+
+    says: str
+    picture: str = ""
+    asks: bool = False
+    done: bool = False
+    person: str = ""
+
+
+@runtime_checkable
+class SignsIn(Protocol):
+    """A platform whose account is nobody's to configure: a person signs it in, with their phone in their hand. Until then `Platform.run` raises `Config`."""
+
+    def sign_in(self) -> AsyncGenerator[SignIn, None]:
+        """The steps, until it is done: then `run` goes on as who signed in. Ends what was begun before. Raises `Request` or `Temporary` if nothing comes of it."""
+
+    def answer(self, said: str) -> None:
+        """What the step now `asks` for. Raises `Request` if none does."""
 
 
 # --- models -------------------------------------------------------------------------------------------------------------------------
@@ -721,6 +754,8 @@ class PlatformState:
     unsaid: int = 0
     unread: int = 0
     let_in: int = 0
+    signs_in: bool = False
+    """A person signs it in: `Gateway.sign_in`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -779,6 +814,12 @@ class Gateway(Protocol):
 
     async def retry_platform(self, name: str) -> bool:
         """Connect an account that waits or is stopped now, and let what it has to say try. False if there is none of that name."""
+
+    def sign_in(self, account: str) -> AsyncGenerator[SignIn, None]:
+        """The steps of signing in to an account, and before the last one: whoever did may talk there, and it is connected. Raises as `SignsIn.sign_in`."""
+
+    async def answer_sign_in(self, account: str, said: str) -> None:
+        """See `SignsIn.answer`."""
 
     async def people(self) -> tuple[Access, ...]:
         """Who may talk, and who wants to, for each account."""

@@ -205,6 +205,11 @@ def _unseal(t: Transcript, entry: Entry, body: Any) -> None:
     del entry
 
 
+def _doubt_again(t: Transcript, _entry: Entry, body: Any) -> None:
+    if isinstance(body, DeliveryFailed) and body.refusal == "absent":
+        t.parts[body.of, body.part] = replace(t.parts[body.of, body.part], unknown=True)
+
+
 def _no_overtaking(t: Transcript, entry: Entry, body: UserMessage) -> None:
     for seq, asked in t.questions.items():
         if asked.closed == "message" and asked.by == entry.seq:
@@ -323,6 +328,16 @@ BUGS: dict[str, Bug] = {
     "a key that carried a preview counts as the text": Bug(
         "speech with keys", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
     ),
+    "what is found is taken for the text, and may be its preview": Bug(
+        "previews that are looked for", _instead(turn, "LookUp", lambda f: lambda *a, **_: f(*a[:5]))
+    ),
+    "a preview in doubt is taken for never sent": Bug(
+        "previews that are looked for", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
+    ),
+    "a key is taken to hold for ever": Bug(
+        "keys that are forgotten, and looked for", _instead(turn, "_key_holds", lambda _: lambda part, *_: bool(part.key))
+    ),
+    "what was looked for in vain stays in doubt": Bug("sends that fail, and are looked for", _after("_delivery_ended", _doubt_again)),
     "an answer after a cut takes the stopped one's name": Bug(
         "a stopped preview", _instead(Transcript, "after_cut", lambda _: property(lambda _self: 0))
     ),

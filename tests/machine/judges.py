@@ -402,6 +402,7 @@ def delivered(log: tuple[Entry, ...], shown: Screen) -> None:
     answers = {e.body.name: e.body.text for e in log if isinstance(e.body, AssistantMessage) and e.body.text}
     frozen = {e.body.of: e.body.cuts for e in reversed(log) if isinstance(e.body, DeliveryStarted) and not e.body.preview}
     refused: set[tuple[str, int]] = set()
+    absent: set[tuple[str, int]] = set()
     for e in log:
         match e.body:
             case Delivered(preview=False, of=of, part=index) if of in answers and of in frozen:
@@ -410,6 +411,12 @@ def delivered(log: tuple[Entry, ...], shown: Screen) -> None:
                     raise Flaw(f"{of}/{index} is recorded as delivered and was never shown")
             case DeliveryFailed(refusal="refused", of=of, part=index):
                 refused.add((of, index))
+            case DeliveryFailed(refusal="absent", of=of, part=index):
+                if (of, index) in absent:
+                    raise Flaw(f"{of}/{index} was looked for in vain, and is looked for again")
+                absent.add((of, index))
+            case DeliveryStarted(of=of, part=index) if (of, index) in absent:
+                absent.discard((of, index))
             case DeliveryStarted(of=of, part=index) if (of, index) in refused:
                 raise Flaw(f"{of}/{index} was refused and is sent again")
             case _:

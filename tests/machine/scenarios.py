@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from walk import Scenario
+from walk import TICK, Scenario
 
 from holdfast.core.text import LENGTH_MIN
 from holdfast.core.world import Budget
@@ -100,6 +100,25 @@ SCENARIOS = {
     "speech that asks": Scenario(answers=((),), text=TWO_PARTS, keyed=False, unknown_send="ask", alphabet=("message", "choice"), depth=18),
     "speech that drops": Scenario(answers=((),), text=TWO_PARTS, keyed=False, unknown_send="drop", crashes=2, depth=16),
     "speech that looks": Scenario(answers=((),), text=TWO_PARTS, keyed=False, history=True, crashes=2, alphabet=("message",), depth=16),
+    "previews that are looked for": Scenario(
+        answers=((),), keyed=False, history=True, previews=True, previews_fail=True, alphabet=("message", "stop"), arrivals=2, depth=18
+    ),
+    "keys that are forgotten, and looked for": Scenario(
+        answers=((),), text=TWO_PARTS, key_holds_s=TICK / 2, history=True, previews=True, alphabet=("message", "stop"), arrivals=1, depth=18
+    ),
+    "keys that are forgotten": Scenario(
+        answers=((),), text=TWO_PARTS, key_holds_s=TICK / 2, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
+    ),
+    "sends that fail, and are looked for": Scenario(
+        arrivals=1,
+        answers=((),),
+        text=TWO_PARTS,
+        keyed=False,
+        history=True,
+        sends_fail=("retry", "unknown", "refused"),
+        crashes=1,
+        depth=14,
+    ),
     "sends that fail": Scenario(
         arrivals=1, answers=((),), text=TWO_PARTS, keyed=False, sends_fail=("retry", "unknown", "refused", "blocked"), crashes=1, depth=14
     ),

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Literal
 
 import judges
@@ -64,6 +65,7 @@ class Scenario:
     account_flips: int = 0
     ticks: int = 3
     keyed: bool = True
+    key_holds_s: float = inf
     history: bool = False
     unknown_send: Literal["resend", "ask", "drop"] = "resend"
     previews: bool = False
@@ -91,6 +93,10 @@ class Scenario:
     answers_max: int = 3
     depth: int = 12
     states_max: int = 60_000
+
+    @property
+    def knows(self) -> bool:
+        return self.history or (self.keyed and self.key_holds_s == inf)
 
     def policy(self, tools: Known) -> Policy:
         needy = frozenset(tool for tools in self.answers for tool in tools if tool.startswith("p"))
@@ -174,7 +180,7 @@ class Walker:
         eyes = self.scenario.pictures == "seen"  # behind a route that is always open and sees nothing
         route = Route("eyes" if eyes else "main", "route:main", s.route_open, 0.0, "refused", window=window, images=eyes)
         routes = (Route("blind", "route:blind"), route) if eyes else (route,)
-        key_holds = float("inf") if self.scenario.keyed else 0.0
+        key_holds = self.scenario.key_holds_s if self.scenario.keyed else 0.0
         account = Account(
             "account:x",
             s.account_open,
@@ -182,7 +188,7 @@ class Walker:
             self.scenario.history,
             self.scenario.keyed,
             self.scenario.unknown_send,
-            Limit(LENGTH_MIN if self.scenario.keyed else LENGTH_MIN + len(words.SENT_AGAIN)),
+            Limit(LENGTH_MIN if self.scenario.knows else LENGTH_MIN + len(words.SENT_AGAIN)),
         )
         chains = {"other": (Route("other", "route:other"), route), "main": (route,)} if self.scenario.chains else {}
         rights = {person: Rights(rests_until=2 * TICK, why="messages") for person in self.scenario.limited}
@@ -337,14 +343,14 @@ class Walker:
             case Deliver():
                 yield f"receipt {name}", self.append(rest, Delivered(of=step.of, part=step.part, id="i", preview=step.id_only))
             case LookUp():
-                there = any(part == f"{step.of}/{step.part}" and not text.startswith("…") for part, text, _ in s.screen)
+                there = any(part == f"{step.of}/{step.part}" for part, *_ in s.screen)
                 yield (
                     f"{'found' if there else 'not found'} {name}",
                     self.append(
                         rest,
-                        Delivered(of=step.of, part=step.part, id="i")
+                        Delivered(of=step.of, part=step.part, id="i", preview=step.id_only)
                         if there
-                        else DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="not in the history"),
+                        else DeliveryFailed(of=step.of, part=step.part, refusal="absent"),
                     ),
                 )
             case Finish():
@@ -375,7 +381,7 @@ class Walker:
                 and not (self.previews_wait and t.speech)
                 and not any(other.cancelled for other in s.flight)
             ):
-                started = DeliveryStarted(of=step.name, part=0, key=f"{step.name}/0" if sc.keyed else "", preview=True)
+                started = DeliveryStarted(of=step.name, part=0, key=f"{step.name}/0" if sc.keyed or sc.history else "", preview=True)
                 yield "preview starts", self.append(on, started)
             if flight.stage == 1:
                 two = replace(flight, stage=2)
@@ -421,7 +427,9 @@ class Walker:
         return self.show(s, part, text, marked=marked)
 
     def show(self, s: State, part: str, text: str, *, marked: bool) -> tuple[tuple[str, str, bool], ...]:
-        if self.scenario.keyed and any(p == part for p, _, _ in s.screen):
+        name, _, index = part.partition("/")
+        known = self.fold(s.entries).part(name, int(index))
+        if self.scenario.keyed and s.now - known.first_at <= self.scenario.key_holds_s and any(p == part for p, _, _ in s.screen):
             return s.screen
         return (*s.screen, (part, text, marked))
 
@@ -434,10 +442,10 @@ class Walker:
             for name, body in self.arrival(s):
                 yield f"arrives {name}", replace(self.append(s, body, outside=True), arrivals=s.arrivals - 1, **claim)
         if s.crashes and (s.flight or d.wanted):
-            yield (
-                "CRASH",
-                replace(s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1, attempts=s.attempts + 1, crashes=s.crashes - 1),
-            )
+            dead = replace(s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1, attempts=s.attempts + 1, crashes=s.crashes - 1)
+            yield "CRASH", dead
+            if self.scenario.key_holds_s < inf:
+                yield "CRASH, and long away", replace(dead, now=s.now + TICK)
         if not s.route_open:
             yield "route opens", replace(s, route_open=True, **claim)
         elif s.route_flips and s.flight:
@@ -508,7 +516,7 @@ class Walker:
             judges.order(s.entries, s.screen)
         if self.scenario.stands:
             judges.approved(s.entries)
-        judges.screen(s.screen, keyed=self.scenario.keyed)
+        judges.screen(s.screen, keyed=self.scenario.knows)
         judges.delivered(s.entries, s.screen)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=False)
         subjects = [flight.step.subject for flight in s.flight]

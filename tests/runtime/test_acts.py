@@ -176,7 +176,7 @@ async def test_a_part_is_looked_for_in_the_chats_history() -> None:
     rig = Rig()
     step = LookUp("a1", 0, "Yes.", "a1/0", 0.0)
     (absent,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
-    assert isinstance(absent, DeliveryFailed) and absent.refusal == "retry"
+    assert isinstance(absent, DeliveryFailed) and absent.refusal == "absent"
     await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), NOBODY)
     (found,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
     assert isinstance(found, Delivered) and found.id == "s1"

@@ -112,8 +112,8 @@ def key_of_this_life(m: pytest.MonkeyPatch) -> None:
     """The key is made anew by each process, so that the platform can't recognise it."""
     right = turn._deliver
 
-    def deliver(t: Transcript, speech: Any, index: int, epoch: int, world: World) -> steps.Deliver:
-        step = right(t, speech, index, epoch, world)
+    def deliver(t: Transcript, speech: Any, index: int, epoch: int, world: World, now: float) -> steps.Deliver:
+        step = right(t, speech, index, epoch, world, now)
         return replace(step, key=f"{step.key}/{epoch}") if step.key else step
 
     m.setattr(turn, "_deliver", deliver)

@@ -118,7 +118,7 @@ class _Teller:
                 return f"the turn from {body.since} to {body.upto} was set aside: Holdfast crashed on it again and again", ""
             case SetAside():
                 return f"the turn from {body.since} to {body.upto} was set aside: the model would not answer it", ""
-            case DeliveryFailed(refusal="retry"):
+            case DeliveryFailed(refusal="retry" | "absent"):
                 return "a send failed and is tried again", body.why
             case DeliveryStarted() | Delivered() | DeliveryFailed():
                 return None
@@ -160,7 +160,7 @@ class _Teller:
 
 def _undelivered(body: DeliveryFailed) -> str:
     match body.refusal:
-        case "retry":
+        case "retry" | "absent":
             return "not yet delivered"
         case "unknown":
             return "perhaps delivered"

@@ -167,14 +167,14 @@ class Delivered(Body, frozen=True, tag="delivered/1"):
     preview: bool = False
 
 
-Refusal = Literal["retry", "unknown", "refused", "gone", "blocked", "dropped"]
+Refusal = Literal["retry", "unknown", "absent", "refused", "gone", "blocked", "dropped"]
 
 
 class DeliveryFailed(Body, frozen=True, tag="delivery_failed/1"):
     """A send that did not succeed.
 
-    `retry`: certainly not sent, to be tried again at `until`. `unknown`: it may have been sent. `refused`: this part, for its own sake.
-    `gone`: the message that was to be edited is not there any more: the text is to be sent anew. `blocked`: the chat takes nothing from us. `dropped`: given up under the account's policy or by choice.
+    `retry`: certainly not sent, to be tried again at `until`. `unknown`: it may have been sent. `absent`: it was looked for, and never
+    arrived. `refused`: this part, for its own sake. `gone`: the message that was to be edited is not there any more: the text is to be sent anew. `blocked`: the chat takes nothing from us. `dropped`: given up under the account's policy or by choice.
     """
 
     of: str

@@ -88,13 +88,14 @@ class Deliver(_Act):
 
 @dataclass(frozen=True, slots=True)
 class LookUp(_Act):
-    """Look in the chat's history whether a part in doubt, first sent at `since`, arrived."""
+    """Look in the chat's history whether a part in doubt, first sent at `since`, arrived. With `id_only` what is found may be a preview."""
 
     of: str
     part: int
     text: str = field(compare=False)
     key: str = field(compare=False)
     since: float = field(compare=False)
+    id_only: bool = field(compare=False, default=False)
 
     @property
     def subject(self) -> tuple[str, ...]:

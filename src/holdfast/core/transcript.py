@@ -570,6 +570,8 @@ class Transcript:
                     part = replace(part, settled=True)
                 case "gone":
                     part = Part(settled=body.of not in self.speech, anew=part.anew + 1)
+                case "absent":
+                    part = Part(sent=part.sent, settled=body.of not in self.speech, anew=part.anew)
                 case "unknown":
                     part = replace(part, unknown=not part.id, doubted=not part.id)
                 case "retry" | "blocked":

@@ -13,8 +13,8 @@
     speech   S1  the chat refused and has not written since          rest
              S2  the account is closed, or a retry's time to come    wait
              S3  the oldest part; not in doubt, or its key holds     deliver
-             S4  the oldest part; in doubt                           look in the history; else resend, drop, or ask
-             S5  a preview that no text can follow                   finish it
+             S4  the oldest part; in doubt, or perhaps a preview     look in the history; else resend, drop, or ask
+             S5  a preview that no text can follow                   look for it, finish it
     call     K1  cut                                                 close: declined, or unknown if it was started
              K2  running; or started earlier and repeatable          call the tool
              K3  started earlier                                     close: unknown, and ask
@@ -61,11 +61,11 @@ from holdfast.core.entries import (
     approval_key,
 )
 from holdfast.core.files import is_picture, is_text
-from holdfast.core.records import Asked, Closed, Kept, OpenCall, Speech
+from holdfast.core.records import Asked, Closed, Kept, OpenCall, Part, Speech
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, cuts, part
 from holdfast.core.transcript import ALWAYS, Transcript
-from holdfast.core.world import Chain, Needs, Policy, World, able, first_open, gates
+from holdfast.core.world import Account, Chain, Needs, Policy, World, able, first_open, gates
 
 ATTEMPTS_MAX: Final = 3
 SAID_AFTER_S: Final = 20.0
@@ -176,7 +176,7 @@ def _speech(t: Transcript, epoch: int, world: World, now: float, d: Decision, tu
     running = next((key for key, part_now in t.parts.items() if part_now.started == epoch and key[0] in t.speech), None)
     if running is not None:
         speech = t.speech[running[0]]
-        d.wanted.append(_deliver(t, speech, running[1], epoch, world))
+        d.wanted.append(_deliver(t, speech, running[1], epoch, world, now))
         return  # S3, in flight
     for speech in t.speech.values():
         for index in t.parts_of(speech):
@@ -192,7 +192,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
     """The row of the oldest part that is owed. False if the lane passes over its entry."""
     part_now = t.part(speech.name, index)
     account = world.account
-    step = _deliver(t, speech, index, epoch, world)
+    step = _deliver(t, speech, index, epoch, world, now)
     asked = next((a for a in t.questions.values() if a.question.question == "send" and a.question.about == f"{speech.name}/{index}"), None)
     if asked is not None and not asked.closed:
         return False
@@ -203,12 +203,15 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
         else:
             d.wait_until(part_now.retry_at)
         return True
-    key_holds = account.key_holds_s > 0 and now - part_now.first_at <= account.key_holds_s
-    if not part_now.in_doubt(epoch) or (part_now.key and key_holds):
+    in_doubt = part_now.in_doubt(epoch)
+    if not (in_doubt or step.id_only) or _key_holds(part_now, account, now):
         d.wanted.append(step)  # S3
         return True
     if account.history:
-        d.wanted.append(LookUp(speech.name, index, step.text, step.key, part_now.first_at))
+        d.wanted.append(LookUp(speech.name, index, step.text, part_now.key, part_now.first_at, step.id_only))
+        return True
+    if not in_doubt:
+        d.wanted.append(step)
         return True
     policy = account.unknown_send if asked is None else ("resend" if asked.option == "resend" else "drop")
     match policy:
@@ -231,25 +234,30 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
     return True
 
 
-def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World) -> Deliver:
+def _key_holds(part_now: Part, account: Account, now: float) -> bool:
+    """The same again is the same message there."""
+    return bool(part_now.key) and account.key_holds_s > 0 and now - part_now.first_at <= account.key_holds_s
+
+
+def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World, now: float) -> Deliver:
     part_now = t.part(speech.name, index)
     account = world.account
-    keyed = account.key_holds_s > 0
-    room = account.limit if keyed else replace(account.limit, length=max(account.limit.length - len(words.SENT_AGAIN), LENGTH_MIN))
+    room = account.limit if account.knows else replace(account.limit, length=max(account.limit.length - len(words.SENT_AGAIN), LENGTH_MIN))
     at = speech.cuts if speech.cuts is not None else cuts(speech.text, room)
     text = part(speech.text, at, index)
     asked = t.questions.get(speech.question) if index == len(at) else None
     asked = asked if asked is not None and not asked.closed else None
-    if not keyed and (part_now.doubted or part_now.in_doubt(epoch)):
+    sure = account.knows or _key_holds(part_now, account, now)
+    if not sure and (part_now.doubted or part_now.in_doubt(epoch)):
         text = words.SENT_AGAIN + text
     return Deliver(
         speech.name,
         index,
         text=text,
-        key=f"{speech.name}/{index}{f'/{part_now.anew}' if part_now.anew else ''}" if keyed else "",
+        key=f"{speech.name}/{index}{f'/{part_now.anew}' if part_now.anew else ''}" if account.keyed else "",
         cuts=at,
         edit=part_now.id,
-        id_only=keyed and part_now.previewed and not part_now.id,
+        id_only=account.keyed and part_now.previewed and not part_now.id,
         files=speech.files if index == 0 else (),
         question=asked.seq if asked is not None else 0,
         options=asked.question.options if asked is not None else (),
@@ -258,12 +266,14 @@ def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World
 
 
 def _previews(t: Transcript, world: World, now: float, d: Decision, turn: CallModel | None) -> None:
-    """S5. Without a key, a preview that has no receipt counts as never sent."""
+    """S5. Where it can't be known, a preview that has no receipt counts as never sent."""
     for (name, _), part_now in t.parts.items():
         dangling = part_now.previewed and not part_now.settled and name not in t.speech
-        if not dangling or (turn is not None and turn.name == name) or not (part_now.id or part_now.key):
+        known = part_now.id or _key_holds(part_now, world.account, now)
+        if not dangling or (turn is not None and turn.name == name) or not (known or (part_now.key and world.account.history)):
             continue
-        step = Finish(name, edit=part_now.id, key=part_now.key)
+        look = LookUp(name, 0, "", part_now.key, part_now.first_at, id_only=True)
+        step = Finish(name, edit=part_now.id, key=part_now.key) if known else look
         if world.account.open and now >= part_now.retry_at:
             d.wanted.append(step)
             continue

@@ -44,6 +44,16 @@ class Account:
     asks: bool = True
     """There is somebody who can be asked."""
 
+    @property
+    def keyed(self) -> bool:
+        """What is sent there has our key: the platform knows it again, or we find it."""
+        return self.key_holds_s > 0 or self.history
+
+    @property
+    def knows(self) -> bool:
+        """Nothing that was sent there stays in doubt."""
+        return self.key_holds_s == inf or self.history
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

@@ -84,8 +84,8 @@ class Speech:
             until = self._clock.now() + (failure.retry_after_s or RETRY_S)
             return (DeliveryFailed(of=step.of, part=step.part, refusal="unknown", why=str(failure), until=until),)
         if found is not None:
-            return (Delivered(of=step.of, part=step.part, id=found),)
-        return (DeliveryFailed(of=step.of, part=step.part, refusal="retry", why="it is not in the chat's history"),)
+            return (Delivered(of=step.of, part=step.part, id=found, preview=step.id_only),)
+        return (DeliveryFailed(of=step.of, part=step.part, refusal="absent", why="it is not in the chat's history"),)
 
     async def fetch(self, lease: Lease, transcript: Transcript, step: Fetch) -> Facts:
         now = self._clock.now()
@@ -177,7 +177,7 @@ class Speech:
             yield lambda text: platform.show(lease.conversation, step.name, text)
             return
         part_now = transcript.part(step.name, 0)
-        if part_now.previewed and not part_now.id and not platform.traits.key_holds_s:
+        if part_now.previewed and not part_now.id and self._clock.now() - part_now.first_at >= platform.traits.key_holds_s:
             yield lambda _: None  # one may be there already, and nobody knows its id
             return
         preview = _Preview(self, lease, transcript, step, midway, pace_s)
@@ -250,7 +250,7 @@ class _Preview:
 
     async def _begin(self, text: str) -> Receipt | None:
         """The first: written down before it is sent, and its id after it. None if it can't be just now: something has arrived, or waits to be said before."""
-        name, keyed = self.step.name, self.speech.platform(self.lease.account).traits.key_holds_s > 0
+        name, keyed = self.step.name, self.speech.platform(self.lease.account).traits.keyed
         key = f"{name}/0" if keyed else ""
         if not await self.midway.start(DeliveryStarted(of=name, part=0, key=key, preview=True)):
             return None

@@ -6,6 +6,7 @@ only a `Secret` that was resolved holds a value, and none of its representations
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -129,3 +130,24 @@ def _read(path: Path, where: str) -> tuple[str, str]:
         raise Config(f"{where} is to be read from {path}, but that file is not text. Correct the path.") from error
     others = stat.S_IRWXG | stat.S_IRWXO
     return value, f"{path} can be read by other users of this machine: chmod 600 {path}" if mode & others else ""
+
+
+def write_private(path: Path, text: bytes) -> None:
+    """Put this there, whole and durable, so that nobody but us can read it. Raises `OSError`."""
+    import tempfile  # noqa: PLC0415 - the command line imports this file at every start
+
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)  # its mode is 0600 from the first instant
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -12,13 +12,13 @@ import logging
 import os
 import secrets
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from holdfast.config import Web, is_loopback
 from holdfast.errors import Config, Temporary
 from holdfast.ports import Clock
+from holdfast.secrets import write_private
 from holdfast.web.wire import Link
 
 KEY_BYTES: Final = 32
@@ -61,7 +61,7 @@ class KeyFile:
     def replace(self) -> None:
         """Put a new key there, whole and durable: every cookie and every link made before is void. Raises `Config` if it can't be written."""
         try:
-            _write_private(self.path, secrets.token_bytes(KEY_BYTES).hex().encode())
+            write_private(self.path, secrets.token_bytes(KEY_BYTES).hex().encode())
         except OSError as error:
             raise Config(
                 f"The key {self.path} can't be written ({error.strerror}). Make its folder one that this user may write to."
@@ -70,24 +70,6 @@ class KeyFile:
 
 def _is_private(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and not stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid()
-
-
-def _write_private(path: Path, text: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)  # its mode is 0600 from the first instant
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Login:

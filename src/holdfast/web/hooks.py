@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from holdfast import errors
 from holdfast.ports import Hook
-from holdfast.web.bodies import TooSlow, chunks
+from holdfast.web.bodies import TooSlow, chunks, json, our_error
 from holdfast.web.wire import TooLong
 
 BODY_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -28,14 +28,12 @@ def hooks(accounts: Mapping[str, Hook]) -> Starlette:
     async def called(request: Request) -> Response:
         hook = accounts.get(f"{request.path_params['kind']}:{request.path_params['account']}")
         if hook is None:
-            return Response(status_code=404)
-        too_long = TooLong(f"A call may bring {BODY_BYTES_MAX} bytes.")
+            return json({"error": "There is no such account here."}, 404)
+        too_long = TooLong(f"A call may bring {BODY_BYTES_MAX:,} bytes.")
         try:
             body = b"".join([chunk async for chunk in chunks(request, BODY_BYTES_MAX, too_long)])
-        except TooLong:
-            return Response(status_code=413)
-        except TooSlow:
-            return Response(status_code=408)
+        except (TooLong, TooSlow) as failure:
+            return await our_error(request, failure)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers.raw}
         try:
             async with asyncio.timeout(ANSWER_S_MAX):

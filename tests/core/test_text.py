@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import time
 from itertools import pairwise
@@ -87,6 +88,8 @@ def measured(text: str, unit: Unit) -> int:
             return sum(1 + (ord(character) > 0xFFFF) for character in text)
         case "bytes":
             return len(text.encode("utf-8", "surrogatepass"))
+        case "escaped":
+            return len(html.escape(text, quote=False).encode("utf-8", "surrogatepass"))
 
 
 def parts(text: str, limit: Limit) -> list[str]:

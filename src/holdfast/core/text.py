@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
-Unit = Literal["characters", "utf16", "bytes"]
+Unit = Literal["characters", "utf16", "bytes", "escaped"]
+"""`escaped`: bytes, once `&`, `<` and `>` are written as entities."""
 
 LENGTH_MIN: Final = 400
 """The smallest limit: room, in the widest unit, for the longest fence lines and indentation that are repaired, and for one cluster."""
@@ -209,6 +210,8 @@ def _size(text: str, unit: Unit) -> int:
             return len(text.encode("utf-16-le", "surrogatepass")) // 2
         case "bytes":
             return len(text.encode("utf-8", "surrogatepass"))
+        case "escaped":
+            return _size(text, "bytes") + 4 * text.count("&") + 3 * (text.count("<") + text.count(">"))
         case _:
             assert_never(unit)
 

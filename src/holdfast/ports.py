@@ -413,6 +413,7 @@ class Traits:
     up. `edits`: a message of ours can get another text. `asks`: there is somebody at the other end who can be asked. `silence_s_max`: after so long without
     `Inbox.alive` the connection is deaf, and replaced. `sends_at_once_max`: so many sends of one account may be under way. `typing_s`: how long the sign that
     something is on its way stays (0: there is none). `missed_s`: what people write while we are away is received later, if we are back within so long.
+    `corrections`: what people change in a message of theirs, or take back, reaches us. `buttons`: the options of a question can be pressed.
     `forgets`: what it has handed to us it may not hand over again; what a process had not yet on disk when it died, a matter of milliseconds, is lost then.
     """
 
@@ -426,6 +427,8 @@ class Traits:
     typing_s: float = 0.0
     missed_s: float = inf
     forgets: bool = False
+    corrections: bool = True
+    buttons: bool = True
 
     @property
     def keyed(self) -> bool:

@@ -31,7 +31,7 @@ TOLD_BYTES_MAX: Final = 4 * 1024 * 1024
 WAITING_MAX: Final = 100
 """So many questions for news are kept at once; others are answered at once."""
 
-TRAITS: Final = Traits(key_holds_s=inf, silence_s_max=inf)
+TRAITS: Final = Traits(key_holds_s=inf, silence_s_max=inf, corrections=False)
 
 
 class WebhookPlatform:

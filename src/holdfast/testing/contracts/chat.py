@@ -13,7 +13,7 @@ from holdfast.core.entries import Attachment, Produced
 from holdfast.core.incoming import Chose, Edited, Incoming, Moved, Place, Unread, Wrote
 from holdfast.core.text import cuts, part
 from holdfast.errors import Config, Temporary
-from holdfast.ports import Message, Platform
+from holdfast.ports import Hook, Message, Platform
 from holdfast.testing.contracts.platform import PlatformContract
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.recording_inbox import RecordingInbox
@@ -161,6 +161,8 @@ class ChatContract(PlatformContract):
         assert [event for event in next_life.messages if event.did == Wrote("once")] in ([], dying.messages)
 
     async def test_an_edit_says_which_message_it_changes(self, platform: Platform, chat: Chat) -> None:
+        if not platform.traits.corrections:
+            return  # it promises nothing
         inbox = RecordingInbox()
         async with running(platform, inbox):
             await chat.write("helo")
@@ -174,6 +176,8 @@ class ChatContract(PlatformContract):
         assert len({edit.did.version for edit in edits if isinstance(edit.did, Edited)}) == 2
 
     async def test_a_button_is_a_choice(self, platform: Platform, chat: Chat) -> None:
+        if not platform.traits.buttons:
+            return  # it promises nothing
         inbox = RecordingInbox()
         async with running(platform, inbox):
             await chat.write("Hello")
@@ -210,7 +214,8 @@ class ChatContract(PlatformContract):
             assert receipt.refusal == ""
         shown = await chat.shown()
         assert len(shown) == len(at) + 1
-        assert [line for message in shown for line in message.split("\n") if line] == [line.strip() for line in LONG.split("\n") if line]
+        lines = [line.strip() for message in shown for line in message.split("\n") if line]
+        assert lines == [line.strip() for line in LONG.split("\n") if line]
 
     async def test_an_edit_changes_what_is_shown(self, platform: Platform, chat: Chat) -> None:
         """LEDGER H-11, H-12."""
@@ -251,8 +256,9 @@ class ChatContract(PlatformContract):
         await chat.leave()
         receipt = await platform.send(chat.place, Message("Hello", key="a1/0"))
         assert (receipt.refusal, receipt.account) == ("retry", "away")
-        with pytest.raises(Temporary):
-            await asyncio.wait_for(platform.run(RecordingInbox()), 20)
+        if not (isinstance(platform, Hook) and platform.is_called):  # whoever is called may hear all the same
+            with pytest.raises(Temporary):
+                await asyncio.wait_for(platform.run(RecordingInbox()), 20)
         await asyncio.wait_for(platform.typing(chat.place), 20)
 
 

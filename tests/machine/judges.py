@@ -240,11 +240,15 @@ def set_aside_with(log: tuple[Entry, ...], gone: frozenset[str]) -> None:
                     raise Flaw(f"{said.body.author}'s message is set aside with somebody else's")
 
 
+def _asks(body: UserMessage | Command) -> bool:
+    return isinstance(body, UserMessage) or body.name == "retry"
+
+
 def somebody_asks(log: tuple[Entry, ...], already: int, upto: int, gone: frozenset[str]) -> None:
     """No model is asked what only people want to know who may not talk here."""
     last = next((e.body for e in reversed(log) if isinstance(e.body, AssistantMessage)), None)
-    fresh = [e.body.author for e in log if isinstance(e.body, UserMessage) and already < e.seq <= upto]
-    if fresh and set(fresh) <= gone and not (last is not None and last.calls):
+    fresh = {e.body.author for e in log if isinstance(e.body, UserMessage | Command) and already < e.seq <= upto and _asks(e.body)}
+    if fresh and fresh <= gone and not (last is not None and last.calls):
         raise Flaw("a model is asked for somebody who may not talk here any more")
 
 
@@ -360,6 +364,8 @@ def asked_for(t: Transcript, horizon: int, messages: tuple[Message, ...]) -> Non
     summary = t.summary.body if t.summary else None
     upto = summary.upto if isinstance(summary, Summary) else 0
     hidden = max([t.new, *(a.body.seen for a in t.answers if a.seq <= upto and isinstance(a.body, AssistantMessage))])
+    if t.failed_with("overflow"):  # a smaller request holds what the turn is about
+        hidden = max(hidden, t.turn_from - 1)
     for said in t.spoken:
         if isinstance(said.entry.body, UserMessage) and hidden < said.entry.seq <= horizon:
             aside = any(a.since <= said.entry.seq <= a.upto for a in t.asides) and said.entry.seq not in t.inputs

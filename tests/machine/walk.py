@@ -561,7 +561,7 @@ class Walker:
         match flight.step:
             case CallModel() if not (cut or corrected or interrupted):
                 raise judges.Flaw("a healthy model call is cancelled")
-            case CallTool() if not cut:
+            case CallTool() if not (cut or t.authors.get(t.turn_from) in s.gone):
                 raise judges.Flaw("a healthy tool call is cancelled")
             case Deliver() | Fetch():
                 raise judges.Flaw(f"{label(flight.step)} is cancelled")

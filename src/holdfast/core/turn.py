@@ -15,15 +15,15 @@
              S3  the oldest part; not in doubt, or its key holds     deliver
              S4  the oldest part; in doubt, or perhaps a preview     look in the history; else resend, drop, or ask
              S5  a preview that no text can follow                   look for it, finish it
-    call     K1  cut                                                 close: declined, or unknown if it was started
+    call     K1  cut, or who asked may not talk here any more        close: declined, or unknown if it was started
              K2  running; or started earlier and repeatable          call the tool
              K3  started earlier                                     close: unknown, and ask
              K4  denied, expired, overtaken                          close: declined
              K5  needs approval                                      ask; rest
              K6  none of these; also what is allowed meanwhile       call the tool
     turn     (no open call, and an input up to the horizon unseen or results unread)
+             T0  who asked may not talk here any more                set aside (said, if others had a word in it)
              T1  an attachment not fetched yet                       rest
-             T0  who asked may not talk here any more                set aside
              T2  an open question about this turn                    rest
              T3  the budget is used up; refused                      ask; set aside
              T4  its own failure's back-off is not over, or its      wait (said once)
@@ -292,13 +292,13 @@ def _call(t: Transcript, call: OpenCall, epoch: int, world: World, now: float, d
     policy = world.policy_of(t.turn_people(call.seen))
     run = CallTool(id_, call.call, repeatable=call.repeatable if call.started else tool in policy.repeatable)
     asked = t.questions.get(call.asked)
-    if t.is_cut(call.seen):
+    if t.is_cut(call.seen) or world.rights_of(person).role is None:
         d.wanted.append(_close("K1", id_, "unknown" if call.started else "declined", words.closed_by_cut(started=bool(call.started))))
     elif call.started == epoch or (call.started and call.repeatable and tool not in policy.denies):
         d.wanted.append(run)  # K2
     elif call.started:
         d.wanted.append(Write("K3", id_, unknown_outcome(t, call.call, policy, now, words.interrupted_call())))
-    elif tool in policy.denies or world.rights_of(person).role is None:
+    elif tool in policy.denies:
         d.wanted.append(_close("K4", id_, "declined", words.denied_by_policy(tool)))
     elif asked is not None and asked.closed and asked.option not in _YES:
         told = (Notice(text=words.how_to_choose(tool)),) if asked.closed == "message" else ()
@@ -400,7 +400,9 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
     if rights.role is None:
         d.held.append(step)  # T0
         upto = min([step.seen, *(seq - 1 for seq in t.inputs if world.rights_of(t.authors.get(seq, "")).role is not None)])
-        d.wanted.append(Write("T0", str(upto), (SetAside(since=t.turn_from, upto=upto, why="gone"),)))
+        others = any(world.rights_of(person).role is not None for person in t.turn_people(upto))
+        told = (Notice(text=words.gone_with_others()),) if others else ()
+        d.wanted.append(Write("T0", str(upto), (SetAside(since=t.turn_from, upto=upto, why="gone"), *told)))
     elif any(t.seen < seq <= step.seen for seq, _, _ in t.fetching.values()):
         d.held.append(step)  # T1
     elif any(asked.question.question == "budget" for asked in t.open_questions()):

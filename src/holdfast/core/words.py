@@ -434,6 +434,10 @@ def closed_by_cut(*, started: bool) -> str:
     return "The turn was stopped while this ran: it may or may not have happened." if started else "Not run: the turn was stopped."
 
 
+def gone_with_others() -> str:
+    return "Whoever began this may not talk to me any more, so I ended it, with what others had said meanwhile. If you still want an answer, write again."
+
+
 def denied_by_policy(tool: str) -> str:
     return f"Not run: {tool} is not allowed here."
 

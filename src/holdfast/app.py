@@ -194,15 +194,8 @@ class _Gateway:
         if demo is not None:
             models = {name: demo.lent(model) for name, model in models.items()}
         gateway = cls(settings, journal, files, weather, models, tools, platforms, demo)
-        if platforms:
-            await gateway.know_people()
+        gateway._persons.know(await journal.people())
         return gateway
-
-    async def know_people(self) -> None:
-        """Who was let in, and what everybody used today: before anybody may be judged by it."""
-        self._persons.know(await self._journal.people())
-        if any(account.limits.cost_per_day for account in self._settings.accounts.values()):
-            self._persons.remember(await self._journal.used(self._day_began(self._clock.now())), self._price)
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
         path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
@@ -220,7 +213,7 @@ class _Gateway:
                 tasks.create_task(self._models[name].warm())
             tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # at the first failure it would block the loop
             tasks.create_task(self._disown())
-            tasks.create_task(self.dispatch.run())
+            tasks.create_task(self._work_off())
             tasks.create_task(self._supervisor.run(children))
 
     async def _serve_page(self, ready: Callable[[], None]) -> None:
@@ -241,6 +234,11 @@ class _Gateway:
             ready()
 
         await serve_hooks(hooks(self._hooks), self._settings.webhooks, opened)
+
+    async def _work_off(self) -> None:
+        """The conversations' turns; before anybody is judged by it, what everybody has used today."""
+        self._persons.remember(await self._journal.used(self._day_began(self._clock.now())), self._price)
+        await self.dispatch.run()
 
     async def _disown(self) -> None:
         """What a process that is gone had claimed is due again, in batches, beside the first messages."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from holdfast.core.access import LetIn, Role, Rules
 from holdfast.core.entries import Usage
@@ -85,14 +85,15 @@ class Persons:
     def rights(self, account: str, person: str, role: Role | None, policy: Policy) -> Rights:
         """What somebody of this role may have done now."""
         rules, work, now = self._rules.get(account), self._of(account, person), self._now()
-        until, why = 0.0, ""
+        until = 0.0
+        why: Literal["", "messages", "cost"] = ""
         if rules is not None and rules.messages_per_minute and len(work.wrote) > rules.messages_per_minute:
             until, why = work.wrote[-rules.messages_per_minute - 1] + MINUTE_S, "messages"
         if rules is not None and work.cost >= rules.cost_per_day:
             until, why = self._day_began(now) + DAY_S, "cost"
         if until <= now:
             until, why = 0.0, ""
-        return Rights(role, policy, until, "messages" if why == "messages" else "cost" if why else "", work.answers, work.tokens, work.cost)
+        return Rights(role, policy, until, why, work.answers, work.tokens, work.cost)
 
     def _of(self, account: str, person: str) -> _Work:
         day = self._day_began(self._now())

@@ -162,6 +162,8 @@ class Speech:
         finally:
             typing.cancel()
             await asyncio.wait([typing])
+            if not typing.cancelled():
+                typing.result()  # a bug in it is one of this step
 
     async def _keep_typing(self, platform: Platform, lease: Lease) -> None:
         while self.is_open(lease.account, lease.conversation):

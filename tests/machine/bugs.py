@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from holdfast.core import request, steps, transcript, turn, words, world
+from holdfast.core import delivery, request, steps, transcript, turn, words, world
 from holdfast.core.entries import AssistantMessage, Choice, Command, DeliveryFailed, Entry, SetAside, Summary, UserMessage, approval_key
 from holdfast.core.records import Part, Spoken
 from holdfast.core.steps import Decision
@@ -326,16 +326,16 @@ BUGS: dict[str, Bug] = {
     "a doubtful send is taken for a fresh one": Bug("speech without keys", _no_doubt),
     "a resent part is not marked": Bug("speech without keys", _instead(words, "SENT_AGAIN", lambda _: "")),
     "a key that carried a preview counts as the text": Bug(
-        "speech with keys", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
+        "speech with keys", _instead(delivery, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
     ),
     "what is found is taken for the text, and may be its preview": Bug(
-        "previews that are looked for", _instead(turn, "LookUp", lambda f: lambda *a, **_: f(*a[:5]))
+        "previews that are looked for", _instead(delivery, "LookUp", lambda f: lambda *a, **_: f(*a[:5]))
     ),
     "a preview in doubt is taken for never sent": Bug(
-        "previews that are looked for", _instead(turn, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
+        "previews that are looked for", _instead(delivery, "_deliver", lambda f: lambda *a: dataclasses.replace(f(*a), id_only=False))
     ),
     "a key is taken to hold for ever": Bug(
-        "keys that are forgotten, and looked for", _instead(turn, "_key_holds", lambda _: lambda part, *_: bool(part.key))
+        "keys that are forgotten, and looked for", _instead(delivery, "_key_holds", lambda _: lambda part, *_: bool(part.key))
     ),
     "what was looked for in vain stays in doubt": Bug("sends that fail, and are looked for", _after("_delivery_ended", _doubt_again)),
     "an answer after a cut takes the stopped one's name": Bug(

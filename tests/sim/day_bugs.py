@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from day import OUTSIDE_SENT, Plan
 
-from holdfast.core import request, steps, turn, weather, words
+from holdfast.core import delivery, request, steps, turn, weather, words
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import World
 from holdfast.ports import Arrival, Cursor, Lease, Release
@@ -110,13 +110,13 @@ def sent_again_without_a_mark(m: pytest.MonkeyPatch) -> None:
 
 def key_of_this_life(m: pytest.MonkeyPatch) -> None:
     """The key is made anew by each process, so that the platform can't recognise it."""
-    right = turn._deliver
+    right = delivery._deliver
 
     def deliver(t: Transcript, speech: Any, index: int, epoch: int, world: World, now: float) -> steps.Deliver:
         step = right(t, speech, index, epoch, world, now)
         return replace(step, key=f"{step.key}/{epoch}") if step.key else step
 
-    m.setattr(turn, "_deliver", deliver)
+    m.setattr(delivery, "_deliver", deliver)
 
 
 def stop_as_a_mode(m: pytest.MonkeyPatch) -> None:

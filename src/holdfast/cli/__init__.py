@@ -189,9 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     tools.add_argument("act", nargs="?", default="", metavar="retry", help="have the gateway start this one now")
     tools.add_argument("name", nargs="?", default="", metavar="NAME", help="the tool server")
 
-    platforms = commands.add_parser("platforms", parents=[everywhere], help="list the accounts of chat systems and how they are; retry one")
+    platforms = commands.add_parser(
+        "platforms", parents=[everywhere], help="list the accounts of chat systems and how they are; retry one, or sign it in"
+    )
     platforms.add_argument("--json", action="store_true", help="as JSON, for programs")
-    platforms.add_argument("act", nargs="?", default="", metavar="retry", help="have the gateway connect this one now")
+    platforms.add_argument("act", nargs="?", default="", metavar="retry | login", help="have the gateway connect this one now; sign it in")
     platforms.add_argument("name", nargs="?", default="", metavar="NAME", help="the account, such as telegram:mybot")
 
     people = commands.add_parser("people", parents=[everywhere], help="list who may talk, and who wants to; let somebody in, or end that")

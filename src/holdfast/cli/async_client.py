@@ -9,7 +9,7 @@ from typing import Final
 import httpx2
 import msgspec
 
-from holdfast.cli.client import REPLY_S_MAX, SILENCE_S_MAX, SILENT, Away, Event, Events, Missing, away, decoded, quoted, refusal
+from holdfast.cli.client import REPLY_S_MAX, SILENCE_S_MAX, SILENT, Away, Event, Events, Missing, away, decoded, event_of, quoted, refusal
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Temporary
 from holdfast.ports import RouteState
@@ -50,7 +50,7 @@ class AsyncClient:
         """What is committed after `after`, and what is being written; None is a sign of life. Ends if the gateway stops."""
         headers = {"last-event-id": str(after)}
         timeout = httpx2.Timeout(REPLY_S_MAX, read=SILENCE_S_MAX)
-        events = Events()
+        events: Events[Event] = Events(event_of)
         try:
             async with self._http.stream("GET", f"/conversations/{quoted(key)}/events", headers=headers, timeout=timeout) as response:
                 if response.status_code != httpx2.codes.OK:

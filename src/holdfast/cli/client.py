@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import http.client
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
 from holdfast.invoked import command
-from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Progress, Saved, Stands, Why, Writing
+from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Progress, Said, Saved, Stands, Step, Why, Writing
 
 if TYPE_CHECKING:
     from holdfast.ports import Access, Offer, Person, PlatformState, RouteState
@@ -142,10 +142,20 @@ class Client:
 
     def events(self, key: str, after: int) -> Iterator[Event | None]:
         """What is committed after `after`, and what is being written; None is a sign of life. Ends if the gateway stops."""
+        return self._events(Events[Event](event_of), "GET", f"/v1/conversations/{quoted(key)}/events", {"Last-Event-ID": str(after)})
+
+    def sign_in(self, account: str) -> Iterator[Step | None]:
+        """The steps of signing in to an account; None is a sign of life. Raises `Request` if nothing comes of it; ends if the gateway stops."""
+        return self._events(Events(_step), "POST", f"/v1/platforms/{quoted(account)}/sign-in", {})
+
+    def answer_sign_in(self, account: str, said: str) -> None:
+        """What a step asked for."""
+        self._ask("POST", f"/v1/platforms/{quoted(account)}/sign-in/answer", msgspec.json.encode(Said(said)))
+
+    def _events(self, events: Events[T], method: str, path: str, headers: dict[str, str]) -> Iterator[T | None]:
         connection = _Connection(self._path, SILENCE_S_MAX)
         try:
-            events = Events()
-            for line in _response(connection, "GET", f"/v1/conversations/{quoted(key)}/events", {"Last-Event-ID": str(after)}):
+            for line in _response(connection, method, path, headers):
                 yield from events.feed(line)
         except (OSError, http.client.HTTPException) as error:
             raise away(error, self._path) from error
@@ -190,15 +200,16 @@ def refusal(status: int, body: bytes) -> Away | Request:
     return Missing(sentence) if status == http.client.NOT_FOUND else Request(sentence)
 
 
-class Events:
-    """Reads server-sent events, however they are cut into pieces."""
+class Events(Generic[T]):
+    """Reads server-sent events, however they are cut into pieces. `read` knows them by their kinds."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[str, bytes], T | None]) -> None:
+        self._read = read
         self._rest = b""
         self._kind = ""
         self._data = b""
 
-    def feed(self, piece: bytes) -> Iterator[Event | None]:
+    def feed(self, piece: bytes) -> Iterator[T | None]:
         """The events that end in this piece; None for a sign of life, or for news of a later version."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
@@ -207,11 +218,11 @@ class Events:
             elif line.startswith(b"data: "):
                 self._data = line[6:]
             elif not line:
-                yield _event(self._kind, self._data)
+                yield self._read(self._kind, self._data)
                 self._kind, self._data = "", b""
 
 
-def _event(kind: str, data: bytes) -> Event | None:
+def event_of(kind: str, data: bytes) -> Event | None:
     match kind:
         case "entry":
             return decoded(data, Entry)
@@ -223,6 +234,13 @@ def _event(kind: str, data: bytes) -> Event | None:
             return decoded(data, Stands)
         case _:
             return None
+
+
+def _step(kind: str, data: bytes) -> Step | None:
+    """Raises `Request` if nothing comes of it."""
+    if kind == "refused":
+        raise refusal(http.client.BAD_REQUEST, data)
+    return decoded(data, Step) if kind == "step" else None
 
 
 def decoded(text: bytes, type_: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""`holdfast platforms`: how each account of a chat system is; `NAME` shows one, `retry NAME` has the gateway connect it now."""
+"""`holdfast platforms`: how each account of a chat system is; `NAME` shows one, `retry NAME` has the gateway connect it now, `login NAME` signs it in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from holdfast import cli, config
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
 from holdfast.cli.screen import plain
+from holdfast.cli.signing_in import sign_in
 from holdfast.core.words import span
 from holdfast.errors import Request
 from holdfast.invoked import command
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.ports import PlatformState
 
 RETRY: Final = "retry"
+LOGIN: Final = "login"
 RETRY_S_MAX: Final = 15.0
 """So long `retry` looks what comes of it."""
 LOOK_S: Final = 0.1
@@ -33,7 +35,7 @@ CODES: Final = {"connected": cli.ANSWERED, "connecting": cli.ANSWERED, "waiting"
 
 def run(arguments: argparse.Namespace) -> int:
     act, name = (arguments.act, arguments.name) if arguments.name else ("", arguments.act)
-    if act not in {"", RETRY}:
+    if act not in {"", RETRY, LOGIN}:
         raise Request(
             f"{act!r} is nothing that can be done. Write `{command('platforms')} {name}` to see it, or `{command('platforms')} retry {name}`."
         )
@@ -44,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = [named(states, name)] if name else states
         if act == RETRY:
             return _retry(client, found[0])
+        if act == LOGIN:
+            return _sign_in(client, found[0])
     except Away as away:
         raise Away(f"{away} Without it, `{command('check')}` tries every account.") from away
     if arguments.json:
@@ -110,7 +114,7 @@ def troubles(state: PlatformState, now: float) -> Iterator[str]:
     if state.state != "connected" and state.why:
         why = state.why if state.why.endswith((".", "?", "!", "…")) else f"{state.why}."
         yield f"{why} (Since {span(now - state.since)}.)" if state.state == "waiting" else why
-    if state.state == "stopped":
+    if state.state == "stopped" and not state.signs_in:
         yield (
             f"When that is mended: {command('platforms')} retry {state.name}. After a change of the configuration, start the gateway again instead."
         )
@@ -152,6 +156,14 @@ def _settled(client: Client, before: PlatformState) -> PlatformState:
         if tried or now.state == "connected" or time.monotonic() > until:
             return now
         time.sleep(LOOK_S)
+
+
+def _sign_in(client: Client, before: PlatformState) -> int:
+    if not sign_in(client, before.name):
+        raise Away("The gateway stopped, and nobody is signed in. Begin again when it is back.")
+    now = _settled(client, before)
+    print("\n".join(came_of_it(now, time.time())))
+    return CODES[now.state]
 
 
 def came_of_it(state: PlatformState, now: float) -> Iterator[str]:

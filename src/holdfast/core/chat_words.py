@@ -121,12 +121,10 @@ def table_of(account: str) -> str:
     return f"platforms.{account.replace(':', '.', 1)}"
 
 
-def account_stopped(account: str, why: str) -> str:
-    """To the owner."""
-    return (
-        f"{account} has stopped: {why.removesuffix('.')}. What is to be sent there is saved. Look under [{table_of(account)}], then start me again, or "
-        f"`holdfast platforms retry {account}`. The others go on."
-    )
+def account_stopped(account: str, why: str, *, by_hand: bool = True) -> str:
+    """To the owner. `by_hand`: what mends it is in the configuration, or elsewhere; else `why` says what to do."""
+    mend = f" Look under [{table_of(account)}], then start me again, or `holdfast platforms retry {account}`." if by_hand else ""
+    return f"{account} has stopped: {why.removesuffix('.')}. What is to be sent there is saved.{mend} The others go on."
 
 
 def could_not_read(account: str, count: int, why: str) -> str:

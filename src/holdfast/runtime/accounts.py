@@ -33,7 +33,7 @@ from holdfast.core.entries import Command, Entry, Note, UserMessage
 from holdfast.core.incoming import Deleted, Edited, Incoming, Moved, Place, Unread, Wrote, body_of, dedupe, place_of, shown_name
 from holdfast.errors import Config, Request, Temporary
 from holdfast.failpoints import failpoint
-from holdfast.ports import Accepted, Arrival, Clock, Cursor, Journal, Message, Move, Person, Platform
+from holdfast.ports import Accepted, Arrival, Clock, Cursor, Journal, Message, Move, Person, Platform, SignsIn
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.persons import DAY_S, Persons
 from holdfast.runtime.speech import gate_of
@@ -246,7 +246,10 @@ class AccountInbox:
     async def _tell_stopped(self, why: str) -> None:
         account = self._platform.account
         gate = self._all.weather.row(gate_of(account))
-        await self._all.owner.tell(f"{account} {gate.fingerprint} stopped {gate.since!r} {why}", chat_words.account_stopped(account, why))
+        await self._all.owner.tell(
+            f"{account} {gate.fingerprint} stopped {gate.since!r} {why}",
+            chat_words.account_stopped(account, why, by_hand=not isinstance(self._platform, SignsIn)),
+        )
 
     # --- ports.Inbox ------------------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ from holdfast.ports import (
     Person,
     PlatformState,
     RouteState,
+    SignIn,
     Snapshot,
     Standing,
     ToolHost,
@@ -37,6 +39,7 @@ from holdfast.ports import (
 from holdfast.runtime.accounts import Accounts, AccountState
 from holdfast.runtime.acts import Acts
 from holdfast.runtime.follow import Followers
+from holdfast.runtime.signing_in import SigningIn
 from holdfast.runtime.speech import gate_of
 from holdfast.runtime.supervisor import ChildState, Supervisor
 from holdfast.runtime.weather import Weather
@@ -184,12 +187,26 @@ class LocalGateway:
                 self._weather.row(gate_of(account.name)),
                 held.get(account.name, Held(account.name)),
                 sum(not handle for handle in self.accounts.persons.let_in(account.name).values()),
+                signs_in=SigningIn(self.accounts).has(account.name),
             )
             for account in self.accounts.states()
         )
 
     async def retry_platform(self, name: str) -> bool:
-        return self._supervisor.retry(f"platform:{name}") and await self._weather.retry(gate_of(name))
+        child = f"platform:{name}"
+        if child in (parts := self._supervisor.states()) and parts[child].state == "ready":  # else connecting shows whether it can send
+            await self._weather.retry(gate_of(name))
+        return self._supervisor.retry(child)
+
+    async def sign_in(self, account: str) -> AsyncGenerator[SignIn, None]:
+        async with contextlib.aclosing(SigningIn(self._accounts()).steps(account)) as steps:
+            async for step in steps:
+                if step.done:
+                    await self.retry_platform(account)
+                yield step
+
+    async def answer_sign_in(self, account: str, said: str) -> None:
+        SigningIn(self._accounts()).of(account).answer(said)
 
     async def people(self) -> tuple[Access, ...]:
         if self.accounts is None:
@@ -208,14 +225,16 @@ class LocalGateway:
         )
 
     async def approve(self, code: str) -> Person:
-        if self.accounts is None:
-            raise Request(NO_ACCOUNTS)
-        return await self.accounts.approve(code)
+        return await self._accounts().approve(code)
 
     async def remove(self, account: str, person: str) -> None:
+        await self._accounts().remove(account, person)
+
+    def _accounts(self) -> Accounts:
+        """Raises `Request` if there are none."""
         if self.accounts is None:
             raise Request(NO_ACCOUNTS)
-        await self.accounts.remove(account, person)
+        return self.accounts
 
 
 def _of_route(name: str, used: Sequence[Used]) -> Used:
@@ -229,7 +248,7 @@ def _of_route(name: str, used: Sequence[Used]) -> Used:
     )
 
 
-def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held, let_in: int) -> PlatformState:
+def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held, let_in: int, *, signs_in: bool) -> PlatformState:
     """What the account's supervisor says of receiving, and its gate of sending."""
     state, since, why, next_try = PARTS[part.state], part.since, part.why, part.next_try
     if part.state in {"waiting", "starting"} and account.heard_at:
@@ -251,6 +270,7 @@ def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held
         unsaid=held.unsaid,
         unread=held.unread,
         let_in=let_in,
+        signs_in=signs_in,
     )
 
 

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,7 @@ from holdfast.ports import (
     Person,
     PlatformState,
     RouteState,
+    SignIn,
     Snapshot,
     Standing,
 )
@@ -77,6 +78,8 @@ class FakeGateway:
         self.platform_states: tuple[PlatformState, ...] = ()
         self.access: tuple[Access, ...] = ()
         self.retried: list[str] = []
+        self.sign_in_steps: tuple[SignIn, ...] = ()
+        self.answers: list[tuple[str, str]] = []
         self.transcripts: dict[str, list[Entry]] = {}
         self.refusal: Exception | None = None
         self.files: Files = MemoryFiles() if path is None else FolderFiles(path.parent / "files")
@@ -200,6 +203,18 @@ class FakeGateway:
         known = any(state.name == name for state in self.platform_states)
         self.retried += [name] if known else []
         return known
+
+    async def sign_in(self, account: str) -> AsyncGenerator[SignIn, None]:
+        if not any(state.name == account and state.signs_in for state in self.platform_states):
+            raise Request(f"Nobody signs {account!r} in.")
+        for step in self.sign_in_steps:
+            yield step
+            while step.asks and not self.answers:
+                await self._changed.wait()
+
+    async def answer_sign_in(self, account: str, said: str) -> None:
+        self.answers.append((account, said))
+        self._tell()
 
     async def people(self) -> tuple[Access, ...]:
         return self.access

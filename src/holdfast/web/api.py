@@ -21,6 +21,7 @@ from holdfast.ports import ALL, Arrival, Clock, Gateway, Standing
 from holdfast.web.bodies import decoded, json
 from holdfast.web.files import attachments
 from holdfast.web.platform import WebPlatform
+from holdfast.web.signing_in import SigningInStream
 from holdfast.web.stream import EventStream
 from holdfast.web.wire import (
     ACCOUNT,
@@ -30,6 +31,7 @@ from holdfast.web.wire import (
     Approval,
     Page,
     Post,
+    Said,
     Saved,
     Why,
     check_text,
@@ -145,6 +147,15 @@ class Api:
         name = request.path_params["name"]
         if not await self._gateway.retry_platform(name):
             raise HTTPException(404, f"There is no account {name!r}. `GET /v1/platforms` names them.")
+        return json({})
+
+    async def sign_in(self, request: Request) -> SigningInStream:
+        steps = self._gateway.sign_in(request.path_params["name"])
+        return SigningInStream(steps, request.state.stopping, partial(self._allows, request.scope))
+
+    async def answer_sign_in(self, request: Request) -> Response:
+        answer = await decoded(request, Said, BODY_BYTES_MAX, too_long(), '{"said": "..."}')
+        await self._gateway.answer_sign_in(request.path_params["name"], answer.said)
         return json({})
 
     async def people(self, request: Request) -> Response:  # noqa: ARG002 as above

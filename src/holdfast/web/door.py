@@ -14,6 +14,8 @@
     POST /v1/tools/{name}/retry
     GET  /v1/platforms                       a list of `ports.PlatformState`
     POST /v1/platforms/{name}/retry
+    POST /v1/platforms/{name}/sign-in        server-sent events: the steps, until it is done (`signing_in.py`)
+    POST /v1/platforms/{name}/sign-in/answer {"said"}
     GET  /v1/people                          a list of `ports.Access`
     POST /v1/people/approve {"code"}         the `ports.Person` who is let in
     DELETE /v1/people/{account}/{person}
@@ -89,6 +91,8 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/tools/{name:path}/retry", api.retry_tools, methods=["POST"]),
         Route("/v1/platforms", api.platforms, methods=["GET"]),
         Route("/v1/platforms/{name}/retry", api.retry_platform, methods=["POST"]),
+        Route("/v1/platforms/{name}/sign-in", api.sign_in, methods=["POST"]),
+        Route("/v1/platforms/{name}/sign-in/answer", api.answer_sign_in, methods=["POST"]),
         Route("/v1/people", api.people, methods=["GET"]),
         Route("/v1/people/approve", api.approve, methods=["POST"]),
         Route("/v1/people/{account}/{person:path}", api.remove, methods=["DELETE"]),

@@ -88,20 +88,20 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 the signature is ASGI's
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await _write(send, b": open\n\n")
+        await write(send, b": open\n\n")
         events, changes = self._gateway.follow(self._conversation, self._after), self._gateway.changes()
-        ends = {asyncio.create_task(_left(receive)), asyncio.create_task(self._stopping.wait())}
+        ends = {asyncio.create_task(left(receive)), asyncio.create_task(self._stopping.wait())}
         with self._platform.listen(self._conversation) as listener:
             try:
                 await self._relay(events, changes, listener, ends, send)
             except HoldfastError:
                 pass  # the journal or the gateway is ending: the reader comes again, and goes on after the last entry it has
             finally:
-                await _cancel(ends)
+                await cancel(ends)
                 for source in (events, changes):
                     if isinstance(source, AsyncGenerator):
                         await source.aclose()
-        await _write(send, b"", more=False)
+        await write(send, b"", more=False)
 
     async def _relay(
         self,
@@ -111,10 +111,10 @@ class EventStream:
         ends: set[asyncio.Task[bool]],
         send: Send,
     ) -> None:
-        following = asyncio.create_task(_next(events))
+        following = asyncio.create_task(next_of(events))
         writing = asyncio.create_task(listener.changed.wait())
         progressed = asyncio.create_task(listener.progressed.wait())
-        changed = asyncio.create_task(_next(changes))
+        changed = asyncio.create_task(next_of(changes))
         try:
             while True:
                 waited_for = {following, writing, progressed, changed, *ends}
@@ -127,7 +127,7 @@ class EventStream:
                     if event is None:
                         return
                     chunks.append(self._told(event))
-                    following = asyncio.create_task(_next(events))
+                    following = asyncio.create_task(next_of(events))
                 if writing in done:
                     chunks.append(self._writing(*listener.take()))
                     writing = asyncio.create_task(listener.changed.wait())
@@ -136,11 +136,11 @@ class EventStream:
                     progressed = asyncio.create_task(_set(listener.progressed, PROGRESS_S_MIN))
                 if changed in done:
                     chunks.append(b"event: list\ndata: {}\n\n")
-                    changed = asyncio.create_task(_next(changes, LIST_S_MIN))
+                    changed = asyncio.create_task(next_of(changes, LIST_S_MIN))
                 chunks.append(self._how_it_stands())
-                await _write(send, b"".join(chunks))
+                await write(send, b"".join(chunks))
         finally:
-            await _cancel((following, writing, progressed, changed))
+            await cancel((following, writing, progressed, changed))
 
     def _told(self, event: Entry | Standing) -> bytes:
         if isinstance(event, Standing):
@@ -167,7 +167,7 @@ class EventStream:
         return b"event: writing\ndata: %s\n\n" % msgspec.json.encode(writing) if writing else b""
 
 
-async def _write(send: Send, chunk: bytes, more: bool = True) -> None:
+async def write(send: Send, chunk: bytes, more: bool = True) -> None:
     if chunk or not more:
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
@@ -175,7 +175,7 @@ async def _write(send: Send, chunk: bytes, more: bool = True) -> None:
 T = TypeVar("T")
 
 
-async def _next(source: AsyncIterator[T], after_s: float = 0.0) -> T | None:
+async def next_of(source: AsyncIterator[T], after_s: float = 0.0) -> T | None:
     """The next one, not before some time has passed; None if there is no more."""
     await asyncio.sleep(after_s)
     return await anext(source, None)
@@ -191,14 +191,14 @@ def _progress(call: str, text: str) -> bytes:
     return b"event: progress\ndata: %s\n\n" % msgspec.json.encode(Progress(call, text))
 
 
-async def _left(receive: Receive) -> bool:
+async def left(receive: Receive) -> bool:
     """Return when the reader is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
     return True
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)  # a failure nobody waited for any more has no reader

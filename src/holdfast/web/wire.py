@@ -128,6 +128,22 @@ class Approval(msgspec.Struct, frozen=True):
     code: str
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One step of signing in: see `ports.SignIn`. `picture`: its rows, "1" where it is dark; `text` is what it holds."""
+
+    says: str
+    picture: tuple[str, ...] = ()
+    text: str = ""
+    asks: bool = False
+    done: bool = False
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a step asked for."""
+
+    said: str
+
+
 class Uploaded(msgspec.Struct, frozen=True):
     """The file is on disk, as `sha256`; `media_type` is what it is, whatever it is called."""
 

@@ -116,7 +116,7 @@ class WechatPlatform:
         login = self._login.read()
         if login is None:
             raise Config(
-                f"Nobody has signed {self.account} in yet. Scan the picture that `holdfast platforms login {self.account}` shows, or the page under Platforms."
+                f"Nobody has signed {self.account} in yet. Run holdfast platforms login {self.account}, or sign in on the page, under Platforms."
             )
         self._api = Api(self._http, login.base_url, login.token)
         self._tickets.clear()
@@ -182,8 +182,8 @@ class WechatPlatform:
 
     def _over(self) -> Config:
         return Config(
-            f"WeChat has ended the session of {self.account}: that happens after some weeks, and when its person signs in elsewhere. Sign in again: scan the "
-            f"picture that `holdfast platforms login {self.account}` shows, or the page under Platforms."
+            f"WeChat has ended the session of {self.account}: it does so after some weeks, and when its person signs in elsewhere. "
+            f"Run holdfast platforms login {self.account}, or sign in on the page, under Platforms."
         )
 
     # --- signing in ---------------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ export const send = ({ name, key, text, attachments }) => post(`${at(name)}/mess
 export const retry = (gate) => post(`/v1/gates/${encodeURIComponent(gate)}/retry`, {});
 export const retryTools = (server) => post(`/v1/tools/${encodeURIComponent(server)}/retry`, {});
 export const retryPlatform = (name) => post(`/v1/platforms/${encodeURIComponent(name)}/retry`, {});
+export const signIn = (name, signal) => reach(`/v1/platforms/${encodeURIComponent(name)}/sign-in`, { method: "POST", headers: OURS, signal });
+export const answerSignIn = (name, said) => post(`/v1/platforms/${encodeURIComponent(name)}/sign-in/answer`, { said });
 export const approve = (code) => post("/v1/people/approve", { code });
 export const remove = (account, id) =>
   ask(`/v1/people/${encodeURIComponent(account)}/${encodeURIComponent(id)}`, { method: "DELETE", headers: OURS });

@@ -2,6 +2,7 @@
 
 import { announce, fill, h, momentOf } from "./dom.js";
 import { countdown, instantOf } from "./routes.js";
+import { SigningIn } from "./signing-in.js";
 import { NONE, Panel } from "./watched.js";
 
 const LOOKS = { connected: "ok", connecting: "idle", waiting: "asking", stopped: "failed" };
@@ -22,11 +23,13 @@ export class PlatformPanel extends Panel {
   facts = FACTS;
   none = "There are no accounts of chat systems. A table [platforms.telegram.NAME] in the configuration makes one.";
   #tried = new Map(); // name -> how often it had been tried before
+  #signings = new Map(); // name -> its `SigningIn`
 
   // `retry(name)` has the gateway connect this one now; `approve(code)` and `remove(account, id)` change who may talk, and resolve to why that was refused.
   constructor(accounts, { retry, approve, remove }) {
     super("platforms", accounts);
     Object.assign(this, { retry, approve, remove });
+    this.dialog.addEventListener("close", () => this.#signings.forEach((signing) => signing.stop()));
   }
 
   get isStirring() {
@@ -43,12 +46,14 @@ export class PlatformPanel extends Panel {
     return { look: LOOKS[state], word: state, aside: identity, why: state === "connected" ? "" : ended, canTry, isTrying: state === "connecting" };
   }
 
-  more() {
-    return [h("section", {}, h("h4", { tabindex: "-1" }, "Who may talk"), h("p", { role: "status" }), h("div", {}))];
+  more(name) {
+    this.#signings.set(name, new SigningIn(name, this.source));
+    return [this.#signings.get(name).element, h("section", {}, h("h4", { tabindex: "-1" }, "Who may talk"), h("p", { role: "status" }), h("div", {}))];
   }
 
   dressMore(card, row) {
     card.querySelector("dd").title = momentOf(row.since);
+    this.#signings.get(row.name).dress(row);
     const [, , place] = card.lastChild.children;
     const shown = JSON.stringify(row.access);
     if (place.dataset.shown !== shown) {

@@ -46,7 +46,7 @@ export class Rows {
 }
 
 // Its heirs say what a card is: `facts` (each with what it is of a row), `none` (said where there is no row), `nameOf(row)`, and `of(row)`: `{look, word,
-// aside, why, canTry, isTrying}`; and what its button does, `tryNow(row)`. They may add to a card: `more()`, `dressMore(card, row)`.
+// aside, why, canTry, isTrying}`; and what its button does, `tryNow(row)`. They may add to a card: `more(name)`, `dressMore(card, row)`.
 export class Panel {
   #cards = new Map();
   #timer = 0;
@@ -108,7 +108,7 @@ export class Panel {
       h("div", { class: "part-head" }, h("span", { class: "dot", "aria-hidden": "true" }), h("h3", {}, name), h("code", {}), h("span", { class: "word" })),
       h("dl", {}, ...facts),
       h("div", { class: "part-foot" }, h("button", { type: "button", class: "small", "aria-label": `Try ${name} now`, onclick: act }, TRY), h("p", {})),
-      ...this.more(),
+      ...this.more(name),
     );
   }
 

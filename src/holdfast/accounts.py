@@ -190,6 +190,9 @@ class Wecom(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     secret: Annotated[Reference | None, about("Where the application's Secret is.")] = None
     token: Annotated[Reference | None, about("Where the Token for received messages is.")] = None
     aes_key: Annotated[Reference | None, about("Where the EncodingAESKey for received messages is.")] = None
+    markdown: Annotated[YesOrNo, about("Send answers with their markup. WeCom shows it; who reads in WeChat is shown nothing at all.")] = (
+        False
+    )
     base_url: Annotated[Url, about("Where WeCom's API is.")] = "https://qyapi.weixin.qq.com"
 
 
@@ -200,13 +203,14 @@ class Official(Account, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         "app_id": 'Write the account\'s AppID, such as app_id = "wx1234567890".',
         "app_secret": 'Write where the account\'s AppSecret is, such as app_secret = "env:OFFICIAL_SECRET".',
         "token": 'Write where the Token of its Basic Configuration is, such as token = "env:OFFICIAL_TOKEN".',
-        "aes_key": 'Write where its EncodingAESKey is, such as aes_key = "env:OFFICIAL_AES_KEY".',
     }
 
     app_id: Annotated[Line, about("The account's AppID.")] = ""
     app_secret: Annotated[Reference | None, about("Where the account's AppSecret is.")] = None
     token: Annotated[Reference | None, about("Where the Token for received messages is.")] = None
-    aes_key: Annotated[Reference | None, about("Where the EncodingAESKey for received messages is.")] = None
+    aes_key: Annotated[
+        Reference | None, about("Where the EncodingAESKey for received messages is. If left out: they are not encrypted (plain mode).")
+    ] = None
     base_url: Annotated[Url, about("Where WeChat's API is.")] = "https://api.weixin.qq.com"
 
 

@@ -118,7 +118,8 @@ class Accounts:
             self.persons.know([group])
 
     async def blocked(self, account: str, place: Place, why: str) -> None:
-        await self.owner.tell(f"{account} {place.chat} blocked {self.clock.now():.0f}", chat_words.chat_blocked(account, place.chat, why))
+        """The owner is told, once a day."""
+        await self.owner.tell(f"{account} {place.chat} blocked {self.clock.now() // DAY_S:.0f}", chat_words.chat_blocked(account, place.chat, why))
 
     # --- who may talk ---------------------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -91,7 +91,12 @@ def texts(inbox: RecordingInbox) -> list[str]:
 
 
 class ChatContract(PlatformContract):
-    """A suite gives `chat`, and `connect`, which makes a connection of its account with these files. `platform` may be its own."""
+    """A suite gives `chat`, and `connect`, which makes a connection of its account with these files. `platform` may be its own.
+
+    `says_when`: a platform to which something was too much says when it will not be.
+    """
+
+    says_when: ClassVar[bool] = True
 
     @pytest.fixture
     def chat(self) -> Chat:
@@ -240,7 +245,7 @@ class ChatContract(PlatformContract):
         receipt = await platform.send(chat.place, Message("Hello", key="a1/0"))
         assert (receipt.refusal, receipt.account) == ("retry", "")
         assert receipt.retry_after_s is not None
-        assert 5 < receipt.retry_after_s <= 7
+        assert 5 < receipt.retry_after_s <= 7 or not self.says_when
         assert not await chat.shown()
 
     async def test_revoked_credentials_end_receiving_at_once_whatever_shows_it(self, platform: Platform, chat: Chat) -> None:

@@ -223,51 +223,40 @@ class WechatPlatform:
         window = self._reached.window(place.chat, self._clock.now())
         if window is None:
             return Receipt("blocked", why="WeChat lets a bot answer for 24 hours after a message")
+        api = self._api
         try:
-            items = await self._items(place.chat, message)
+            items = await self._items(api, place.chat, message)
         except Request as missing:
             return Receipt("refused", why=str(missing))
         except Failure as failure:
-            return self._receipt(failure, window, said=False)
+            return self._receipt(api, failure, window, said=False)
         id_ = ""
         for item in items:
             try:
-                id_ = await self._say(place.chat, window, item)
+                id_ = await _say(api, place.chat, window, item)
             except Failure as failure:
-                receipt = self._receipt(failure, window, said=True)
+                receipt = self._receipt(api, failure, window, said=True)
                 return replace(receipt, refusal="unknown") if id_ and receipt.refusal == "retry" else receipt
         self._declined = ("", 0)
         await self._sign_off(place.chat)
         return Receipt(id=id_)
 
-    async def _items(self, person: str, message: Message) -> list[dict[str, Any]]:
+    async def _items(self, api: Api, person: str, message: Message) -> list[dict[str, Any]]:
         """What is to be said, one message for each; files are where they can be had from before the first is said. Raises `Failure` or `Request`."""
         items = [{"type": TEXT, "text_item": {"text": render(message.text)}}] if message.text.strip() else []
         for file in message.files:
             ours = Ours(file.name, file.media_type, await self._files.read(file.sha256))
-            items.append(await put(self._api, self._http, person, ours))
+            items.append(await put(api, self._http, person, ours))
         return items
 
-    async def _say(self, person: str, window: Window, item: dict[str, Any]) -> str:
-        """One message. Returns its id. Raises `Failure`."""
-        ours = uuid.uuid4().hex
-        said = {
-            "from_user_id": "",
-            "to_user_id": person,
-            "client_id": ours,
-            "message_type": BOT,
-            "message_state": FINISHED,
-            "context_token": window.token,
-            "item_list": [item],
-        }
-        return str((await self._api.call("sendmessage", Sent, msg=said)).message_id or ours)
-
-    def _receipt(self, failure: Failure, window: Window, *, said: bool) -> Receipt:
+    def _receipt(self, api: Api, failure: Failure, window: Window, *, said: bool) -> Receipt:
         """What became of it. `said`: it was a message that failed, and not what comes before."""
         why = f"WeChat: {failure}"
         match failure:
             case NotSent():
                 return Receipt("retry", why=f"WeChat can't be reached: {failure}", account="away")
+            case Refused(code=code) if code == SESSION_ENDED and api is not self._api:
+                return Receipt("retry", why=f"{self.account} was signed in anew", retry_after_s=0.0)
             case Refused(code=code) if code == SESSION_ENDED:
                 self._ended.set()
                 return Receipt("retry", why=str(self._over()), account="stopped")
@@ -340,3 +329,18 @@ class WechatPlatform:
 
     async def close(self) -> None:
         await self._http.close()
+
+
+async def _say(api: Api, person: str, window: Window, item: dict[str, Any]) -> str:
+    """One message. Returns its id. Raises `Failure`."""
+    ours = uuid.uuid4().hex
+    said = {
+        "from_user_id": "",
+        "to_user_id": person,
+        "client_id": ours,
+        "message_type": BOT,
+        "message_state": FINISHED,
+        "context_token": window.token,
+        "item_list": [item],
+    }
+    return str((await api.call("sendmessage", Sent, msg=said)).message_id or ours)

@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -50,11 +50,11 @@ log = logging.getLogger("holdfast.feishu")
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a push says; `at_ms`: when, if it is a message; `answer`: what it is answered with."""
+    """What a push says; `at_ms`: when, if it is a message; `answer`: what it is answered with (None: nothing, so that it comes again)."""
 
     event: Incoming | Unread | None = None
     at_ms: int = 0
-    answer: bytes = b""
+    answer: bytes | None = b""
 
 
 class FeishuPlatform:
@@ -120,7 +120,8 @@ class FeishuPlatform:
             events = [one.event for one in read if one.event is not None]
             kept = await inbox.take(events, str(reached) if reached else None) if events else ()
             for push, one in zip(batch, read, strict=True):
-                await push.answer(one.answer)
+                if one.answer is not None:
+                    await push.answer(one.answer)
             self._show_seen(kept)
 
     async def _catch_up(self, inbox: Inbox, reached: int) -> int:
@@ -148,7 +149,7 @@ class FeishuPlatform:
     # --- reading --------------------------------------------------------------------------------------------------------------------
 
     async def _read(self, push: Push) -> _Read:
-        """What it says. Raises `Temporary` where Feishu has to be asked, and does not answer: then it comes again."""
+        """What it says. Raises `Refused` if the app is not let in any more."""
         try:
             pushed = msgspec.json.decode(push.body, type=Pushed)
             match pushed.header.event_type:
@@ -157,24 +158,16 @@ class FeishuPlatform:
                     keep(self._authors, told.id, (told.author, told.group))
                     return _Read(await self._wrote(told), told.at_ms)
                 case "im.message.updated_v1":
-                    return _Read(await self._asked(self._edited(msgspec.json.decode(pushed.event, type=Updated))))
+                    return await _asked(self._edited(msgspec.json.decode(pushed.event, type=Updated)), b"")
                 case "im.message.recalled_v1":
-                    return _Read(await self._asked(self._recalled(msgspec.json.decode(pushed.event, type=Recalled))))
+                    return await _asked(self._recalled(msgspec.json.decode(pushed.event, type=Recalled)), b"")
                 case "card.action.trigger":
                     pressed = msgspec.json.decode(pushed.event, type=Pressed)
-                    return _Read(await self._asked(self._pressed(pressed, pushed.header.event_id or "")), answer=b"{}")
+                    return await _asked(self._pressed(pressed, pushed.header.event_id or ""), b"{}")
                 case _:
                     return _Read()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _Read(Unread(push.body.decode("utf-8", "replace"), f"Feishu sent something unexpected: {error}"))
-
-    async def _asked(self, reading: Coroutine[Any, Any, Incoming | None]) -> Incoming | None:
-        try:
-            return await reading
-        except Refused as refused:
-            if is_for_a_person(refused) or is_passing(refused):
-                raise
-            return None  # it is gone, or was never ours to see
 
     async def _wrote(self, told: Told) -> Incoming | None:
         """The message, with what Feishu says of it within a moment."""
@@ -288,6 +281,19 @@ class FeishuPlatform:
 
     async def close(self) -> None:
         await self._api.close()
+
+
+async def _asked(reading: Awaitable[Incoming | None], answer: bytes) -> _Read:
+    """For whose sake Feishu had to be asked. What it does not say in time is not answered, and comes again."""
+    try:
+        async with asyncio.timeout(ASK_S_MAX):
+            return _Read(await reading, answer=answer)
+    except Refused as refused:
+        if is_for_a_person(refused):
+            raise
+        return _Read(answer=None if is_passing(refused) else answer)  # it is gone, or was never ours to see
+    except (Failure, TimeoutError):
+        return _Read(answer=None)
 
 
 async def _wait_for(over: asyncio.Future[None]) -> None:

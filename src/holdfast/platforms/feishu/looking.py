@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from holdfast.errors import Temporary
 from holdfast.platforms.feishu.api import Api, Refused
 from holdfast.platforms.feishu.reading import Told, Us, of_item
-from holdfast.platforms.feishu.receipts import is_too_many
+from holdfast.platforms.feishu.receipts import PAUSE_S, is_too_many
 from holdfast.platforms.feishu.wire import ChatInfo, Item, Listed, Page
 from holdfast.ports import Clock
 
@@ -17,7 +17,6 @@ KEPT_MAX: Final = 10_000
 """So many names, and kinds of chats, are remembered."""
 PATIENCE: Final = 10
 """So often a page of history is asked for again, if we ask for too much at once."""
-PAUSE_S: Final = 1.0
 PAUSE_S_MAX: Final = 60.0
 THREADS_MAX: Final = 20
 """Where we look for what we sent, so many threads of a chat are read, too."""

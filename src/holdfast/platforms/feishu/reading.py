@@ -113,7 +113,7 @@ def wrote(told: Told, us: Us, name: str = "", replied: Told | None = None, forwa
         return None
     mentioned = any(_who(mention) == us.open_id for mention in told.mentions)
     quote = ""
-    if replied is not None:
+    if replied is not None and replied.id != told.thread:  # in a thread everything replies to its beginning, in form
         quote = f"{(us.name if replied.ours else replied.name) or replied.author}: {_shown(replied, us)}"
         if told.group and not replied.ours:
             attachments += tuple(_attachments(replied))  # "@bot what is this?" under somebody's picture

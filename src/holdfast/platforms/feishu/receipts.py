@@ -8,7 +8,10 @@ from typing import Final
 from holdfast.platforms.feishu.api import Failure, NotSent, Refused
 from holdfast.ports import Receipt
 
-_APP: Final = frozenset({99991543, 99991662, 99991672, 99991673, 99991676, 230006})
+PAUSE_S: Final = 1.0
+"""Feishu counts by the second, where it does not say when."""
+
+_APP: Final = frozenset({99991543, 99991662, 99991672, 99991673, 99991676, 230006, 11205})
 """The app is not known, is switched off, has not the right to speak, or no bot: only a person can mend that."""
 _APP_AUTH: Final = range(10_000, 10_100)
 """So the codes begin of the door at which the app's token is got: a wrong id, a wrong secret."""
@@ -52,7 +55,7 @@ def receipt(failure: Failure, edit: str = "") -> Receipt:
         stopped = is_for_a_person(failure)
         return Receipt("retry", why=why, retry_after_s=failure.retry_after_s, account="stopped" if stopped else "away")
     if is_too_many(failure):
-        return Receipt("retry", why=why, retry_after_s=failure.retry_after_s)
+        return Receipt("retry", why=why, retry_after_s=PAUSE_S if failure.retry_after_s is None else failure.retry_after_s)
     if failure.code in _APP:
         return Receipt("retry", why=why, account="stopped")
     if is_passing(failure) or (failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR):

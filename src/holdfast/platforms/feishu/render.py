@@ -16,6 +16,7 @@ import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
 
+from holdfast.core.text import well_formed
 from holdfast.ports import Message
 
 TEXT_BYTES_MAX: Final = 7_000
@@ -54,7 +55,7 @@ def card(message: Message, thread: str, person: str) -> str:
 
 def plain_card(message: Message, thread: str, person: str) -> str:
     """As it was written. It fits, whatever the text is."""
-    text = {"tag": "plain_text", "content": _CONTROL.sub("", message.text) or " "}
+    text = {"tag": "plain_text", "content": _sound(message.text) or " "}
     return _content(message, {"tag": "div", "text": text}, thread, person)
 
 
@@ -67,13 +68,13 @@ def _content(message: Message, said: dict[str, Any], thread: str, person: str) -
         press = {"type": "callback", "value": carried}
         elements.append({"tag": "button", "text": {"tag": "plain_text", "content": option}, "behaviors": [press]})
     first = next((line for line in message.text.splitlines() if line.strip(" #*_`~>-")), "")
-    config = {"update_multi": True, "summary": {"content": _CONTROL.sub("", first).strip(" #*_`~>-")[:SUMMARY_CHARS_MAX]}}
+    config = {"update_multi": True, "summary": {"content": _sound(first).strip(" #*_`~>-")[:SUMMARY_CHARS_MAX]}}
     return msgspec.json.encode({"schema": "2.0", "config": config, "body": {"elements": elements}}).decode()
 
 
 def render(markdown: str) -> str:
     """In the dialect of cards."""
-    text = _CONTROL.sub("", markdown)
+    text = _sound(markdown)
     return _Writer(text).blocks(Node(_PARSER.parse(text)).children) or " "
 
 
@@ -149,6 +150,10 @@ class _Writer:
         if _is_web(to):
             return f"[{shown}]({to.replace('(', '%28').replace(')', '%29').replace('<', '%3C')})"
         return shown if shown.endswith(_escaped(to)) else f"{shown} ({_escaped(to)})"
+
+
+def _sound(text: str) -> str:
+    return _CONTROL.sub("", well_formed(text))
 
 
 def _entity(sign: str) -> str:

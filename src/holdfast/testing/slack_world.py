@@ -59,7 +59,9 @@ class World(Bringing):
         return str(row["value"]) if row is not None else ""
 
     def become(self, name: str, value: str) -> None:
-        """`revoked` ("token", "app"), `scopes` (what the bot may do)."""
+        """`revoked` ("token", of which the app is told, or "app"), `scopes` (what the bot may do)."""
+        if value == "token":
+            self.push({"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [US]}, "event_ts": self.now()})
         self.rows("insert or replace into state values (?, ?)", name, value)
 
     def person(self, id: str, name: str) -> None:  # noqa: A002 - Slack's word

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -30,7 +30,7 @@ from holdfast.platforms.slack.socket import Socket
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
 CHECK_S: Final = 30.0
-"""How often we ask whether Slack still knows us, where it calls us."""
+"""How often we ask whether Slack still knows us."""
 PACE_S: Final = 1.2
 """Slack takes about fifty edits a minute."""
 CLOCKS_DIFFER_S: Final = 300.0
@@ -82,11 +82,11 @@ class SlackPlatform:
         us = self._us = await self._who_we_are()
         if self._calls is not None:
             async with self._begun(inbox, us) as receiving:
-                await _first_of(receiving.catch_up(), self._check(inbox))
+                await _first_of(receiving.catch_up(), self._check(inbox.alive))
         else:
             async with Socket.opened(self._api, self.account) as socket, self._begun(inbox, us) as receiving:
                 brought = self._take(socket, receiving)
-                await _first_of(socket.read(inbox), socket.keep_alive(), brought, receiving.catch_up())
+                await _first_of(socket.read(inbox), socket.keep_alive(), brought, receiving.catch_up(), self._check())
 
     async def _who_we_are(self) -> Us:
         found = await self._api.call("auth.test", wire.WhoWeAre)
@@ -112,11 +112,11 @@ class SlackPlatform:
             for envelope, reply in zip(envelopes, replies, strict=True):
                 await socket.acknowledge(envelope, reply)
 
-    async def _check(self, inbox: Inbox) -> None:
-        """Where Slack calls us, silence says nothing: we ask whether it still knows us."""
+    async def _check(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Ask whether Slack still knows us: the connection is the app's, and says nothing of the bot; nor does silence, where Slack calls us."""
         while True:
             await self._api.call("auth.test", wire.Done)
-            inbox.alive()
+            alive()
             await self._clock.sleep(CHECK_S)
 
     async def hook(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HookReply:  # noqa: ARG002 - it has none

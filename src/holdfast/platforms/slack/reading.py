@@ -104,15 +104,10 @@ def happened(event: Event, us: Us, known: Known) -> Incoming | Moved | None:
     """What an event says; None if it is nothing to us."""
     if event.type == "channel_id_changed":
         return Moved(event.old_channel_id, event.new_channel_id)
-    message, chat = subject(event), str(event.channel)
-    if not is_somebodys(message, us):
-        was = event.previous_message
-        gone = message.subtype == "tombstone" and was is not None and is_somebodys(was, us)  # deleted, with replies below it
-        return _incoming(was, chat, Deleted(), known) if gone and was is not None else None
-    if event.subtype == "message_deleted":
-        return _incoming(message, chat, Deleted(), known)
+    message, chat, was = subject(event), str(event.channel), event.previous_message
+    if event.subtype == "message_deleted" or message.subtype == "tombstone":  # with replies below it, a stone stays in its place
+        return _incoming(was, chat, Deleted(), known) if was is not None and is_somebodys(was, us) else None
     if event.subtype == "message_changed":
-        was = event.previous_message
         return None if was is not None and was.edited == message.edited else edited(message, chat, us, known)
     return written(message, chat, us, known)
 

@@ -87,7 +87,6 @@ class Receiving:
             for chat in chats:
                 if not is_group(chat) or {"*", chat} & heard:
                     await self._close_gap(chat, again=self._closed is None)
-                    self._inbox.alive()
             await self._inbox.take([], f"{until:.0f}")
             self._since, self._closed = until, None
             await self._clock.sleep(self._look_s)
@@ -147,6 +146,8 @@ class Receiving:
     async def _event(self, called: wire.Callback) -> Incoming | Moved | None:
         """Mentions come twice, as `message` and, with less in it, as `app_mention`: the first is enough."""
         event, brought_to = called.event, {one.user_id for one in called.authorizations}
+        if event.type in {"app_uninstalled", "tokens_revoked"}:
+            await self._api.call("auth.test", wire.Done)  # which says whether it was ours
         if event.type not in {"message", "channel_id_changed"} or (brought_to and self._us.user not in brought_to):
             return None  # nothing to us; or for the same app in another workspace
         return happened(event, self._us, await self._context.known(subject(event), str(event.channel)))

@@ -1,0 +1,48 @@
+"""A session of the gateway: what Discord would tell next, and where. It outlives the connection for some minutes, and our process too: it is kept in the
+account's folder, so that whoever comes next goes on right behind what was made durable. Without it, histories are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Session(msgspec.Struct):
+    """`us`: who we are in it. `seq`: what was told up to here has been made durable."""
+
+    id: str
+    url: str
+    us: str
+    seq: int
+
+
+class Kept:
+    """The session, and where it is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "session.json"
+        self.now: Session | None = None
+        with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+            self.now = msgspec.json.decode(self._file.read_bytes(), type=Session)
+
+    def save(self) -> None:
+        """After a power cut it may be an older one, or none: then more comes again, or is read. (So nothing waits for the disk.)"""
+        if self.now is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = self._file.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(self.now))
+        os.replace(new, self._file)  # noqa: PTH105 - the same, and it says so
+
+    def drop(self) -> None:
+        """It does not say where to go on, any more."""
+        self._file.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """There is none."""
+        self.now = None
+        self.drop()

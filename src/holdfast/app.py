@@ -12,33 +12,28 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from holdfast import config
-from holdfast.accounts import Account
-from holdfast.core.access import Rules, plain
-from holdfast.core.failure import Failure
-from holdfast.core.incoming import Place
-from holdfast.core.world import Budget
 from holdfast.demo import Demo
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.invoked import command
-from holdfast.local_time import LocalTime
 from holdfast.models import open_model
 from holdfast.platforms import open_account
-from holdfast.ports import Hook, Journal, Model, Platform, RawFailure
+from holdfast.ports import Hook, Journal, Model, Platform
+from holdfast.reload import Reload
 from holdfast.runtime.accounts import Accounts
-from holdfast.runtime.acts import AccountSettings, Acts, AgentSettings, Classify, RouteSettings
+from holdfast.runtime.acts import Acts
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.persons import Persons
+from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
@@ -53,13 +48,16 @@ from holdfast.web.hooks import hooks
 from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_hooks, serve_page
-from holdfast.web.wire import ACCOUNT, NOTES, conversation_key, door_path
-from holdfast.wiring import endpoint, tool_server
+from holdfast.web.wire import door_path
+from holdfast.wiring import agent_of, classifier, endpoint, local_time_of, place_of, places_of, rules_of, tool_server
 
 STOP_S_MAX: Final = 5.0
 """How long sends in flight may take when the gateway stops."""
 
-PRACTICE_PLACES: Final = 64
+SAFE_MODE: Final = "HOLDFAST_SAFE_MODE"
+"""An environment variable: with "never" no number of short lives leads to safe mode. For whoever kills it for a purpose."""
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CLASSIFIER: Final = "holdfast.models.classify"
 DISOWN_BATCH: Final = 200
 
@@ -74,9 +72,11 @@ def run(config_path: Path | None) -> int:
         log.warning(warning)
     journal = SqliteJournal.open(settings.data_dir)
     try:
-        asyncio.run(_serve(settings, journal, config_path))
+        again = asyncio.run(_serve(settings, journal, config_path))
     except* HoldfastError as failures:
         raise _first(failures) from None
+    if again:
+        _start_again()
     return 0
 
 
@@ -89,30 +89,58 @@ def _first(group: BaseExceptionGroup[HoldfastError]) -> HoldfastError:
     return failure
 
 
-async def _serve(settings: config.Config, journal: SqliteJournal, config_path: Path | None) -> None:
-    stopping = asyncio.Event()
+async def _serve(settings: config.Config, journal: SqliteJournal, config_path: Path | None) -> bool:
+    """Until it is told to stop. True if it is to start again."""
+    stopping, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    gateway = await _Gateway.build(settings, journal)
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    reload = Reload(settings, config_path, os.environ, stopping)
+    gateway = await _Gateway.build(settings, journal, reload)
     try:
+        await gateway.lifetime.begin()
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(_raise_when_failed(journal))
             door_open = asyncio.Event()
-            opening = tasks.create_task(gateway.serve_door(door_open.set))
+            parts = [tasks.create_task(_raise_when_failed(journal)), tasks.create_task(gateway.serve_door(door_open.set))]
             await door_open.wait()
             failpoint("start.before_ready")
+            gateway.manager.ready(gateway.lifetime.status)
             _say_ready(settings, config_path)
-            working = tasks.create_task(gateway.work())
+            parts += [tasks.create_task(gateway.work()), tasks.create_task(_reload(hung_up, reload))]
             await stopping.wait()
             failpoint("stop")
             log.info("stopping")
+            if reload.wanted:
+                gateway.manager.reloading()
+            else:
+                gateway.manager.stopping()
             await gateway.dispatch.stop(STOP_S_MAX)
-            for task in (working, opening, watching):
+            for task in parts:
                 task.cancel()
+        await gateway.lifetime.end()
     finally:
         await gateway.close()
         await journal.close()
+    return reload.wanted
+
+
+async def _reload(hung_up: asyncio.Event, reload: Reload) -> None:
+    """Whenever SIGHUP comes."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        await reload.on_signal()
+
+
+def _start_again() -> NoReturn:
+    """In place: the same process, so that a service manager sees no end. Raises `Temporary` if the program can't be started."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they would end a program that does not handle them yet
+    try:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves
+    except OSError as error:
+        raise Temporary(f"The gateway can't start again in place: {error.strerror}. Start it again yourself.") from error
 
 
 async def _raise_when_failed(journal: SqliteJournal) -> None:
@@ -122,7 +150,7 @@ async def _raise_when_failed(journal: SqliteJournal) -> None:
 class _Gateway:
     """All parts, wired."""
 
-    def __init__(  # noqa: PLR0917 - all parts
+    def __init__(  # noqa: PLR0913, PLR0917 - all parts
         self,
         settings: config.Config,
         journal: Journal,
@@ -132,18 +160,21 @@ class _Gateway:
         tools: McpHost,
         platforms: Mapping[str, Platform],
         demo: Demo | None,
+        reload: Reload,
     ) -> None:
         clock = SystemClock()
         self._settings, self._journal, self._models, self._tools, self._clock = settings, journal, models, tools, clock
         self._demo = demo
         self._platform = WebPlatform(files)
         self._login = Login(settings.data_dir, clock)
+        self.manager = ServiceManager(os.environ)
+        self.lifetime = Lifetime(journal, clock, self.manager, rests=os.environ.get(SAFE_MODE) != "never")
         self._supervisor = Supervisor(clock, random.random)
         followers = Followers(journal, weather.known)
         weather.listeners.append(followers.weather_changed)
-        rules = {name: _rules(account) for name, account in settings.accounts.items()}
-        agent = _agent(settings, models, rules, _classified(clock))
-        secrets, local = settings.known_secrets, _local_time(settings)
+        rules = {name: rules_of(account) for name, account in settings.accounts.items()}
+        agent = agent_of(settings, models, rules, classifier(clock))
+        secrets, local = settings.known_secrets, local_time_of(settings)
         host = Together(BuiltIn(journal, files, clock, local), tools) if settings.agent.built_in_tools else tools
         self._platforms: dict[str, Platform] = {self._platform.account: self._platform, **platforms}
         self._hooks = {name: platform for name, platform in platforms.items() if isinstance(platform, Hook) and platform.is_called}
@@ -163,9 +194,22 @@ class _Gateway:
         owner = uuid.uuid4().hex
         self.dispatch = Dispatch(owner, tuple(self._platforms), journal, clock, weather, acts, followers.changed, local=local)
         self._gateway = LocalGateway(
-            _version, journal, files, followers, self.dispatch.arrived, weather, host, self._supervisor, clock, acts, local.day_began
+            _version,
+            journal,
+            files,
+            followers,
+            self.dispatch.arrived,
+            weather,
+            host,
+            self._supervisor,
+            clock,
+            acts,
+            local.day_began,
+            self.lifetime,
+            reload,
         )
-        told = Owner(tuple(_place(name) for name in settings.owner.notify), self._gateway.accept, clock)
+        self.dispatch.places, self.lifetime.changed = (lambda: self.lifetime.places), self.dispatch.look_again
+        told = Owner(tuple(place_of(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
         self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
@@ -173,9 +217,9 @@ class _Gateway:
         self._price, self._day_began = (lambda route: acts.routes[route].price if route in acts.routes else (0.0, 0.0)), local.day_began
 
     @classmethod
-    async def build(cls, settings: config.Config, journal: SqliteJournal) -> _Gateway:
+    async def build(cls, settings: config.Config, journal: SqliteJournal, reload: Reload) -> _Gateway:
         clock = SystemClock()
-        gates = [GateSettings(f"route:{name}", route.fingerprint, _places(route)) for name, route in settings.routes.items()]
+        gates = [GateSettings(f"route:{name}", route.fingerprint, places_of(route)) for name, route in settings.routes.items()]
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
         platforms = {
@@ -193,7 +237,7 @@ class _Gateway:
         demo = Demo.of(os.environ, tools.servers, clock)
         if demo is not None:
             models = {name: demo.lent(model) for name, model in models.items()}
-        gateway = cls(settings, journal, files, weather, models, tools, platforms, demo)
+        gateway = cls(settings, journal, files, weather, models, tools, platforms, demo, reload)
         gateway._persons.know(await journal.people())
         return gateway
 
@@ -203,7 +247,7 @@ class _Gateway:
 
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
-        children: dict[str, Run] = {f"tools:{name}": child for name, child in self._tools.children().items()}
+        children: dict[str, Run] = {f"tools:{name}": self.lifetime.after_rest(child) for name, child in self._tools.children().items()}
         children |= self._accounts.children()
         children["page"] = self._serve_page
         if self._hooks:
@@ -213,6 +257,7 @@ class _Gateway:
                 tasks.create_task(self._models[name].warm())
             tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # at the first failure it would block the loop
             tasks.create_task(self._disown())
+            tasks.create_task(self.lifetime.run())
             tasks.create_task(self._work_off())
             tasks.create_task(self._supervisor.run(children))
 
@@ -250,94 +295,6 @@ class _Gateway:
             await platform.close()
         for model in self._models.values():
             await model.close()
-
-
-def _rules(account: Account) -> Rules:
-    """Who may do what, as it is configured."""
-    return plain(
-        Rules(
-            allow=frozenset(account.allow),
-            owners=frozenset(account.owners),
-            groups=frozenset(account.groups),
-            pairing=account.pairing,
-            grouping=account.group_conversations,
-            messages_per_minute=account.limits.messages_per_minute,
-            cost_per_day=account.limits.cost_per_day or inf,
-            tools=account.tool_policy,
-        )
-    )
-
-
-def _agent(settings: config.Config, models: Mapping[str, Model], rules: Mapping[str, Rules], classify: Classify) -> AgentSettings:
-    """Who answers, as it is configured."""
-    routes = tuple(
-        RouteSettings(
-            name,
-            f"route:{name}",
-            models[name],
-            route.context_tokens,
-            route.sees,
-            route.dialect,
-            route.tools,
-            route.model or route.dialect,
-            (route.price.input, route.price.output),
-        )
-        for name, route in settings.routes.items()
-    )
-    budget = settings.agent.budget
-    return AgentSettings(
-        settings.agent.instructions,
-        routes,
-        classify,
-        settings.chain,
-        settings.chains,
-        {
-            ACCOUNT: AccountSettings(settings.web_chain),
-            **{
-                name: AccountSettings(
-                    settings.account_chains.get(name, ()), account.instructions or "", account.busy, account.unknown_send, rules[name]
-                )
-                for name, account in settings.accounts.items()
-            },
-        },
-        settings.summaries_chain,
-        settings.schedule_chain,
-        Budget(steps=budget.steps, cost=budget.cost or inf, time_s=budget.time_s or inf),
-    )
-
-
-def _place(name: str) -> tuple[str, str, str]:
-    """Where the owner is told something: the conversation, its account and its address."""
-    if name == "web":
-        return conversation_key(NOTES), ACCOUNT, NOTES
-    kind, account, chat = name.split(":", 2)
-    return Place(chat).conversation(f"{kind}:{account}"), f"{kind}:{account}", Place(chat).address
-
-
-def _local_time(settings: config.Config) -> LocalTime:
-    """The time where the owner lives."""
-    if not settings.agent.time_zone:
-        return LocalTime()
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - most configurations name none
-
-    return LocalTime(ZoneInfo(settings.agent.time_zone))
-
-
-def _classified(clock: SystemClock) -> Classify:
-    def classified(failure: RawFailure, _dialect: str, worked_before: bool) -> Failure:
-        from holdfast.models.classify import classify, setting  # noqa: PLC0415 - most starts meet no failure for a while
-
-        found = classify(failure, worked_before=worked_before, now=clock.now())
-        if found.kind == "ok":  # the bytes look whole, but whoever read them found them wanting
-            return Failure("cut", reason=failure.why)
-        about = setting(found)
-        return replace(found, reason=f"{found.reason.removesuffix('.')}; see {about}") if about else found
-
-    return classified
-
-
-def _places(route: config.Route) -> int:
-    return PRACTICE_PLACES if route.dialect == "practice" else route.calls_at_once_max
 
 
 def _version() -> str:

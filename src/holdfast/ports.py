@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
 from holdfast.core.incoming import Incoming, Moved, Place, Unread
+from holdfast.core.lives import Life
 from holdfast.core.request import Request, Tool
 from holdfast.core.text import Limit
 from holdfast.core.weather import GateRow as GateRow  # noqa: PLC0414 - a type of this port
@@ -226,6 +227,7 @@ class Held:
 
 
 UNREAD_MAX: Final = 1_000
+LIVES_MAX: Final = 100
 UNREAD_CHARS_MAX: Final = 64_000
 """Of one update that could not be read, so much is kept."""
 
@@ -343,6 +345,12 @@ class Journal(Protocol):
 
     async def forgive(self, owner: str) -> None:
         """At an orderly stop: no attempt is counted against the conversations that `owner` still has."""
+
+    async def lives(self, most: int) -> tuple[Life, ...]:
+        """This gateway's lives, the newest first."""
+
+    async def put_life(self, life: Life) -> None:
+        """Keep it, by when it began. The newest `LIVES_MAX` are kept."""
 
     async def wait_failed(self) -> JournalFailed:
         """Return when the journal can commit no more, with the reason to raise: the process has to end."""
@@ -799,6 +807,15 @@ class Gateway(Protocol):
     async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
 
     async def status(self) -> Mapping[str, Any]: ...
+
+    async def differences(self) -> tuple[str, ...]:
+        """What is other in the configuration as it stands now, a line each. Raises `Config` if a gateway could not start with it; the old one goes on."""
+
+    def start_again(self) -> None:
+        """End in order and start again in place, with the configuration as it stands now."""
+
+    def leave_safe_mode(self) -> bool:
+        """See whether turns can be run now. False if it is not in safe mode."""
 
     async def routes(self) -> tuple[RouteState, ...]: ...
 

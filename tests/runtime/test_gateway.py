@@ -12,11 +12,14 @@ from holdfast.errors import JournalFailed, Request, Temporary
 from holdfast.ports import Arrival, Standing, Used
 from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.lifetime import Lifetime
+from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.testing.clock import LoopClock
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.scripted_model import Break, Say, ScriptedModel
 from holdfast.testing.sim import simulated
+from holdfast.testing.steady import Steady
 
 
 def _gateway(rig: Rig, supervisor: Supervisor | None = None) -> LocalGateway:
@@ -33,6 +36,8 @@ def _gateway(rig: Rig, supervisor: Supervisor | None = None) -> LocalGateway:
         rig.clock,
         rig.hands,
         lambda now: now - now % 86400.0,
+        Lifetime(rig.journal, rig.clock, ServiceManager({})),
+        Steady(),
     )
 
 

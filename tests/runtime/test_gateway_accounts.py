@@ -18,14 +18,17 @@ from holdfast.errors import Config, Request, Temporary
 from holdfast.ports import Arrival, Inbox, Message, Person, PlatformState, Receipt, Release
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.persons import Persons
+from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.speech import gate_of
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.fake_platform import FakeChat, FakePlatform
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.sim import simulated
+from holdfast.testing.steady import Steady
 
 BOT = "fake:bot"
 ANN = Person(BOT, "7", "Ann", "7", "AB23CD45", expires=1e12)
@@ -74,6 +77,8 @@ class World:
             rig.clock,
             rig.hands,
             lambda now: now,
+            Lifetime(rig.journal, rig.clock, ServiceManager({})),
+            Steady(),
         )
         rules_of = {BOT: plain(rules)}
         self.persons = Persons(rules_of, rig.clock.now)

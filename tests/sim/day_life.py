@@ -15,7 +15,9 @@ from holdfast.runtime.acts import Acts, AgentSettings, RouteSettings
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.owner import Owner
+from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
@@ -24,6 +26,7 @@ from holdfast.testing.fake_tools import FakeTools
 from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.memory_journal import MemoryJournal
 from holdfast.testing.scripted_model import ScriptedModel
+from holdfast.testing.steady import Steady
 
 if TYPE_CHECKING:
     from day import Day
@@ -102,6 +105,8 @@ class Life:
             clock,
             hands,
             lambda now: now - now % 86400.0,
+            Lifetime(journal, clock, ServiceManager({})),
+            Steady(),
         )
         owner = Owner([(f"keyed:{BOSS}", "keyed", BOSS)], gateway.accept, clock)
         weather.closed, hands.cut_short = owner.closed, owner.cut_short

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         return WRONG
     sys.stdout, sys.stderr = _dependable(sys.stdout, 1), _dependable(sys.stderr, 2)
     try:
-        code: int = import_module(f"holdfast.cli.{arguments.command}").run(arguments)
+        code: int = import_module(f"holdfast.cli.{arguments.command.replace('-', '_')}").run(arguments)
         sys.stdout.flush()
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)
@@ -167,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", parents=[everywhere], help="find what is wrong, and say how to mend it")
     check.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    commands.add_parser("reload", parents=[everywhere], help="have the gateway take the configuration as it stands now")
+    commands.add_parser("safe-mode", parents=[everywhere], help="leave safe mode: have the gateway see whether it survives its work now")
 
     show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
     show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")

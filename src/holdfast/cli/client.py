@@ -18,7 +18,23 @@ import msgspec
 from holdfast.core.entries import Entry
 from holdfast.errors import Config, Request, Temporary
 from holdfast.invoked import command
-from holdfast.web.wire import ACCOUNT, KEEP_ALIVE_S, Approval, Link, Listed, Page, Post, Progress, Said, Saved, Stands, Step, Why, Writing
+from holdfast.web.wire import (
+    ACCOUNT,
+    KEEP_ALIVE_S,
+    Approval,
+    Differences,
+    Link,
+    Listed,
+    Page,
+    Post,
+    Progress,
+    Said,
+    Saved,
+    Stands,
+    Step,
+    Why,
+    Writing,
+)
 
 if TYPE_CHECKING:
     from holdfast.ports import Access, Offer, Person, PlatformState, RouteState
@@ -71,6 +87,14 @@ class Client:
     def status(self) -> dict[str, Any]:
         """What the gateway says of itself."""
         return decoded(self._ask("GET", "/v1/status"), dict[str, Any])
+
+    def reload(self) -> tuple[str, ...]:
+        """Have the gateway start again with the configuration as it stands now. Returns what differs."""
+        return decoded(self._ask("POST", "/v1/reload"), Differences).differences
+
+    def leave_safe_mode(self) -> None:
+        """Have the gateway see whether it survives its work now."""
+        self._ask("POST", "/v1/safe-mode/leave")
 
     def routes(self) -> tuple[RouteState, ...]:
         """How each route is, and what it did today."""

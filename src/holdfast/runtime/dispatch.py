@@ -49,6 +49,8 @@ class Dispatch:
         self._owner, self._accounts = owner, accounts
         self._journal, self._clock, self._weather, self._hands, self._changed = journal, clock, weather, hands, changed
         self._local = local
+        self.places: Callable[[], int | None] = lambda: None
+        """So many conversations may be worked on at once; None: all."""
         self._workers: dict[str, Worker] = {}
         self._woken = asyncio.Event()
         self._let_go = asyncio.Event()
@@ -117,7 +119,10 @@ class Dispatch:
                     await self._let_go.wait()
 
     async def _claim(self, tasks: asyncio.TaskGroup, now: float) -> int:
-        leases = await self._journal.claim(self._owner, now, self._accounts, self._weather.admits(), CLAIMS_AT_ONCE_MAX)
+        most = self._room()
+        if not most:
+            return 0
+        leases = await self._journal.claim(self._owner, now, self._accounts, self._weather.admits(), most)
         for lease in leases:
             if lease.through:
                 self._weather.reserve(lease.through, lease.conversation)
@@ -127,6 +132,11 @@ class Dispatch:
             if self._stopping:
                 worker.stop()
         return len(leases)
+
+    def _room(self) -> int:
+        """How many more may be claimed."""
+        places = self.places()
+        return CLAIMS_AT_ONCE_MAX if places is None else max(min(places - len(self._workers), CLAIMS_AT_ONCE_MAX), 0)
 
     async def _advance(self, worker: Worker) -> None:
         """Own one worker. A bug in it counts against its conversation as a crash would, and touches no other."""
@@ -168,6 +178,8 @@ class Dispatch:
         instants = [await self._journal.next_due(self._accounts), self._weather.next_change(looked_at)]
         due = min((instant for instant in instants if instant is not None), default=None)
         delay_s = LOOK_S_MAX if due is None else min(max(due - self._clock.now(), 0.0), LOOK_S_MAX)
+        if not self._room():
+            delay_s = max(delay_s, BUSY_LOOK_S)  # what is due can't be claimed, and is so until that changes
         try:
             async with asyncio.timeout(delay_s):
                 await self._woken.wait()

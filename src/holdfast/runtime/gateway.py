@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from holdfast.core import turn
 from holdfast.core.access import Rules
@@ -39,6 +39,7 @@ from holdfast.ports import (
 from holdfast.runtime.accounts import Accounts, AccountState
 from holdfast.runtime.acts import Acts
 from holdfast.runtime.follow import Followers
+from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.signing_in import SigningIn
 from holdfast.runtime.speech import gate_of
 from holdfast.runtime.supervisor import ChildState, Supervisor
@@ -52,6 +53,16 @@ PARTS: Final[Mapping[str, Literal["connecting", "connected", "waiting", "stopped
 }
 """What the states of a supervised part are called of an account."""
 NO_ACCOUNTS: Final = "There are no accounts of chat systems here. A table [platforms.telegram.NAME] in the configuration makes one."
+
+
+class Reloads(Protocol):
+    """How this gateway gets another configuration: see `ports.Gateway`."""
+
+    refused: str
+
+    async def differences(self) -> tuple[str, ...]: ...
+
+    def start_again(self) -> None: ...
 
 
 class LocalGateway:
@@ -70,12 +81,15 @@ class LocalGateway:
         clock: Clock,
         acts: Acts,
         day_began: Callable[[float], float],
+        lifetime: Lifetime,
+        reload: Reloads,
     ) -> None:
         self._version, self._journal, self._followers, self._arrived = version, journal, followers, arrived
         self.files = files
         self._weather, self._tools, self._supervisor, self._clock = weather, tools, supervisor, clock
         self._acts, self._day_began = acts, day_began
         self._started = clock.now()
+        self._lifetime, self._reload = lifetime, reload
         self.accounts: Accounts | None = None
         """Of chat systems: they are told when these are there, since they accept through us."""
 
@@ -128,11 +142,22 @@ class LocalGateway:
         return {
             "version": self._version(),
             "started": self._started,
+            "safe mode": self._lifetime.state(),
+            "configuration refused": self._reload.refused,
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
             "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
             "platforms": [asdict(platform) for platform in await self.platforms()],
             "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
+
+    async def differences(self) -> tuple[str, ...]:
+        return await self._reload.differences()
+
+    def start_again(self) -> None:
+        self._reload.start_again()
+
+    def leave_safe_mode(self) -> bool:
+        return self._lifetime.leave_safe_mode()
 
     async def tool_servers(self) -> tuple[Offer, ...]:
         return tuple(replace(offer, server=self._planned(offer.server)) for offer in self._tools.offers())
@@ -164,6 +189,8 @@ class LocalGateway:
         if row is None:
             raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
+        if self._lifetime.safe_mode is not None and not row.running:
+            return f"{self._lifetime.status} What is written here is answered once that is over. `holdfast status` says why."
         said = turn.status(transcript, self._acts.world_of(conversation, row.account, row.address, transcript), self._clock.now())
         return f"{said} What I have to say waits for {self._account_waited_for(row.speech_gate)}." if row.speech_gate else said
 

@@ -13,10 +13,12 @@ from typing import Any
 import apsw
 
 from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, Question, decode
+from holdfast.core.lives import Life
 from holdfast.core.text import well_formed
 from holdfast.core.words import title
 from holdfast.errors import Config, LeaseLost
 from holdfast.ports import (
+    LIVES_MAX,
     UNREAD_CHARS_MAX,
     UNREAD_MAX,
     Accepted,
@@ -378,6 +380,15 @@ def unread(db: apsw.Connection, most: int) -> tuple[tuple[str, float, str], ...]
 
 def addresses(db: apsw.Connection, account: str, most: int) -> tuple[str, ...]:
     return tuple(address for (address,) in _rows(db, "addresses", account, most))
+
+
+def lives(db: apsw.Connection, most: int) -> tuple[Life, ...]:
+    return tuple(Life(began, alive, bool(ended), bool(safe)) for began, alive, ended, safe in _rows(db, "lives", most))
+
+
+def put_life(db: apsw.Connection, life: Life) -> None:
+    db.execute(SQL["put_life"], (life.began, life.alive, life.ended, life.safe))
+    db.execute(SQL["forget_lives"], (LIVES_MAX - 1,))
 
 
 def held(db: apsw.Connection) -> tuple[Held, ...]:

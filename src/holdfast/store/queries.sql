@@ -216,6 +216,22 @@ DELETE FROM person WHERE account = ?1 AND id = ?2;
 
 SELECT address FROM conversation WHERE account = ?1 ORDER BY last_at DESC, key LIMIT ?2;
 
+-- lives --
+-- The newest lives of the gateway first.
+
+SELECT began, alive, ended, safe FROM life ORDER BY began DESC LIMIT ?1;
+
+-- put_life --
+-- Keep a life as it is now.
+
+INSERT INTO life (began, alive, ended, safe) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (began) DO UPDATE SET alive = excluded.alive, ended = excluded.ended, safe = excluded.safe;
+
+-- forget_lives --
+-- Lives of long ago.
+
+DELETE FROM life WHERE began < (SELECT began FROM life ORDER BY began DESC LIMIT 1 OFFSET ?1);
+
 -- unread --
 -- What could not be read, the newest first.
 SELECT account, at, raw FROM unread ORDER BY n DESC LIMIT ?1;

@@ -12,6 +12,7 @@ from typing import Any, Final
 import apsw
 
 from holdfast.core.entries import Entry, Fact, Intention, Question, decode, encode
+from holdfast.core.lives import Life
 from holdfast.errors import HoldfastError, JournalFailed, JournalFull
 from holdfast.ports import (
     ALL,
@@ -190,6 +191,12 @@ class SqliteJournal:
 
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         return await self._aside().do(lambda db: operations.addresses(db, account, most))
+
+    async def lives(self, most: int) -> tuple[Life, ...]:
+        return await self._reader.do(lambda db: operations.lives(db, most))
+
+    async def put_life(self, life: Life) -> None:
+        await self._writer.do(lambda db: operations.put_life(db, life))
 
     async def held(self) -> tuple[Held, ...]:
         return await self._reader.do(operations.held)

@@ -177,6 +177,15 @@ class FakeGateway:
     async def status(self) -> Mapping[str, Any]:
         return self.state
 
+    async def differences(self) -> tuple[str, ...]:
+        return ()
+
+    def start_again(self) -> None:
+        self.retried.append("start again")
+
+    def leave_safe_mode(self) -> bool:
+        return False
+
     async def routes(self) -> tuple[RouteState, ...]:
         return self.route_states
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdfast.core.entries import Command, Entry, Note, UserMessage, decode, encode
+from holdfast.core.lives import Life
 from holdfast.core.words import title
 from holdfast.ports import ConversationRow, Cursor, GateRow, Person, Timer, ToolList
 
@@ -74,4 +75,5 @@ class MemoryDisk:
     gates: dict[str, GateRow] = field(default_factory=dict)
     tool_lists: dict[str, ToolList] = field(default_factory=dict)
     people: dict[tuple[str, str], Person] = field(default_factory=dict)
+    lives: dict[float, Life] = field(default_factory=dict)
     unread: list[tuple[str, float, str]] = field(default_factory=list)

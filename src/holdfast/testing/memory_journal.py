@@ -24,10 +24,12 @@ from holdfast.core.entries import (
     ToolResult,
     UserMessage,
 )
+from holdfast.core.lives import Life
 from holdfast.core.text import well_formed
 from holdfast.errors import Config, JournalFailed, LeaseLost
 from holdfast.ports import (
     ALL,
+    LIVES_MAX,
     UNREAD_CHARS_MAX,
     UNREAD_MAX,
     Accepted,
@@ -304,6 +306,16 @@ class MemoryJournal:
             (one.row for one in self.disk.conversations.values() if one.account == account), key=lambda row: (-row.last_at, row.key)
         )
         return tuple(row.address for row in rows[:most])
+
+    async def lives(self, most: int) -> tuple[Life, ...]:
+        await self._begin()
+        return tuple(sorted(self.disk.lives.values(), key=lambda life: -life.began)[:most])
+
+    async def put_life(self, life: Life) -> None:
+        await self._begin()
+        self.disk.lives[life.began] = life
+        for began in sorted(self.disk.lives)[:-LIVES_MAX]:
+            del self.disk.lives[began]
 
     async def held(self) -> tuple[Held, ...]:
         await self._begin()

@@ -258,7 +258,7 @@ class GatewayProcess:
     def environ(self) -> dict[str, str]:
         """What the gateway and the commands that talk to it see of our environment."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-        return {**ours, "XDG_RUNTIME_DIR": self._runtime.name}
+        return {**ours, "XDG_RUNTIME_DIR": self._runtime.name, "HOLDFAST_SAFE_MODE": "never"}  # it is killed for a purpose
 
     def command_line(self, *words: str) -> list[str]:
         """A command of the command line, for this gateway."""

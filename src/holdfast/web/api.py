@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -127,6 +128,18 @@ class Api:
 
     async def status(self, request: Request) -> Response:  # noqa: ARG002 the signature is starlette's
         return json({**await self._gateway.status(), "demo": self._demo.state() if self._demo else None})
+
+    async def reload(self, request: Request) -> Response:  # noqa: ARG002 as above
+        """It starts again once this was answered."""
+        other = await self._gateway.differences()
+        answer = json({"differences": other})
+        answer.background = BackgroundTask(self._gateway.start_again)
+        return answer
+
+    async def leave_safe_mode(self, request: Request) -> Response:  # noqa: ARG002 as above
+        if not self._gateway.leave_safe_mode():
+            raise HTTPException(409, "The gateway is not in safe mode.")
+        return json({})
 
     async def routes(self, request: Request) -> Response:  # noqa: ARG002 as above
         return json(await self._gateway.routes())

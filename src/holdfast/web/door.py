@@ -99,6 +99,8 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/files", files.put, methods=["POST"]),
         Route("/v1/files/{sha256}", files.get, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),
+        Route("/v1/reload", api.reload, methods=["POST"]),
+        Route("/v1/safe-mode/leave", api.leave_safe_mode, methods=["POST"]),
         Route("/v1/gates/{name:path}/retry", api.retry, methods=["POST"]),
         *([Route("/v1/demo/{action}", api.break_it, methods=["POST"])] if demo else []),
     ]

@@ -122,6 +122,12 @@ class Why(msgspec.Struct, frozen=True):
     words: str
 
 
+class Differences(msgspec.Struct, frozen=True):
+    """What is other in the new configuration, a line each."""
+
+    differences: tuple[str, ...]
+
+
 class Approval(msgspec.Struct, frozen=True):
     """Whoever was told this code is let in."""
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from holdfast.core.entries import Correction, UserMessage
+from holdfast.core.lives import Life
 from holdfast.errors import Config
-from holdfast.ports import UNREAD_CHARS_MAX, UNREAD_MAX, Accepted, Cursor, Held, Journal, Move, Person, Timer
+from holdfast.ports import LIVES_MAX, UNREAD_CHARS_MAX, UNREAD_MAX, Accepted, Cursor, Held, Journal, Move, Person, Timer
 from holdfast.testing.contracts.journal_kit import NEVER_MANY, Rig, arrival, claim, let_go
 
 CURSOR = Cursor("web", "bot-7", "100")
@@ -157,6 +158,15 @@ class JournalPlatformsContract:
         assert await journal.addresses("web", 9) == ("at a", "at d", "at c")
         assert await journal.addresses("web", 2) == ("at a", "at d")
         assert await journal.addresses("none", 9) == ()
+
+    async def test_lives_are_kept_by_their_beginnings_the_newest_first(self, rig: Rig) -> None:
+        for began in range(LIVES_MAX + 5):
+            await rig.journal.put_life(Life(float(began), float(began)))
+        await rig.journal.put_life(Life(50.0, 90.0, ended=True, safe=True))
+        journal = await rig.restart()
+        assert await journal.lives(2) == (Life(104.0, 104.0), Life(103.0, 103.0))
+        assert [life for life in await journal.lives(999) if life.alive != life.began] == [Life(50.0, 90.0, ended=True, safe=True)]
+        assert len(await journal.lives(999)) == LIVES_MAX
 
     async def test_people_are_kept_by_account_and_id_and_can_be_let_go(self, rig: Rig) -> None:
         waits = Person("web", "7", "Ann", "7", code="482913", expires=3600.5)

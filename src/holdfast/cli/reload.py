@@ -1,0 +1,43 @@
+"""`holdfast reload`: the gateway takes the configuration as it stands now, by starting again in place; or says why not, and goes on with the old one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import Final
+
+from holdfast import cli, config
+from holdfast.cli.client import Away, Client
+from holdfast.cli.screen import plain
+from holdfast.invoked import command
+from holdfast.web.wire import door_path
+
+BACK_S_MAX: Final = 60.0
+LOOK_S: Final = 0.05
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = config.load(getattr(arguments, "config", None), os.environ)
+    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    try:
+        before = client.status()["started"]
+        other = client.reload()
+    except Away as away:
+        raise Away(f"{away} The next start takes the configuration as it is then: `{command('run')}`.") from away
+    for line in other or ("The configuration is as it was.",):
+        print(plain(line))
+    until = time.monotonic() + BACK_S_MAX
+    while not _started_again(client, before):
+        if time.monotonic() > until:
+            raise Away(f"The gateway did not come back within {BACK_S_MAX:g} s. Nothing is lost; its log says why.")
+        time.sleep(LOOK_S)
+    print("The gateway has started again with it. What was being worked on goes on.")
+    return cli.ANSWERED
+
+
+def _started_again(client: Client, before: float) -> bool:
+    try:
+        return bool(client.status()["started"] != before)
+    except Away:
+        return False

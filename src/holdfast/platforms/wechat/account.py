@@ -260,6 +260,8 @@ class WechatPlatform:
             case Refused(code=code) if code == SESSION_ENDED:
                 self._ended.set()
                 return Receipt("retry", why=str(self._over()), account="stopped")
+            case Refused(code=code) if code == DECLINED and window not in self._reached.windows.values():
+                return Receipt("retry", why="they wrote meanwhile", retry_after_s=0.0)
             case Refused(code=code) if code == DECLINED:
                 return self._declination(window, why)
             case Refused(code=code) if code in {BUSY, HTTPStatus.TOO_MANY_REQUESTS}:

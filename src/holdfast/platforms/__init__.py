@@ -1,4 +1,5 @@
 """Chat systems: one file or folder each, imported when an account of that kind is configured, independent of each other.
+What several need is beside them: `asking` (one HTTP request, one outcome), `tencent` (what WeCom and Official Accounts have in common).
 
 Each has `open_account(name, settings, files, clock, folder)`, which gives a `ports.Platform`: see there what an adapter does, and what it must not own.
 """

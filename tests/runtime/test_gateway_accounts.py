@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from holdfast.core.entries import Command, Note
 from holdfast.core.failure import Failure
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.errors import Config, Request, Temporary
-from holdfast.ports import Arrival, Inbox, Message, Person, PlatformState, Receipt, Release
+from holdfast.ports import Arrival, Inbox, Message, Person, PlatformState, Receipt, Release, SignIn
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.lifetime import Lifetime
@@ -60,9 +60,11 @@ class Account(FakePlatform):
 class World:
     """One account, its supervisor, and the gateway in front of them."""
 
+    account_kind: type[Account] = Account
+
     def __init__(self, rules: Rules = RULES) -> None:
         self.rig = rig = Rig()
-        self.account = Account(FakeChat(BOT, rig.clock))
+        self.account = self.account_kind(FakeChat(BOT, rig.clock))
         self.weather = Weather(rig.journal, rig.clock, lambda: 0.5, [GateSettings(gate_of(BOT), "f1", 4)], [])
         self.supervisor = Supervisor(rig.clock, lambda: 0.5)
         self.gateway = LocalGateway(
@@ -244,3 +246,80 @@ async def test_without_accounts_there_is_nobody_to_let_in() -> None:
         await world.gateway.approve("AB")
     with pytest.raises(Request, match="There are no accounts"):
         await world.gateway.remove(BOT, "7")
+
+
+# --- signing in ---------------------------------------------------------------------------------------------------------------------------
+
+
+class Signed(Account):
+    """Somebody signs it in."""
+
+    def __init__(self, chat: FakeChat) -> None:
+        super().__init__(chat)
+        self.failure: Exception | None = Config("Nobody has signed it in yet.")
+        self.asked: list[str] = []
+        self.ended = False
+
+    async def sign_in(self) -> AsyncGenerator[SignIn, None]:
+        try:
+            yield SignIn("Scan this.", picture="https://example.org/q/1")
+            self.failure = None
+            yield SignIn("Signed in.", done=True, person="7")
+        finally:
+            self.ended = True
+
+    def answer(self, said: str) -> None:
+        self.asked.append(said)
+
+
+class SignedWorld(World):
+    account_kind = Signed
+
+
+@simulated
+async def test_who_signs_an_account_in_may_talk_and_it_is_connected_at_once() -> None:
+    world = SignedWorld()
+    async with world.running():
+        assert ((await world.state()).state, (await world.state()).signs_in) == ("stopped", True)
+        steps = [step async for step in world.gateway.sign_in(BOT)]
+        assert [step.says for step in steps] == ["Scan this.", "Signed in."]
+        await asyncio.sleep(1)
+        assert (await world.state()).state == "connected"
+        assert world.weather.is_open(gate_of(BOT), "x")
+        assert [(one.id, one.since > 0) for one in (await world.gateway.people())[0].people] == [("7", True)]
+        await world.gateway.answer_sign_in(BOT, "42")
+    assert isinstance(world.account, Signed)
+    assert world.account.asked == ["42"]
+
+
+@simulated
+async def test_whoever_is_on_a_list_is_not_let_in_again() -> None:
+    world = SignedWorld(Rules(allow=frozenset({"7"})))
+    async with world.running():
+        assert [step async for step in world.gateway.sign_in(BOT)][-1].done
+        assert (await world.gateway.people())[0].people == ()
+
+
+@simulated
+async def test_a_reader_who_leaves_ends_it_and_nobody_is_signed_in() -> None:
+    world = SignedWorld()
+    async with world.running():
+        steps = world.gateway.sign_in(BOT)
+        await anext(steps)
+        await steps.aclose()
+        assert isinstance(world.account, Signed)
+        assert world.account.ended
+        assert (await world.state()).state == "stopped"
+
+
+@simulated
+async def test_nobody_signs_in_to_what_has_its_credentials() -> None:
+    world = World()
+    assert not (await world.state()).signs_in
+    with pytest.raises(Request, match="Nobody signs 'fake:bot' in: it has what it needs in the configuration"):
+        await anext(world.gateway.sign_in(BOT))
+    with pytest.raises(Request, match=r"there is no such account\. Those that a person signs in: none"):
+        await world.gateway.answer_sign_in("fake:other", "42")
+    world.gateway.accounts = None
+    with pytest.raises(Request, match="no accounts of chat systems"):
+        await anext(world.gateway.sign_in(BOT))

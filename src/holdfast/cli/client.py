@@ -22,6 +22,7 @@ from holdfast.web.wire import (
     ACCOUNT,
     KEEP_ALIVE_S,
     Approval,
+    BackUp,
     Differences,
     Link,
     Listed,
@@ -37,9 +38,11 @@ from holdfast.web.wire import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.ports import Access, Offer, Person, PlatformState, RouteState
+    from holdfast.ports import Access, Backup, Offer, Person, PlatformState, RouteState
 
 REPLY_S_MAX: Final = 30.0
+LONG_REPLY_S_MAX: Final = 86_400.0
+"""Of what takes as long as there is much to do."""
 SILENCE_S_MAX: Final = 3 * KEEP_ALIVE_S
 SILENT: Final = "The gateway does not answer."
 
@@ -95,6 +98,13 @@ class Client:
     def leave_safe_mode(self) -> None:
         """Have the gateway see whether it survives its work now."""
         self._ask("POST", "/v1/safe-mode/leave")
+
+    def back_up(self, file: Path) -> Backup:
+        """Have a backup made there."""
+        from holdfast.ports import Backup  # noqa: PLC0415 not needed to talk, and not free at start
+
+        body = msgspec.json.encode(BackUp(str(file)))
+        return decoded(self._ask("POST", "/v1/backups", body, within_s=LONG_REPLY_S_MAX), Backup)
 
     def routes(self) -> tuple[RouteState, ...]:
         """How each route is, and what it did today."""
@@ -186,9 +196,11 @@ class Client:
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, *, empty: bool = False) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, *, empty: bool = False, within_s: float = REPLY_S_MAX
+    ) -> bytes:
         """The answer's body. `empty`: it may be."""
-        connection = _Connection(self._path, REPLY_S_MAX)
+        connection = _Connection(self._path, within_s)
         try:
             answer = _response(connection, method, path, {}, body).read()
         except (OSError, http.client.HTTPException) as error:
@@ -261,9 +273,9 @@ def event_of(kind: str, data: bytes) -> Event | None:
 
 
 def _step(kind: str, data: bytes) -> Step | None:
-    """Raises `Request` if nothing comes of it."""
-    if kind == "refused":
-        raise refusal(http.client.BAD_REQUEST, data)
+    """Raises `Request` if nothing comes of it, `Away` if it may another time."""
+    if kind in {"refused", "away"}:
+        raise refusal(http.client.BAD_REQUEST if kind == "refused" else http.client.SERVICE_UNAVAILABLE, data)
     return decoded(data, Step) if kind == "step" else None
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, Temporary
 from holdfast.ports import SignIn
 from holdfast.web.stream import HEADERS, cancel, left, next_of, write
 from holdfast.web.wire import KEEP_ALIVE_S, Step
@@ -43,7 +43,8 @@ class SigningInStream:
                 await write(send, b"event: step\ndata: %s\n\n" % msgspec.json.encode(_shown(step)))
                 following = asyncio.create_task(next_of(self._steps))
         except HoldfastError as failure:
-            await write(send, b"event: refused\ndata: %s\n\n" % msgspec.json.encode({"error": str(failure)}))
+            kind = b"away" if isinstance(failure, Temporary) else b"refused"
+            await write(send, b"event: %s\ndata: %s\n\n" % (kind, msgspec.json.encode({"error": str(failure)})))
         finally:
             await cancel((following, *ends))
             await self._steps.aclose()

@@ -47,8 +47,7 @@ export class SigningIn {
     this.#says.textContent = "One moment…";
     let why = "The gateway is away. Nobody is signed in.";
     const parser = new Parser((event, data) => {
-      if (event === "refused") why = data.error;
-      if (event === "step") why = this.#show(data) ?? why;
+      why = event === "step" ? (this.#show(data) ?? why) : data.error;
     });
     try {
       const response = await signIn(this.#name, connection.signal);

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from holdfast.platforms.slack.account import SlackPlatform
+from holdfast.platforms.slack.receiving import LOOK_S
+from holdfast.runtime.clock import SystemClock
 from holdfast.testing.hook_listener import Listener, listening
+from holdfast.testing.memory_files import MemoryFiles
 from holdfast.testing.slack_client import Slack
+
+Connect = Callable[..., SlackPlatform]
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +34,16 @@ async def slack(slack_process: Slack) -> Slack:
 async def listener() -> AsyncIterator[Listener]:
     async with listening() as listener:
         yield listener
+
+
+@pytest.fixture
+def connect(slack: Slack) -> Connect:
+    """Makes a connection of the account; `more` is what it takes besides its settings."""
+    return lambda look_s=LOOK_S, **settings: SlackPlatform("mybot", slack.settings(**settings), MemoryFiles(), SystemClock(), look_s)
+
+
+@pytest.fixture
+async def platform(connect: Connect) -> AsyncIterator[SlackPlatform]:
+    platform = connect(groups=("C1",))
+    yield platform
+    await platform.close()

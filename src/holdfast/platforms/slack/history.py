@@ -83,7 +83,7 @@ class History:
         return [event for event in (wrote, changed) if event is not None]
 
     async def find(self, chat: str, thread: str, key: str, since: float) -> wire.Message | None:
-        """The message of ours that has this key, if it was sent since. Raises `Failure`."""
+        """The message of ours that has this key, sent since or a little earlier. Raises `Failure`."""
         for raw in reversed(await self._said(chat, since, [thread] if thread else [])):
             payload = raw.get("metadata", {}).get("event_payload", {})
             if raw.get("user") == self._us.user and payload.get("key") == key:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from holdfast.core.incoming import Incoming, Moved, Unread, Wrote, dedupe
+from holdfast.errors import Temporary
 from holdfast.platforms.asking import Failure
 from holdfast.platforms.slack import wire
 from holdfast.platforms.slack.api import Api, Refused, without_nulls
@@ -65,6 +66,7 @@ class Receiving:
         self._closing = asyncio.Lock()
         self._taken: dict[str, None] = {}
         self._aside: set[asyncio.Task[None]] = set()
+        self._has_ended = False
 
     def _now(self) -> float:
         """By Slack's clock, where it told us."""
@@ -119,6 +121,8 @@ class Receiving:
     async def _take(self, events: Sequence[Incoming | Moved | Unread]) -> None:
         names = [dedupe("", event) if isinstance(event, Incoming) else "" for event in events]
         fresh = [event for event, name in zip(events, names, strict=True) if name not in self._taken]
+        if self._has_ended:  # a call of Slack's may have waited here, which belongs to no connection
+            raise Temporary("The connection to Slack has ended.")
         if not fresh:
             return
         kept = await self._inbox.take(fresh)
@@ -178,6 +182,7 @@ class Receiving:
             await self._api.call("reactions.add", wire.Done, s_max=SIGN_S_MAX, channel=chat, timestamp=ts, name="eyes")
 
     async def close(self) -> None:
+        self._has_ended = True
         for task in self._aside:
             task.cancel()
         await asyncio.gather(*self._aside, return_exceptions=True)

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast import errors
-from holdfast.ports import Hook
+from holdfast.ports import Hook, HookReply
 from holdfast.web.bodies import TooSlow, chunks, json, our_error
 from holdfast.web.wire import TooLong
 
@@ -38,8 +39,8 @@ def hooks(accounts: Mapping[str, Hook]) -> Starlette:
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 reply = await hook.hook(request.method, request.url.query, headers, body)
-        except (TimeoutError, errors.Temporary):
-            return Response(status_code=503, headers={"retry-after": "5"})
+        except (TimeoutError, errors.Temporary) as failure:
+            reply = HookReply(503, msgspec.json.encode({"error": str(failure) or "This takes too long just now."}), "application/json")
         return Response(reply.body, reply.status, media_type=reply.media_type)
 
     return Starlette(routes=[Route("/hooks/{kind}/{account}", called, methods=["GET", "POST"])])

@@ -15,6 +15,7 @@ from wechatpy import enterprise
 from holdfast.core.entries import Attachment, Produced
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.errors import Config, Request, Temporary
+from holdfast.platforms.tencent import receiving
 from holdfast.platforms.tencent.receiving import KEPT_S
 from holdfast.ports import Message
 from holdfast.testing.clock import ManualClock
@@ -151,6 +152,18 @@ async def test_who_can_not_ask_can_be_called_all_the_same(server: Tencent, open_
         await inbox.wait_for(lambda one: texts(one) == ["Hello"])
         assert (await platform.send(PLACE, Message("Hi."))).refusal == "unknown"
         assert (await platform.send(PLACE, Message("Hi."))).refusal == ""
+
+
+async def test_an_api_that_says_nothing_does_not_keep_it_from_being_called(
+    server: Tencent, open_account: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LEDGER H-54."""
+    monkeypatch.setattr(receiving, "LOOK_S_MAX", 0.2)
+    await server.fault("delay_before", token_method(server), value=30)
+    inbox = RecordingInbox()
+    async with running(open_account(), inbox):
+        await server.write("Hello")
+        await inbox.wait_for(lambda one: texts(one) == ["Hello"])
 
 
 async def test_a_token_is_asked_for_once_and_anew_when_it_is_not_taken_any_more(server: Tencent, open_account: Open) -> None:

@@ -102,3 +102,9 @@ def test_what_says_less_than_every_message_does_can_not_be_read(missing: str) ->
     del said[missing]
     with pytest.raises(KeyError):
         read(said)
+
+
+@pytest.mark.parametrize("person", ["", "a b", "a:b", "x" * 129])
+def test_nobody_is_called_what_would_be_taken_for_something_else(person: str) -> None:
+    with pytest.raises(ValueError, match="nobody is called"):
+        read({"FromUserName": person, "MsgType": "text", "MsgId": "1", "Content": "Hello"})

@@ -12,12 +12,12 @@ import httpx2
 import pytest
 
 from holdfast.core.entries import AssistantMessage, DeliveryStarted, Entry, Produced, ToolResult
-from holdfast.core.incoming import Chose, Place, Wrote
-from holdfast.errors import Config
+from holdfast.core.incoming import Chose, Incoming, Place, Wrote
+from holdfast.errors import Config, Temporary
 from holdfast.platforms.webhook import account
 from holdfast.platforms.webhook.account import WebhookPlatform
 from holdfast.platforms.webhook.signing import headers
-from holdfast.ports import Message
+from holdfast.ports import Accepted, Message
 from holdfast.runtime.clock import SystemClock
 from holdfast.testing.clock import BEGAN, ManualClock
 from holdfast.testing.contracts.chat import running, texts
@@ -260,6 +260,18 @@ async def test_what_is_wrong_before_the_account_is_asked_is_said_in_json_too(lis
         large = await http.post(listener.url("webhook:mine"), content=b"x" * (2 * 1024 * 1024 + 1))
     assert (nobody.status_code, nobody.json()) == (404, {"error": "There is no such account here."})
     assert (large.status_code, large.json()) == (413, {"error": "A call may bring 2,097,152 bytes."})
+
+
+async def test_what_can_not_be_kept_just_now_is_said_in_json_too(listener: Listener, platform: WebhookPlatform) -> None:
+    class Full(RecordingInbox):
+        async def keep(self, incoming: Incoming) -> Accepted | None:
+            raise Temporary("There is no room. Free some space.")
+
+    listener.accounts[platform.account] = platform
+    body = b'{"chat": "alerts", "text": "Hello"}'
+    async with running(platform, Full()), httpx2.AsyncClient(trust_env=False, verify=False) as http:
+        refused = await http.post(listener.url(platform.account), content=body, headers=headers(SECRET, "", BEGAN, body))
+    assert (refused.status_code, refused.json()) == (503, {"error": "There is no room. Free some space."})
 
 
 async def test_a_burst_is_taken_in_order(platform: WebhookPlatform) -> None:

@@ -47,8 +47,8 @@ class Api:
         async with self._renewing:
             if self._token in {"", stale} or self._clock.monotonic() > self._until - SOON_S:
                 given = await self._tokens(self.http)
-                self._token = str(given["access_token"])
-                self._until = self._clock.monotonic() + float(given["expires_in"])
+                self._token = _text(given, "access_token")
+                self._until = self._clock.monotonic() + float(_text(given, "expires_in"))
             return self._token
 
     async def call(self, path: str, said: Mapping[str, Any], s_max: float = CALL_S_MAX) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Api:
         given = await self._with_token(
             lambda token: answered(self.http, "POST", f"/cgi-bin/media/upload?access_token={token}&type={kind}", FILE_S_MAX, files=file)
         )
-        return str(given["media_id"])
+        return _text(given, "media_id")
 
     async def download(self, media_id: str) -> AsyncIterator[bytes]:
         """The bytes of a file that somebody sent. Raises as `call` does."""
@@ -133,3 +133,9 @@ def _checked(status: int, body: bytes) -> dict[str, Any]:
     if status != HTTPStatus.OK:
         raise Unanswered(f"it answered with status {status}")
     return given
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    if name not in given:
+        raise Unanswered(f"it answered without {name}")
+    return str(given[name])

@@ -15,6 +15,7 @@ _FILES: Final = {
     "shortvideo": ("mp4", "video/mp4"),
     "file": ("bin", "application/octet-stream"),
 }
+_PERSON: Final = re.compile(r"[^\s:]{1,128}")
 _MENU: Final = re.compile(r"(\d{1,18}):(.+)", re.DOTALL)
 
 
@@ -24,8 +25,10 @@ def menu_id(question: int, option: str) -> str:
 
 
 def read(said: dict[str, str]) -> Incoming | None:
-    """What the message says; None if it is nothing to us. Raises `KeyError` if it says less than every message does."""
+    """What the message says; None if it is nothing to us. Raises `KeyError` or `ValueError` if it does not say what every message does."""
     person, kind = said["FromUserName"], said["MsgType"].lower()
+    if not _PERSON.fullmatch(person):
+        raise ValueError(f"nobody is called {person[:64]!r}")
     if kind == "event":
         did: Wrote | Chose | None = _of_event(said)
         id_ = f"{said['CreateTime']}-{said.get('Event', '')}-{said.get('EventKey', '')}".replace(" ", "_")

@@ -19,6 +19,8 @@ from holdfast.ports import Clock, Files, HookReply, Inbox
 
 KEPT_S: Final = 15.0
 """They call three times, five seconds apart. Then they have forgotten it."""
+LOOK_S_MAX: Final = 4.0
+"""How long it is asked at the beginning whether it knows us: it may be calling already."""
 SAID_AGAIN_S: Final = 60.0
 
 log = logging.getLogger("holdfast.platforms")
@@ -38,12 +40,14 @@ class Receiving:
         while not self._stopped.empty():
             self._stopped.get_nowait()
         try:
-            await self._api.token()
-        except (Failure, Refused) as failure:
-            found = trouble(failure, self._codes)
+            async with asyncio.timeout(LOOK_S_MAX):
+                await self._api.token()
+        except (Failure, Refused, TimeoutError) as failure:
+            found = None if isinstance(failure, TimeoutError) else trouble(failure, self._codes)
             if isinstance(found, Config):
                 raise found from None
-            log.warning("%s: %s It can be called meanwhile, and what it has to say waits.", self._account, found)
+            why = found or f"{self._codes.who} says nothing."
+            log.warning("%s: %s It can be called meanwhile, and what it has to say waits.", self._account, why)
         await inbox.begin(identity)
         self._inbox = inbox
         try:

@@ -134,3 +134,12 @@ async def test_what_a_gateway_has_is_not_tried_even_if_that_does_not_answer(tele
         (held,) = await check_accounts({"telegram:mybot": bot(base_url=telegram.base_url)}, tmp_path, SystemClock())
     assert (held.level, held.what[:32]) == ("warning", "A gateway that does not answer h")
     assert await telegram.calls() == []
+
+
+async def test_an_account_that_nobody_signed_in_says_how_that_is_done(tmp_path: Path) -> None:
+    """Nothing is asked of the platform for that."""
+    ours = accounts.Wechat(base_url="http://127.0.0.1:1", owners=("1",))
+    (found,) = await check_accounts({"wechat:mine": ours}, tmp_path, SystemClock())
+    assert (found.level, found.mend) == ("error", "holdfast platforms login wechat:mine, while the gateway runs")
+    stopped = {"name": "wechat:mine", "state": "stopped", "identity": "", "why": found.what, "signs_in": True}
+    assert [one.mend for one in check_there({"platforms": [stopped]})] == ["holdfast platforms login wechat:mine"]

@@ -19,7 +19,7 @@ from holdfast.core.incoming import Incoming, Moved, Place, Unread
 from holdfast.errors import Config, Temporary
 from holdfast.invoked import command
 from holdfast.platforms import open_account
-from holdfast.ports import Accepted, Clock
+from holdfast.ports import Accepted, Clock, SignsIn
 from holdfast.store.files import FolderFiles
 
 CONNECT_S_MAX: Final = 30.0
@@ -90,7 +90,8 @@ async def _check(name: str, account: Account, data_dir: Path, clock: Clock) -> F
     except TimeoutError:
         return Finding("error", check, about, f"No connection within {CONNECT_S_MAX:g} s.", mend=_reach(name), away=True)
     except Config as failure:
-        return Finding("error", check, about, str(failure), mend=f"Correct [{about}]")
+        mend = f"{_login(name)}, while the gateway runs" if isinstance(platform, SignsIn) else f"Correct [{about}]"
+        return Finding("error", check, about, str(failure), mend=mend)
     except Temporary as failure:
         return Finding("error", check, about, str(failure), mend=_reach(name), away=True)
     finally:
@@ -100,6 +101,10 @@ async def _check(name: str, account: Account, data_dir: Path, clock: Clock) -> F
 
 def _reach(name: str) -> str:
     return f"Look at the network, and at the address in [{table_of(name)}]"
+
+
+def _login(name: str) -> str:
+    return f"{command('platforms')} login {name}"
 
 
 # --- in the running gateway -----------------------------------------------------------------------------------------------------------
@@ -114,7 +119,8 @@ def check_there(status: Mapping[str, Any]) -> Iterator[Finding]:
             case "connected":
                 yield Finding("ok", check, about, f"The running gateway is connected, as {state['identity']}.")
             case "stopped":
-                yield Finding("error", check, about, "It has stopped there: only a person can mend it.", state["why"], retry)
+                mend = _login(name) if state.get("signs_in") else retry
+                yield Finding("error", check, about, "It has stopped there: only a person can mend it.", state["why"], mend)
             case _:
                 yield Finding("warning", check, about, f"It is {state['state']} there, and goes on by itself.", state["why"], retry)
         if state.get("unread"):

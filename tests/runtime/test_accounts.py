@@ -12,10 +12,10 @@ from accounts_rig import POLL_S, RULES, AccountsRig
 
 from holdfast.core.access import Rules
 from holdfast.core.entries import Correction, UserMessage
-from holdfast.core.incoming import Deleted, Edited, Unread
+from holdfast.core.incoming import Deleted, Edited, Incoming, Place, Unread, Wrote
 from holdfast.core.request import User
 from holdfast.errors import Config, JournalFailed, Temporary
-from holdfast.ports import Cursor, Traits
+from holdfast.ports import Accepted, Cursor, Traits
 from holdfast.runtime import accounts
 from holdfast.runtime.accounts import CONNECT_S_MAX
 from holdfast.runtime.speech import gate_of
@@ -71,6 +71,28 @@ async def test_the_cursor_is_never_ahead_of_what_is_kept_row8(point: str) -> Non
         await asyncio.sleep(30)
     assert [b.text for b in again.bodies(UserMessage, f"{A}:1")] == ["one", "two"]  # type: ignore[union-attr] # messages
     assert again.shown("1") == ["Yes."]
+
+
+@simulated
+async def test_whoever_calls_us_is_told_where_their_message_is_and_what_was_said_there() -> None:
+    rig = AccountsRig()
+    inbox, chats = rig.accounts._inboxes[A], rig.chats[A]
+    async with rig.running():
+        await asyncio.sleep(1)
+        chats.write("Hello")
+        await asyncio.sleep(5)
+        hello = Incoming(place=Place("1"), id="m1", author="1", did=Wrote("Hello"))
+        more = replace(hello, id="m2", did=Wrote("And?"))
+        assert await inbox.keep(hello) == Accepted(f"{A}:1", 1, new=False)
+        kept = await inbox.keep(more)
+        assert kept is not None and (kept.conversation, kept.new) == (f"{A}:1", True) and kept.seq > 1
+        assert await inbox.keep(replace(more, id="m3", place=Place("9"), author="9")) is None, "nobody knows them"
+        first, *_ = await inbox.read(Place("1"), 0, 100)
+        assert isinstance(first.body, UserMessage) and first.body.text == "Hello"
+        assert [entry.seq for entry in await inbox.read(Place("1"), 1, 2)] == [2, 3]
+        assert not await inbox.read(Place("9"), 0, 100)
+    with pytest.raises(Temporary, match="not connected"):
+        await inbox.keep(more)
 
 
 @simulated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -205,6 +206,13 @@ def _unseal(t: Transcript, entry: Entry, body: Any) -> None:
     del entry
 
 
+def _long_silent(t: Transcript) -> Transcript:
+    """Its newest entry counts as one of long ago."""
+    silent = copy.copy(t)
+    silent.last_at = -100.0
+    return silent
+
+
 def _doubt_again(t: Transcript, _entry: Entry, body: Any) -> None:
     if isinstance(body, DeliveryFailed) and body.refusal == "absent":
         t.parts[body.of, body.part] = replace(t.parts[body.of, body.part], unknown=True)
@@ -284,6 +292,9 @@ BUGS: dict[str, Bug] = {
     "/quiet is not heeded": Bug("a quiet wait", _instead(turn, "QUIET", lambda _: "loud")),
     "the command is not offered": Bug("a word that sounds like a command", _without(steps.Write, "C6")),
     "the command is offered again and again": Bug("a word that sounds like a command", _after("_notice", _says_stop_for_ever)),
+    "it is said of a turn without end that it goes on": Bug(
+        "a crash that takes long", _instead(turn, "_goes_on", lambda f: lambda t, world, now: f(_long_silent(t), world, now))
+    ),
     "no ToolStarted": Bug("a turn with tools", lambda _: {"writes_tool_started": False}),
     "no epoch check": Bug("a turn with tools", _epoch_blind),
     "intention appended on a stale read": Bug("a turn with tools", lambda _: {"worker_checks_wakes": False}),

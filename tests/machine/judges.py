@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
+from holdfast.core import words
 from holdfast.core.entries import (
     AssistantMessage,
     Choice,
@@ -445,6 +446,19 @@ def standing(log: tuple[Entry, ...], t: Transcript) -> None:
         answered = any(isinstance(e.body, AssistantMessage) and e.seq > said.seq for e in log)
         if answered or not (t.inputs or t.turn_is_open):
             raise Flaw(f"the notice {said.seq} says that a turn waits, and it does no more")
+
+
+def told_of_restarts(log: tuple[Entry, ...]) -> None:
+    """That it goes on is said at most once in each life, and never to whom nothing was owed."""
+    said = [e for e in log if isinstance(e.body, Notice) and e.body.text == words.goes_on()]
+    if len({e.epoch for e in said}) < len(said):
+        raise Flaw("it is said twice in a life that it goes on")
+    for e in said:
+        before = log[: e.seq - 1]
+        newest = next((one.body for one in reversed(before) if isinstance(one.body, AssistantMessage)), None)
+        unseen = any(isinstance(one.body, UserMessage | Command) and one.seq > (newest.seen if newest else 0) for one in before)
+        if not unseen and not (newest is not None and newest.calls):
+            raise Flaw("who waits for nothing is told that it goes on")
 
 
 def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> None:

@@ -104,10 +104,21 @@ SCENARIOS = {
         answers=((),), keyed=False, history=True, previews=True, previews_fail=True, alphabet=("message", "stop"), arrivals=2, depth=18
     ),
     "keys that are forgotten, and looked for": Scenario(
-        answers=((),), text=TWO_PARTS, key_holds_s=TICK / 2, history=True, previews=True, alphabet=("message", "stop"), arrivals=1, depth=18
+        answers=((),),
+        text=TWO_PARTS,
+        key_holds_s=TICK / 2,
+        long_away=True,
+        history=True,
+        previews=True,
+        alphabet=("message", "stop"),
+        arrivals=1,
+        depth=18,
     ),
     "keys that are forgotten": Scenario(
-        answers=((),), text=TWO_PARTS, key_holds_s=TICK / 2, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
+        answers=((),), text=TWO_PARTS, key_holds_s=TICK / 2, long_away=True, alphabet=("message", "stop"), arrivals=1, crashes=2, depth=18
+    ),
+    "a crash that takes long": Scenario(
+        long_away=True, crashes=2, arrivals=1, answers=((), ("r",)), alphabet=("message", "quiet"), mute=True, ticks=0, depth=18
     ),
     "sends that fail, and are looked for": Scenario(
         arrivals=1,

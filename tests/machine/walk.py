@@ -68,6 +68,8 @@ class Scenario:
     key_holds_s: float = inf
     history: bool = False
     unknown_send: Literal["resend", "ask", "drop"] = "resend"
+    long_away: bool = False
+    """A crash may take a while."""
     previews: bool = False
     previews_fail: bool = False
     """The answer to a preview may be lost, or it is given up."""
@@ -131,6 +133,7 @@ class State:
     epoch: int = 1
     attempts: int = 1
     now: float = 0.0
+    began: float = 0.0  # this life of the gateway
     route_open: bool = True
     account_open: bool = True
     screen: tuple[tuple[str, str, bool], ...] = ()  # (part, text, marked) in the order of appearance
@@ -193,7 +196,9 @@ class Walker:
         chains = {"other": (Route("other", "route:other"), route), "main": (route,)} if self.scenario.chains else {}
         rights = {person: Rights(rests_until=2 * TICK, why="messages") for person in self.scenario.limited}
         rights |= {person: Rights(role=None) for person in s.gone}
-        return World(routes, chains, account=account, policy=self.scenario.policy(s.tools), attempts=s.attempts, rights=rights)
+        return World(
+            routes, chains, account=account, policy=self.scenario.policy(s.tools), attempts=s.attempts, began=s.began, rights=rights
+        )
 
     def fold(self, entries: tuple[Entry, ...]) -> Transcript:
         found = self.transcripts.get(entries)
@@ -444,8 +449,8 @@ class Walker:
         if s.crashes and (s.flight or d.wanted):
             dead = replace(s, flight=frozenset(), read=len(s.entries), epoch=s.epoch + 1, attempts=s.attempts + 1, crashes=s.crashes - 1)
             yield "CRASH", dead
-            if self.scenario.key_holds_s < inf:
-                yield "CRASH, and long away", replace(dead, now=s.now + TICK)
+            if self.scenario.long_away:
+                yield "CRASH, and long away", replace(dead, now=s.now + 3 * TICK, began=s.now + 3 * TICK)
         if not s.route_open:
             yield "route opens", replace(s, route_open=True, **claim)
         elif s.route_flips and s.flight:
@@ -518,6 +523,7 @@ class Walker:
             judges.approved(s.entries)
         judges.screen(s.screen, keyed=self.scenario.knows)
         judges.delivered(s.entries, s.screen)
+        judges.told_of_restarts(s.entries)
         judges.unread(s.entries, said=self.scenario.pictures == "unseen", settled=False)
         subjects = [flight.step.subject for flight in s.flight]
         if len(set(subjects)) < len(subjects):

@@ -29,7 +29,7 @@
              T4  its own failure's back-off is not over, or its      wait (said once)
                  person made more work than they may
              T5  no route is open                                    wait at the gate (said once)
-             T6  none of these                                       call the model
+             T6  none of these                                       call the model (said, if we ended in the middle, and it took long)
     house-   H1  an attachment not fetched yet                       fetch, or wait
     keeping  H2  the view is over 75 % of the window                 summarise
              H3  a file of the turn that no route can read           say so (once)
@@ -318,7 +318,15 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         d.wait_at(gates(routes))
         _say_waiting(t, routes, world, now, d)
     else:
-        d.wanted.append(step)  # T6
+        d.wanted += (step, *_goes_on(t, world, now))  # T6
+
+
+def _goes_on(t: Transcript, world: World, now: float) -> tuple[Write, ...]:
+    """Said if the gateway ended while this turn was owed, and its person has heard nothing for a while. (Who waits for a route was told so.)"""
+    silent = t.last_at < world.began and now - t.last_at >= SAID_AFTER_S
+    if not silent or t.waiting is not None or t.scheduled or QUIET in t.ways:
+        return ()
+    return (Write("T6", str(t.turn_from), (Notice(text=words.goes_on()),)),)
 
 
 def _rests_until(t: Transcript, world: World, upto: int) -> float:

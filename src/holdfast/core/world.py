@@ -164,6 +164,8 @@ class World:
     account: Account = Account()
     policy: Policy = Policy()
     attempts: int = 1
+    began: float = 0.0
+    """When this life of the gateway began."""
     rights: Mapping[str, Rights] = field(default_factory=dict)
     """Of the people of this conversation who matter now. Nobody else is in question: they have those of an owner."""
 

@@ -157,6 +157,7 @@ class Acts:
         self._policies: dict[tuple[str, str, Role | None], Policy] = {}
         self.appended = appended
         self._files, self._mask = files, mask
+        self._began = clock.now()
         self.cut_short: Callable[[str, str, int, int], Awaitable[None]] | None = None
         """Told of a server that read less than it was sent: route, fingerprint, tokens sent (about) and read."""
 
@@ -196,6 +197,7 @@ class Acts:
             ),
             policy=self._policy(account, self._chat(account, address), "owner"),
             attempts=attempts,
+            began=self._began,
             rights={person: self._rights(account, address, person, transcript) for person in transcript.people()},
         )
 

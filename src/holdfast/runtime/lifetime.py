@@ -44,6 +44,7 @@ class Lifetime:
         self._life = Life(0.0, 0.0)
         self._asked_for = asyncio.Event()
         self._works = asyncio.Event()
+        self._writing = asyncio.Lock()
         self.safe_mode: SafeMode | None = None
         self.changed: Callable[[], None] = lambda: None
 
@@ -107,8 +108,9 @@ class Lifetime:
         await self._put(ended=True)
 
     async def _put(self, **changes: Any) -> None:
-        self._life = replace(self._life, **changes)
-        await self._journal.put_life(self._life)
+        async with self._writing:  # what is newer is kept last
+            self._life = replace(self._life, **changes)
+            await self._journal.put_life(self._life)
 
     def after_rest(self, run: Run) -> Run:
         """The same child, which rests in safe mode until something is tried."""

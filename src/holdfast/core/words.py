@@ -64,7 +64,7 @@ def reply(t: Transcript, entry: Entry, world: World, asks: tuple[Chain, Needs], 
         case "help":
             return HELP
         case "title":
-            return f"This conversation is now called “{title(body.args)}”." if title(body.args) else "Write /title and a name."
+            return named(title(body.args)) if title(body.args) else "Write /title and a name."
         case "model":
             return _model(t, body.args, world, now)
         case "choose":
@@ -82,6 +82,10 @@ def title(text: str) -> str:
     """The name of a conversation: on one line, not too long, and without signs that turn the words around them."""
     line = "".join(char for char in " ".join(text.split()) if char.isprintable() or char == JOINER)
     return line if len(line) <= TITLE_CHARS_MAX else line[: TITLE_CHARS_MAX - 1] + "…"
+
+
+def named(name: str) -> str:
+    return f"This conversation is now called “{name}”."
 
 
 def _under_way(t: Transcript) -> str:
@@ -430,6 +434,10 @@ def interrupted_call() -> str:
     )
 
 
+def goes_on() -> str:
+    return "I was restarted, and go on with this now. Nothing is lost."
+
+
 def closed_by_cut(*, started: bool) -> str:
     return "The turn was stopped while this ran: it may or may not have happened." if started else "Not run: the turn was stopped."
 
@@ -458,6 +466,45 @@ def not_allowed(closed: Literal["", "choice", "message", "expiry"]) -> str:
             return "Not run: nobody allowed it in time."
         case _:
             return "Not run: the user said no."
+
+
+# a conversation that was brought here from elsewhere
+
+
+def brought(source: str, messages: int, left_out: Sequence[str]) -> str:
+    """Said in a conversation that was imported: what it was, and what of it is not here."""
+    count = "One message" if messages == 1 else f"{messages:,} messages"
+    missing = f" Left out: {', '.join(left_out)}." if left_out else ""
+    return f"{count} above came here from {source}.{missing} Just write to go on."
+
+
+def stopped_when_brought() -> str:
+    return "This was still under way when the conversation was brought here, so I stopped it. Everything is kept; just write to go on."
+
+
+def not_done_before() -> str:
+    return "This had not been done when the conversation was brought here."
+
+
+def not_asked_any_more() -> str:
+    return "Nobody had answered when the conversation was brought here, so this is not asked any more."
+
+
+def not_fetched_before() -> str:
+    return "it had not been fetched when the conversation was brought here"
+
+
+def not_sent_before() -> str:
+    return "it had not been sent when the conversation was brought here"
+
+
+def nothing_before() -> str:
+    """In place of the message that a conversation begins with, where it began with an answer."""
+    return "[This began without a message of mine.]"
+
+
+def result_not_known() -> str:
+    return "What came of this is not known: it was not in what was brought here."
 
 
 # what the user sees beside an answer

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 import wechatpy  # type: ignore[import-untyped]  # it has no types
 from wechatpy import enterprise
 
+from holdfast import platforms
 from holdfast.core.entries import Attachment, Produced
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.errors import Config, Request, Temporary
 from holdfast.platforms.tencent import receiving
 from holdfast.platforms.tencent.receiving import KEPT_S
 from holdfast.ports import Message
+from holdfast.secrets import Secret
 from holdfast.testing.clock import ManualClock
 from holdfast.testing.contracts.chat import PICTURE, running, texts
 from holdfast.testing.memory_files import MemoryFiles
@@ -47,14 +51,25 @@ async def put(files: MemoryFiles, data: bytes) -> str:
 # --- being called ---------------------------------------------------------------------------------------------------------------------
 
 
-async def test_the_address_is_confirmed_to_whoever_knows_the_token_also_before_the_account_is_there(
-    server: Tencent, open_account: Open
-) -> None:
+async def test_the_address_is_confirmed_to_whoever_knows_the_token(server: Tencent, open_account: Open) -> None:
     platform = open_account()
-    reply = await platform.hook("GET", await server.order("verify", echo="1616140317555161061"), {}, b"")
-    assert (reply.status, reply.body) == (200, b"1616140317555161061")
-    assert (await platform.hook("GET", "msg_signature=x&signature=x&timestamp=1&nonce=1&echostr=QUJD", {}, b"")).status == 403
-    assert (await platform.hook("GET", "", {}, b"")).status == 403
+    query = await server.order("verify", echo="1616140317555161061")
+    assert (await platform.hook("GET", query, {}, b"")).status == 503
+    async with running(platform, RecordingInbox()):
+        reply = await platform.hook("GET", query, {}, b"")
+        assert (reply.status, reply.body) == (200, b"1616140317555161061")
+        assert (await platform.hook("GET", "msg_signature=x&signature=x&timestamp=1&nonce=1&echostr=QUJD", {}, b"")).status == 403
+        assert (await platform.hook("GET", "", {}, b"")).status == 403
+
+
+async def test_a_key_that_is_none_stops_this_account_alone(server: Tencent, files: MemoryFiles) -> None:
+    """LEDGER H-56: it is made, as the others are, and says what is wrong when it is to run."""
+    bad = Secret("a test", "not a key")
+    settings = msgspec.structs.replace(server.wecom() if server.kind == "wecom" else server.official(), aes_key=bad)
+    platform = platforms.open_account(f"{server.kind}:mine", settings, files, ManualClock(), Path())
+    with pytest.raises(Config, match="43 letters and digits"):
+        await platform.run(RecordingInbox())
+    await platform.close()
 
 
 async def test_who_is_not_there_takes_nothing_and_after_three_calls_it_is_forgotten(server: Tencent, open_account: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -70,7 +71,8 @@ class OfficialPlatform:
         self.is_called = True
         self._app_id, self._secret, self._token = settings.app_id, settings.app_secret.value, settings.token.value
         self._files, self._clock = files, clock
-        self._seal = calls.Seal(self._token, settings.aes_key.value, self._app_id) if settings.aes_key is not None else None
+        self._aes_key = settings.aes_key.value if settings.aes_key is not None else ""
+        self._seal: calls.Seal | None = None
         self._api = Api(settings.base_url, self._tokens, clock)
         self._receiving = Receiving(self.account, self._api, CODES, files, clock)
 
@@ -79,10 +81,14 @@ class OfficialPlatform:
         return await answered(http, "POST", "/cgi-bin/stable_token", CALL_S_MAX, **as_json(said))
 
     async def run(self, inbox: Inbox) -> None:
+        if self._aes_key:
+            self._seal = calls.Seal(self._token, self._aes_key, self._app_id)
         await self._receiving.run(inbox, self._app_id)
 
     async def hook(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HookReply:  # noqa: ARG002 - all is in the query
         """See `ports.Hook`. GET is what WeChat asks when the address is set."""
+        if self._aes_key and self._seal is None:
+            return HookReply(HTTPStatus.SERVICE_UNAVAILABLE)
         asked = dict(parse_qsl(query))
         at, nonce = asked.get("timestamp", ""), asked.get("nonce", "")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -54,7 +55,8 @@ class WecomPlatform:
         self.traits: Traits = TRAITS
         self.is_called = True
         self._settings, self._secret, self._files, self._clock = settings, settings.secret.value, files, clock
-        self._seal = calls.Seal(settings.token.value, settings.aes_key.value, settings.corp_id)
+        self._token, self._aes_key = settings.token.value, settings.aes_key.value
+        self._seal: calls.Seal | None = None
         self._api = Api(settings.base_url, self._tokens, clock)
         self._receiving = Receiving(self.account, self._api, CODES, files, clock)
         self._sent: dict[str, deque[float]] = {}
@@ -64,10 +66,13 @@ class WecomPlatform:
         return await answered(http, "GET", path, CALL_S_MAX)
 
     async def run(self, inbox: Inbox) -> None:
+        self._seal = calls.Seal(self._token, self._aes_key, self._settings.corp_id)
         await self._receiving.run(inbox, f"{self._settings.corp_id}:{self._settings.agent_id}")
 
     async def hook(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> HookReply:  # noqa: ARG002 - all is in the query
         """See `ports.Hook`. GET is what WeCom asks when the address is set."""
+        if self._seal is None:
+            return HookReply(HTTPStatus.SERVICE_UNAVAILABLE)
         asked = dict(parse_qsl(query))
         given, at, nonce = (asked.get(name, "") for name in ("msg_signature", "timestamp", "nonce"))
         try:

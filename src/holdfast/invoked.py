@@ -25,7 +25,10 @@ def _program(path: str) -> str:
     if path == NAME or Path(path).name != NAME:  # python -c, python -m, a test
         return NAME
     found = shutil.which(NAME)
-    return NAME if found and Path(found).samefile(path) else os.path.relpath(path)
+    if found and Path(found).samefile(path):
+        return NAME
+    near = os.path.relpath(path)
+    return str(Path(path).absolute()) if near.startswith(os.pardir) else near  # a service is somewhere, and its reader elsewhere
 
 
 def _named_config(arguments: list[str]) -> str:

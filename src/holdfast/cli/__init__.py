@@ -203,4 +203,36 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("--json", action="store_true", help="as JSON, for programs")
     people.add_argument("act", nargs="?", default="", metavar="approve CODE | remove ACCOUNT PERSON", help="let in, or end it at once")
     people.add_argument("names", nargs="*", default=[], metavar="", help=argparse.SUPPRESS)
+    _service(commands, everywhere)
     return parser
+
+
+def _service(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parser of `service`."""
+    service = commands.add_parser(
+        "service", parents=[everywhere], help="have the machine run the gateway: start it, keep it up, show its log"
+    )
+    service.set_defaults(system=False)
+    acts = service.add_subparsers(dest="act", metavar="ACT")
+    scope = argparse.ArgumentParser(add_help=False, parents=[everywhere])
+    scope.add_argument("--system", action="store_true", help="of the whole machine, not your own")
+    sure = argparse.ArgumentParser(add_help=False, parents=[scope])
+    sure.add_argument("--yes", action="store_true", help="do not ask")
+
+    install = acts.add_parser("install", parents=[sure], help="install and start it; says first what that does")
+    install.add_argument("--user", default="holdfast", metavar="NAME", help="with --system: whom it runs as (default: holdfast)")
+    install.add_argument("--no-linger", action="store_true", help="let it run only while you are logged in")
+    install.add_argument(
+        "--print",
+        nargs="?",
+        const="here",
+        choices=("here", "systemd", "launchd", "compose", "image"),
+        metavar="KIND",
+        help="write nothing, and print the file: the one for here, or for systemd, launchd, compose, image",
+    )
+    acts.add_parser("uninstall", parents=[sure], help="undo what install did; what Holdfast keeps stays")
+    acts.add_parser("status", parents=[scope], help="say whether it is up, and if not, why (the default)")
+    logs = acts.add_parser("logs", parents=[scope], help="show what it logged")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it logs more")
+    logs.add_argument("--since", metavar="WHEN", help='such as "1 hour ago", or "2026-11-21 20:00"')
+    logs.add_argument("-n", "--lines", type=int, metavar="N", help="how many of the last lines (default: 50)")

@@ -98,7 +98,7 @@ def _messages(world: World, chat: str, params: Json) -> list[Json]:
 
 def _seen(body: Json, params: Json) -> Json:
     """Metadata only where it is asked for."""
-    return body if params.get("include_all_metadata") == "true" else {k: v for k, v in body.items() if k != "metadata"}
+    return body if params.get("include_all_metadata") in {"1", "true"} else {k: v for k, v in body.items() if k != "metadata"}
 
 
 def _page(rows: list[Json], params: Json) -> tuple[list[Json], Json]:

@@ -28,6 +28,7 @@ from holdfast.testing.slack_methods import METHODS, NEEDS
 from holdfast.testing.slack_world import APP, Refused, World
 
 TRIES_MAX: Final = 4
+WRITING: Final = ("chat.", "files.complete", "reactions.")
 ORDERS: Final = (
     "become",
     "edit",
@@ -140,8 +141,7 @@ class SlackServer:
 
     async def _method(self, request: Request) -> Response:
         method = request.path_params["method"]
-        async with request.form() as form:
-            params: Json = dict(request.query_params) | {name: str(value) for name, value in form.items()}
+        params = await _parameters(request, method)
         self.world.become("address", str(request.base_url).rstrip("/"))
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         scopes = self.world.state("scopes") or ",".join(sorted(SCOPES | {"reactions:write"}))
@@ -176,7 +176,10 @@ class SlackServer:
         needed = NEEDS.get(method, "")
         if needed and needed not in scopes.split(","):
             raise Refused("missing_scope", needed=needed, provided=scopes)
-        return METHODS[method](self.world, params)
+        try:
+            return METHODS[method](self.world, params)
+        except KeyError as missing:
+            raise Refused("invalid_arguments", needed=str(missing)) from None
 
     def _known(self, given: str, token: str, kind: str) -> None:
         if self.world.state("revoked") == kind and given == token:
@@ -193,6 +196,17 @@ class SlackServer:
             return RedirectResponse("/login", 302)
         row = self.world.row("select * from file where id = ?", request.path_params["id"])
         return Response(row["data"], media_type=row["mimetype"]) if row is not None else Response(status_code=404)
+
+
+async def _parameters(request: Request, method: str) -> Json:
+    """As a form. Methods that write take JSON, too; those that read ignore it."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        async with request.form() as form:
+            return dict(request.query_params) | {name: str(value) for name, value in form.items()}
+    if not method.startswith(WRITING):
+        return dict(request.query_params)
+    said: Json = json.loads(await request.body() or b"{}")
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in said.items()}
 
 
 def main() -> None:

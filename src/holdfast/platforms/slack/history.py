@@ -96,7 +96,7 @@ class History:
         below = set(threads)
         async for one in self._pages("conversations.history", channel=chat, oldest=_ts(since - LOOK_BACK_S)):
             found[one["ts"]] = one
-            if one.get("latest_reply", "") >= _ts(since):
+            if one.get("reply_count") and one.get("latest_reply", "~") >= _ts(since):
                 below.add(one["ts"])
         for thread in sorted(below):
             try:

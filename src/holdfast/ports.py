@@ -251,6 +251,12 @@ class Journal(Protocol):
         """
 
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        """One transaction: begin a conversation with these entries, as they are; numbered from 1, and at rest: nothing is due in it.
+
+        False if there is one of that key or at that address; then nothing is changed.
+        """
+
         """Of this account's conversations, the most recently changed first."""
 
     async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
@@ -801,8 +807,8 @@ class Gateway(Protocol):
     def changes(self) -> AsyncIterator[None]:
         """Something about some conversation has changed."""
 
-    async def conversations(self, most: int) -> tuple[Standing, ...]:
-        """The most recently changed first."""
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[Standing, ...]:
+        """The most recently changed first; `before` is the last one of the page before."""
 
     async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
 
@@ -818,6 +824,9 @@ class Gateway(Protocol):
         """See whether turns can be run now. False if it is not in safe mode."""
 
     async def routes(self) -> tuple[RouteState, ...]: ...
+
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        """See `Journal.adopt`."""
 
     async def why(self, conversation: str) -> str:
         """What this conversation does, waits for or asks, in a sentence or two. Raises `Request` if there is none of that key."""

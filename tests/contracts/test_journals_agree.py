@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.entries import SetAside
+from holdfast.core.entries import Entry, SetAside
 from holdfast.errors import HoldfastError
 from holdfast.ports import Cursor, GateRow, Journal, Lease, Move, Person, Release, Timer
 from holdfast.store.sqlite import SqliteJournal
@@ -102,8 +102,12 @@ class Caller:
 
     def other(self) -> Call:
         now, owner, row = self.now, f"life {self.life}", GateRow(self.rng.choice(("main", "spare")), until=self.now)
+        adopted, account = self.rng.choice(CONVERSATIONS), self.rng.choice(ACCOUNTS)
+        address = f"{self.rng.choice(CHATS)}{self.rng.choice(THREADS)}"
+        past = [Entry(1, now - 5, 0, arrival().body), Entry(2, now, 3, answer())]
         person = Person(self.rng.choice(ACCOUNTS), self.rng.choice("78"), f"Ann at {now}", "to-a")
         calls: tuple[Call, ...] = (
+            lambda journal: journal.adopt(adopted, account, address, past),
             lambda journal: journal.put_person(person),
             lambda journal: journal.drop_person(person.account, person.id),
             lambda journal: journal.disown(now, 2),

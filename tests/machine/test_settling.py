@@ -17,7 +17,7 @@ from holdfast.core.steps import Step
 from holdfast.core.transcript import Transcript
 from holdfast.core.world import Account, Policy, Route, World
 
-STATES_MAX = 100_000 if os.environ.get("HOLDFAST_LONG") == "1" else 700
+STATES_MAX = 100_000 if os.environ.get("HOLDFAST_LONG") == "1" else 250
 HEALTHY = World((Route("main", "route:main", images=True),), account=Account("account:x"), policy=Policy())
 """Where it is brought to: everything is open, and would be done at once."""
 

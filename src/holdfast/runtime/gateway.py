@@ -19,6 +19,7 @@ from holdfast.ports import (
     Access,
     Arrival,
     Clock,
+    ConversationRow,
     Cursor,
     Files,
     Found,
@@ -124,14 +125,20 @@ class LocalGateway:
     async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
         return await self._journal.page(conversation, before, most)
 
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        adopted = await self._journal.adopt(conversation, account, address, entries)
+        if adopted:
+            self._followers.changed(conversation)
+        return adopted
+
     def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
         return self._followers.follow(conversation, after)
 
     def changes(self) -> AsyncIterator[None]:
         return self._followers.changes()
 
-    async def conversations(self, most: int) -> tuple[Standing, ...]:
-        return tuple(map(self._followers.standing, await self._journal.conversations(most)))
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[Standing, ...]:
+        return tuple(map(self._followers.standing, await self._journal.conversations(most, before)))
 
     async def search(self, text: str, most: int) -> tuple[Found, ...]:
         return await self._journal.search(text, most)

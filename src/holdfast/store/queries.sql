@@ -12,12 +12,16 @@ SELECT key FROM conversation WHERE account = ?1 AND address = ?2;
 -- Give an arrival its seq and make its conversation due; begins the conversation if there is none.
 INSERT INTO conversation (key, account, address, wakes, next_seq, last_at, due) VALUES (?1, ?2, ?3, 1, 2, ?4, ?4)
 ON CONFLICT (key) DO UPDATE SET
-  wakes = wakes + 1, next_seq = next_seq + 1, last_at = excluded.last_at, due = min(ifnull(due, excluded.due), excluded.due)
+  wakes = wakes + 1, next_seq = next_seq + 1, last_at = max(last_at, excluded.last_at), due = min(ifnull(due, excluded.due), excluded.due)
 RETURNING next_seq - 1;
 
 -- add_entry --
 -- Append one entry.
 INSERT INTO entry (conversation, seq, epoch, at, dedupe, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+
+-- adopt_conversation --
+-- Begin a conversation that has a past, at rest.
+INSERT INTO conversation (key, account, address, epoch, next_seq, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING;
 
 -- cursor --
 -- How far an account has been received.
@@ -83,7 +87,7 @@ SELECT owner, epoch, wakes, next_seq, attempts FROM conversation WHERE key = ?1;
 
 -- advance --
 -- After entries of a worker: the next seq, and the attempts.
-UPDATE conversation SET next_seq = ?2, last_at = ?3, attempts = ?4 WHERE key = ?1;
+UPDATE conversation SET next_seq = ?2, last_at = max(last_at, ?3), attempts = ?4 WHERE key = ?1;
 
 -- release --
 -- Let a conversation go, to wait at an instant, at gates, or for an arrival.

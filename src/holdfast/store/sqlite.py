@@ -5,6 +5,7 @@ Nothing else ever opens the files: a stray `open().close()` of the database in t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ from holdfast.ports import (
     Used,
 )
 from holdfast.store import operations
+from holdfast.store.adoption import adopt
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import migrate
@@ -94,6 +96,10 @@ class SqliteJournal:
     ) -> tuple[Accepted, ...]:
         encoded = [(arrival, encode(arrival.body)) for arrival in arrivals]
         return await self._writer.do(lambda db: operations.ingest(db, encoded, cursor, moves, unread), ("ingest.before_commit",), _ingested)
+
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        encoded = await asyncio.to_thread(lambda: [(entry, encode(entry.body)) for entry in entries])
+        return await self._writer.do(lambda db: adopt(db, conversation, account, address, encoded), ("ingest.before_commit",), _ingested)
 
     async def cursor(self, account: str) -> Cursor | None:
         return await self._reader.do(lambda db: operations.get_cursor(db, account))

@@ -141,6 +141,13 @@ class FakeGateway:
     async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
         return tuple(self.transcripts.get(conversation, [])[: max(before - 1, 0)][-most:])
 
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:  # noqa: ARG002 it has one account
+        if conversation in self.transcripts:
+            return False
+        for entry in entries:
+            self.append(conversation, entry.body, entry.epoch, at=entry.at)
+        return True
+
     async def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
         told: Standing | None = None
         while True:
@@ -164,8 +171,9 @@ class FakeGateway:
         idle: dict[str, Any] = {"running": False, "due": None, "turn_gate": "", "speech_gate": "", "attempts": 0, "title": _title(entries)}
         return Standing(ConversationRow(key, "web:local", entries[-1].seq, entries[-1].at, **idle | facts), gates)
 
-    async def conversations(self, most: int) -> tuple[Standing, ...]:
-        return tuple(sorted(map(self._standing, self.transcripts), key=lambda standing: -standing.row.last_at)[:most])
+    async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[Standing, ...]:
+        standings = sorted(map(self._standing, self.transcripts), key=_place, reverse=True)
+        return tuple([one for one in standings if before is None or _place(one) < (before.last_at, before.key)][:most])
 
     async def search(self, text: str, most: int) -> tuple[Found, ...]:
         found = []
@@ -243,6 +251,10 @@ class FakeGateway:
 
     def _put(self, account: str, change: Callable[[tuple[Person, ...]], tuple[Person, ...]]) -> None:
         self.access = tuple(replace(one, people=change(one.people)) if one.account == account else one for one in self.access)
+
+
+def _place(standing: Standing) -> tuple[float, str]:
+    return standing.row.last_at, standing.row.key
 
 
 def _title(entries: Sequence[Entry]) -> str:

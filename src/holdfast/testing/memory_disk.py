@@ -37,7 +37,7 @@ class Conversation:
             self.key,
             self.account,
             last.seq,
-            last.at,
+            max(entry.at for entry in self.entries),
             running,
             self.due,
             self.turn_gate,

@@ -112,6 +112,17 @@ class MemoryJournal:
         row.due = arrival.at if row.due is None else min(row.due, arrival.at)
         return Accepted(row.key, seq, new=True)
 
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        await self._begin()
+        if conversation in self.disk.conversations or self._at(account, address):
+            return await self._committed(False)
+        failpoints.failpoint("ingest.before_commit")
+        row = Conversation(conversation, account, address, epoch=max(entry.epoch for entry in entries))
+        for entry in entries:
+            row.add(entry.body, entry.at, entry.epoch)
+        self.disk.conversations[conversation] = row
+        return await self._committed(True, "ingest.after_commit")
+
     async def cursor(self, account: str) -> Cursor | None:
         await self._begin()
         return self.disk.cursors.get(account)

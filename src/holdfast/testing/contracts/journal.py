@@ -10,6 +10,7 @@ import pytest
 from holdfast.core.entries import Notice, Question, SetAside, UserMessage
 from holdfast.errors import Config, LeaseLost
 from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, GateRow, Journal, Lease, Release, Snapshot, Timer, ToolList
+from holdfast.testing.contracts.journal_adoption import JournalAdoptionContract
 from holdfast.testing.contracts.journal_claims import JournalClaimsContract
 from holdfast.testing.contracts.journal_kit import (
     WEB,
@@ -360,6 +361,7 @@ class JournalRowsContract:
 
 class JournalContract(
     JournalArrivalsContract,
+    JournalAdoptionContract,
     JournalAppendContract,
     JournalAttemptsContract,
     JournalClaimsContract,

@@ -115,6 +115,15 @@ class JournalListsContract:
         await journal.append(lease, 20.0, 1, facts=[*facts, ToolResult(call="c2", outcome="ok", text='"sampled"')])
         assert await journal.used(0.0) == (used("main", 2, 80, 3), used("spare", 1, 0, 0))
 
+    async def test_a_reminder_that_is_late_lets_nothing_be_forgotten_that_was_used_since_its_time(self, journal: Journal) -> None:
+        lease = await claim_one(journal)
+        await journal.append(lease, 30.0, 1, facts=[AssistantMessage(n=1, seen=1, text="Yes.", route="main")])
+        await journal.ingest([arrival(message="late", at=12.0)])
+        assert await journal.used(15.0) == (used("main", 1, 0, 0),)
+        row = await journal.conversation("a")
+        assert row
+        assert row.last_at == 30.0
+
     async def test_an_answer_whose_tokens_nobody_counted_counts_and_a_failed_call_does_not(self, journal: Journal) -> None:
         lease = await claim_one(journal)
         facts = (AssistantMessage(n=1, seen=1, text="Yes.", route="main"), Failed(failure="overflow", route="spare"))

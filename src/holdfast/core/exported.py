@@ -1,0 +1,89 @@
+"""A conversation as `holdfast export` writes it: a line that names it, then a line for each entry, each in JSON. The door takes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from holdfast.core import request
+from holdfast.core.entries import Entry
+from holdfast.core.history import LATEST
+from holdfast.core.transcript import Transcript
+
+ENTRIES_MAX: Final = 200_000
+BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of one conversation."""
+LINE_BYTES_MAX: Final = 32 * 1024 * 1024
+NAME_CHARS_MAX: Final = 512
+EPOCH_MAX: Final = 2**53
+
+
+T = TypeVar("T")
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first line: whose entries follow, and how many. `holdfast` is the version of the format; `title` is told, and follows from the entries."""
+
+    holdfast: Literal[1]
+    conversation: str
+    account: str
+    address: str
+    entries: int
+    title: str = ""
+
+
+class Unusable(ValueError):
+    """What was read is no conversation that can be taken. The message says why."""
+
+
+def lines(head: Head, entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The conversation, line by line."""
+    yield msgspec.json.encode(head) + b"\n"
+    for entry in entries:
+        yield msgspec.json.encode(entry) + b"\n"
+
+
+def parsed(body: bytes) -> tuple[Head, tuple[Entry, ...]]:
+    """What `lines` wrote. Raises `Unusable`."""
+    first, *others = body.split(b"\n")
+    head = decoded(first, Head)
+    return head, tuple(decoded(line, Entry) for line in others if line.strip())
+
+
+def decoded(line: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unusable(f"it can't be read: {error}") from error
+
+
+def check(head: Head, entries: Sequence[Entry]) -> None:
+    """Raises `Unusable` if this is not a whole transcript as one of ours would have written it, with nothing owed."""
+    names = (head.conversation, head.account, head.address)
+    if not all(0 < len(name) <= NAME_CHARS_MAX and name.isprintable() for name in names) or ":" not in head.account:
+        raise Unusable("its conversation, account and address have to be names of up to 512 printable characters")
+    if not head.conversation.startswith(f"{head.account}:"):
+        raise Unusable(f"the key {head.conversation!r} is none of the account {head.account!r}")
+    if not entries or len(entries) != head.entries:
+        raise Unusable(f"{len(entries):,} of its {head.entries:,} entries are here; was the file cut off?")
+    if len(entries) > ENTRIES_MAX:
+        raise Unusable(f"it has {len(entries):,} entries, and at most {ENTRIES_MAX:,} are taken")
+    for seq, entry in enumerate(entries, 1):
+        if entry.seq != seq or not 0 <= entry.epoch < EPOCH_MAX or not 0 <= entry.at <= LATEST:
+            raise Unusable(f"its entries are not numbered from 1 on without a gap, or entry {seq} has no possible time or epoch")
+    try:
+        t = Transcript(entries)
+        request.build(t, t.last_outside, "")
+    except (
+        AssertionError,
+        LookupError,
+        RuntimeError,
+        StopIteration,
+        TypeError,
+        ValueError,
+    ) as error:  # written by other hands, it may trip anything
+        raise Unusable("its entries do not fit together") from error
+    if t.owes or any(t.open_questions()) or any(not part.settled for part in t.parts.values()):
+        raise Unusable("something in it is still owed")

@@ -43,8 +43,7 @@ class Wechat(FakeServer):
 
     async def attach(self, name: str, data: bytes, **more: Any) -> int:
         """Somebody sends a file: a picture, voice or video by its name."""
-        bare = more.pop("bare", False)
-        item = await self.order("file", name=name, data=data, kind=FILES.get(Path(name).suffix, "file"), bare=bare)
+        item = await self.order("file", name=name, data=data, kind=FILES.get(Path(name).suffix, "file"))
         return await self.write(items=[item], **more)
 
     async def shown(self, person: str = ANN) -> list[str]:

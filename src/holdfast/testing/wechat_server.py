@@ -115,7 +115,9 @@ class WechatServer:
                 self.world.sign(params["ilink_user_id"], params["status"])
                 return {"ret": 0}
             case "getuploadurl":
-                return {"ret": 0, "upload_full_url": f"{HERE}/c2c/upload?param={self.world.upload_place(params)}"}
+                param = self.world.upload_place(params)
+                url = f"{HERE}/c2c/upload?encrypted_query_param={param}&filekey={params['filekey']}"
+                return {"ret": 0, "upload_param": param, "upload_full_url": url}
             case "msg/notifystart" | "msg/notifystop":
                 return {"ret": 0}
             case _:
@@ -149,7 +151,7 @@ class WechatServer:
     # --- the CDN ------------------------------------------------------------------------------------------------------------------------
 
     async def _upload(self, request: Request) -> Response:
-        data, param = await request.body(), request.query_params["param"]
+        data, param = await request.body(), request.query_params["encrypted_query_param"]
 
         async def heeded() -> Response:
             wrong = self.world.upload(param, data)

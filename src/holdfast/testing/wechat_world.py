@@ -36,7 +36,7 @@ create table if not exists picture(n integer primary key autoincrement, code tex
 create table if not exists session(n integer primary key autoincrement, token text unique, bot text, person text, ended int default 0);
 create table if not exists message(n integer primary key autoincrement, person text, body text, handed int default 0);
 create table if not exists window(token text primary key, person text, at real, answers int default 0);
-create table if not exists said(n integer primary key autoincrement, person text, item text, client_id text unique);
+create table if not exists said(n integer primary key autoincrement, person text, item text, client_id text);
 create table if not exists stored(param text primary key, key text, size int, md5 text, data blob);
 create table if not exists sign(n integer primary key autoincrement, person text, status int);
 """
@@ -202,13 +202,13 @@ class World(Truth):
         """They can be answered no more, until they write."""
         self.rows("update window set answers = ? where person = ?", ANSWERS_MAX, person)
 
-    def file(self, name: str, data: bytes, kind: str = "file", bare: bool = False) -> Json:
-        """A file of somebody's, as an item of a message. `bare`: its address is not given whole."""
+    def file(self, name: str, data: bytes, kind: str = "file") -> Json:
+        """A file of somebody's, as an item of a message."""
         key, param = secrets.token_hex(16), secrets.token_urlsafe(24)
         digits = base64.b64encode(key.encode()).decode()
         raw = base64.b64encode(bytes.fromhex(key)).decode()
         self.rows("insert into stored values (?, ?, ?, ?, ?)", param, key, len(data), "", encrypted(data, key))
-        address = {"encrypt_query_param": param} if bare else {"full_url": f"{HERE}/c2c/download?encrypted_query_param={param}"}
+        address = {"encrypt_query_param": param, "full_url": f"{HERE}/c2c/download?encrypted_query_param={param}"}
         match kind:
             case "picture":
                 return {"type": 2, "image_item": {"media": {**address, "aes_key": raw}, "aeskey": key}}
@@ -232,8 +232,8 @@ class World(Truth):
 
     def say(self, message: Json) -> Json:
         """A bot says something. Raises `Refused`."""
-        person, token = message["to_user_id"], message.get("context_token")
-        assert (message["message_type"], message["message_state"], len(message["item_list"])) == (2, 2, 1), message
+        person, token, items = message["to_user_id"], message.get("context_token"), message["item_list"]
+        assert (message["message_type"], message["message_state"]) == (2, 2), message
         if not token:
             return {}  # it is nowhere to be seen
         window = self.row("select * from window where token = ? and person = ?", token, person)
@@ -241,13 +241,14 @@ class World(Truth):
             raise Refused(DECLINED)
         if self.row("select 1 from said where client_id = ?", message["client_id"]):
             raise Refused(DECLINED)
-        (item,) = message["item_list"]
-        if len(item.get("text_item", {}).get("text", "")) > CHARS_MAX:
-            raise Refused(-3, "text too long")
-        if (media := media_of(item)) is not None and self.row("select 1 from stored where param = ?", media["encrypt_query_param"]) is None:
-            raise Refused(-3, "no such file")
+        for item in items:
+            if len(item.get("text_item", {}).get("text", "")) > CHARS_MAX:
+                raise Refused(-3, "text too long")
+            if (media := media_of(item)) is not None and not self.row("select 1 from stored where param = ?", media["encrypt_query_param"]):
+                raise Refused(-3, "no such file")
         self.rows("update window set answers = answers + 1 where token = ?", token)
-        self.rows("insert into said(person, item, client_id) values (?, ?, ?)", person, json.dumps(item), message["client_id"])
+        for item in items:
+            self.rows("insert into said(person, item, client_id) values (?, ?, ?)", person, json.dumps(item), message["client_id"])
         self.changed()
         return {"message_id": str(FIRST_ID + 10**6 + len(self.rows("select n from said")))}
 

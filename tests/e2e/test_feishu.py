@@ -16,7 +16,6 @@ from holdfast.testing.process import GatewayProcess
 @pytest.fixture
 async def feishu(tmp_path: Path) -> AsyncIterator[Feishu]:
     async with Feishu(tmp_path) as server:
-        await server.meet()
         yield server
 
 

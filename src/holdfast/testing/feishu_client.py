@@ -39,20 +39,10 @@ class Shown:
 
 
 class Feishu(FakeServer):
-    """The server's process, with one app. Every order of `feishu_world.World` is `await feishu.order("name", ...)`; the common ones have methods."""
+    """The server's process, with one app, a person's chat with it and a group. Every order of `feishu_world.World` is `await feishu.order("name", ...)`; the common ones have methods."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__("feishu_server", folder, "--app", f"{APP}:{SECRET}")
-
-    async def reset(self) -> None:
-        """Nothing was ever said; Ann has a chat with the bot, and there is a group."""
-        await super().reset()
-        await self.meet()
-
-    async def meet(self) -> None:
-        await self.order("person", id=ANN, name="Ann")
-        await self.order("chat", id=DIRECT, mode="p2p")
-        await self.order("chat", id=GROUP, mode="group")
 
     async def write(self, chat: str, text: str = "", **more: Any) -> str:
         """Somebody writes: see `World.write`. Returns the message's id."""

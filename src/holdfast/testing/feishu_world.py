@@ -47,6 +47,7 @@ class World(Truth):
 
     def app(self, id: str, secret: str, name: str = "Holdfast") -> None:  # noqa: A002 - the wire's word
         self.rows("insert or ignore into app(id, secret, bot, name) values (?, ?, ?, ?)", id, secret, f"ou_bot_{id}", name)
+        self.meet()
 
     @property
     def the_app(self) -> Json:
@@ -57,10 +58,16 @@ class World(Truth):
     # --- what people and time do: what a test may order ---------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Nothing was ever said, or ordered."""
+        """Nothing was ever said, or ordered. Ann has a chat with the bot, and there is a group."""
         self.forget("app")
+        self.meet()
         self.rows("update app set revoked = 0, alone = 1, may_list = 1, hook = '{}', config = '{}'")
         self.changed()
+
+    def meet(self) -> None:
+        self.person("ou_ann", "Ann")
+        self.chat("oc_direct", "p2p")
+        self.chat("oc_group")
 
     def set_app(self, **said: Any) -> None:
         """`revoked`, `alone` (no other program is connected), `may_list` (the history of groups), `hook`, `config`."""

@@ -31,6 +31,8 @@ from holdfast.platforms.feishu.receipts import is_for_a_person, receipt
         (Refused(400, 230001, "invalid request parameter"), "refused", ""),
         (Refused(400, 230099, "Failed to create card content"), "refused", ""),
         (Refused(413, 0, "too large"), "refused", ""),
+        (Refused(403, 0, "log in to this network"), "retry", "away"),
+        (Refused(400, 99991663, "a new token, and it is not taken"), "retry", "away"),
     ],
 )
 def test_every_answer_has_a_meaning(failure: Failure, refusal: str, account: str) -> None:

@@ -23,7 +23,9 @@ KEEP_S: Final = 15.0
 RENEW_BEFORE_S: Final = 300.0
 """A token holds for two hours. It is renewed so long before its end."""
 
-_TOKENS_REFUSED: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
+TOKENS_REFUSED: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671, 99991677})
+"""Codes that say that the token does not hold (any more)."""
+
 _SAYS_WHEN: Final = ("x-ogw-ratelimit-reset", "retry-after")
 
 T = TypeVar("T")
@@ -77,16 +79,20 @@ class Api:
 
     async def download(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         """The bytes of a file. Raises `Failure`."""
-        client, headers = self._client(), {"authorization": f"Bearer {await self.token()}"}
+        token = await self.token()
         try:
-            async with (
-                asyncio.timeout(FILE_S_MAX),
-                client.stream("GET", f"{self.base_url}/open-apis{path}", params=query, headers=headers) as response,
-            ):
-                if response.status_code != HTTPStatus.OK:
-                    raise _refused(response.status_code, await response.aread(), response.headers)
-                async for piece in response.aiter_bytes():
-                    yield piece
+            async with asyncio.timeout(FILE_S_MAX):
+                for last in (False, True):
+                    headers = {"authorization": f"Bearer {token}"}
+                    async with self._client().stream("GET", f"{self.base_url}/open-apis{path}", params=query, headers=headers) as response:
+                        if response.status_code == HTTPStatus.OK:
+                            async for piece in response.aiter_bytes():
+                                yield piece
+                            return
+                        refused = _refused(response.status_code, await response.aread(), response.headers)
+                    if last or refused.code not in TOKENS_REFUSED:
+                        raise refused
+                    token = await self.token(renew=self._token == token)
         except TimeoutError:
             raise Unanswered(f"the download took longer than {FILE_S_MAX:g} s") from None
         except httpx2.HTTPError as error:
@@ -124,7 +130,7 @@ class Api:
         try:
             return await self._ask(method, path, answer, s_max, token, request)
         except Refused as refused:
-            if refused.code not in _TOKENS_REFUSED:
+            if refused.code not in TOKENS_REFUSED:
                 raise
         return await self._ask(method, path, answer, s_max, await self.token(renew=self._token == token), request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.feishu.api import Failure, NotSent, Refused
+from holdfast.platforms.feishu.api import TOKENS_REFUSED, Failure, NotSent, Refused
 from holdfast.ports import Receipt
 
 PAUSE_S: Final = 1.0
@@ -36,7 +36,8 @@ def is_too_many(refused: Refused) -> bool:
 
 
 def is_passing(refused: Refused) -> bool:
-    return is_too_many(refused) or refused.code in _BUSY or (not refused.code and refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    """What Feishu itself says has a code: anything else stands before it, and may be gone the next time."""
+    return is_too_many(refused) or refused.code in _BUSY | TOKENS_REFUSED or not refused.code
 
 
 def is_gone(refused: Refused) -> bool:
@@ -58,8 +59,10 @@ def receipt(failure: Failure, edit: str = "") -> Receipt:
         return Receipt("retry", why=why, retry_after_s=PAUSE_S if failure.retry_after_s is None else failure.retry_after_s)
     if failure.code in _APP:
         return Receipt("retry", why=why, account="stopped")
-    if is_passing(failure) or (failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+    if failure.code in _BUSY or failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Receipt("unknown", why=why)
+    if failure.code in TOKENS_REFUSED or (not failure.code and failure.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+        return Receipt("retry", why=why, account="away")
     if failure.code in _CHAT_IS_SHUT:
         return Receipt("blocked", why=why)
     if edit and is_gone(failure):

@@ -132,7 +132,7 @@ class State:
     flight: frozenset[Flight] = frozenset()
     epoch: int = 1
     attempts: int = 1
-    now: float = 0.0
+    now: float = 0.001  # no instant is 0: that says that there is none
     began: float = 0.0  # this life of the gateway
     route_open: bool = True
     account_open: bool = True

@@ -109,7 +109,8 @@ def gateway(config: Path, watched: bool = False, no_pause: bool = False) -> Iter
     if report:
         command = [sys.executable, "-m", "bench.launcher", str(report), str(config), *(["--no-pause"] if no_pause else [])]
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
+    environ = {**os.environ, "HOLDFAST_SAFE_MODE": "never"}  # it is killed for a purpose
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=environ)
     running = Gateway(process, data_dir, started, report)
     try:
         yield running

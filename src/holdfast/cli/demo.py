@@ -128,7 +128,7 @@ class _Parent:
 
     def _environ(self) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-        return {**ours, VARIABLE: str(self._folder)}
+        return {**ours, VARIABLE: str(self._folder), "HOLDFAST_SAFE_MODE": "never"}  # it is killed for a purpose
 
 
 # --- one life of the gateway ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.platforms.wechat.reading import Heard, read
+from holdfast.platforms.wechat.window import Window
 
 NOW = 1_760_000_000.0
 KEY = "00112233445566778899aabbccddeeff"
@@ -44,17 +45,23 @@ def test_a_message_is_of_its_author_in_their_chat_and_lets_us_answer() -> None:
     assert (heard.event.place, heard.event.author, heard.event.id) == (Place("ann@im.wechat"), "ann@im.wechat", "18446744073709551615")
     assert heard.event.did == Wrote("Hello\nyou")
     assert not heard.event.group
-    assert heard.window is not None
-    assert (heard.window.token, heard.window.at) == ("token", 1_759_999_990.123)
+    assert heard.window == ("ann@im.wechat", Window("token", 1_759_999_990.123))
 
 
 def test_what_was_written_in_the_future_was_written_now() -> None:
-    window = message(text("Hello"), create_time_ms=int((NOW + 900) * 1000)).window
-    assert window is not None
-    assert window.at == NOW
-    window = message(text("Hello"), create_time_ms=0).window
-    assert window is not None
-    assert window.at == NOW
+    for at_ms in (int((NOW + 900) * 1000), 0):
+        assert message(text("Hello"), create_time_ms=at_ms).window == ("ann@im.wechat", Window("token", NOW))
+
+
+def test_what_is_not_shown_to_us_is_something_all_the_same() -> None:
+    assert wrote(message({"type": 48, "location_item": {}})).text == "(something that WeChat does not show to bots)"
+    nothing = message({"type": 12})
+    assert (nothing.event, nothing.window) == (None, ("ann@im.wechat", Window("token", 1_759_999_990.123)))
+
+
+def test_numbers_may_be_words_and_nothing_may_be_said_to_be_nothing() -> None:
+    heard = message({"type": "1", "text_item": {"text": "Hello"}, "image_item": None, "ref_msg": None}, message_type="1", seq=None)
+    assert wrote(heard) == Wrote("Hello")
 
 
 def test_a_message_without_an_id_has_the_same_one_whenever_it_comes() -> None:

@@ -25,17 +25,19 @@ def test_a_window_is_open_for_a_day() -> None:
 
 def test_what_comes_again_late_takes_no_newer_window_away() -> None:
     reached = Reached("bot", "1", {"ann": Window("new", NOW)})
-    assert reached.after("2", {"ann": Window("old", NOW - 9)}, NOW).windows["ann"].token == "new"
-    assert reached.after("2", {"ann": Window("newer", NOW)}, NOW).windows["ann"].token == "newer"
-    assert reached.after("", {}, NOW) == reached
-    assert reached.after("2", {}, NOW + HOLDS_S) == Reached("bot", "2")
+    assert reached.after("2", [("ann", Window("old", NOW - 9))], NOW).windows["ann"].token == "new"
+    assert reached.after("2", [("ann", Window("newer", NOW))], NOW).windows["ann"].token == "newer"
+    both = [("ann", Window("newest", NOW + 1)), ("ann", Window("old", NOW - 9))]
+    assert reached.after("2", both, NOW + 1).windows["ann"].token == "newest"
+    assert reached.after("", (), NOW) == reached
+    assert reached.after("2", (), NOW + HOLDS_S) == Reached("bot", "2")
 
 
 def test_a_cursor_stays_small() -> None:
     """It does not grow with the number of chats."""
     reached = Reached("bot", "buf")
     for number in range(3 * WINDOWS_MAX):
-        reached = reached.after("buf", {f"person{number}": Window("t" * 200, NOW + number)}, NOW + number)
+        reached = reached.after("buf", [(f"person{number}", Window("t" * 200, NOW + number))], NOW + number)
     assert len(reached.windows) == WINDOWS_MAX
     assert f"person{3 * WINDOWS_MAX - 1}" in reached.windows
     assert len(reached.cursor) < 30_000

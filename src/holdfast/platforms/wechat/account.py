@@ -103,9 +103,9 @@ class WechatPlatform:
             tasks = [asyncio.create_task(one) for one in (self._receive(inbox), self._ended.wait(), self._anew.wait())]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if tasks[0].done():
-                    tasks[0].result()
-                if self._ended.is_set() and not self._anew.is_set():
+                if not self._anew.is_set():
+                    if tasks[0].done():
+                        tasks[0].result()
                     raise self._over()
             finally:
                 for task in tasks:
@@ -122,7 +122,7 @@ class WechatPlatform:
         self._tickets.clear()
         await self._start()
         kept = Reached.of(await inbox.begin(login.user)).as_bot(login.bot)
-        self._reached = kept.after("", self._reached.windows, self._clock.now())
+        self._reached = kept.after("", self._reached.windows.items(), self._clock.now())
         self._begun.set()
         inbox.alive()
         await self._poll(inbox)
@@ -165,7 +165,7 @@ class WechatPlatform:
         """Make it durable, before anything else: nobody may ever tell us again."""
         now = self._clock.now()
         heard = [self._recognised(read(raw, now)) for raw in found.msgs]
-        windows = {one.event.author: one.window for one in heard if isinstance(one.event, Incoming) and one.window is not None}
+        windows = [one.window for one in heard if one.window is not None]
         before, self._reached = self._reached, self._reached.after(found.get_updates_buf, windows, now)
         events = [one.event for one in heard if one.event is not None]
         if events or self._reached != before:

@@ -6,7 +6,7 @@ import hashlib
 import mimetypes
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,33 +14,34 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.platforms.wechat.media import Stored, stored
 from holdfast.platforms.wechat.window import Window
-from holdfast.platforms.wechat.wire import FILE, PICTURE, TEXT, USER, VIDEO, VOICE, Item, Message
+from holdfast.platforms.wechat.wire import FILE, PICTURE, TEXT, TOOL_BEGINS, TOOL_ENDS, USER, VIDEO, VOICE, Item, Message
 
+_KNOWN: Final = {0, TEXT, PICTURE, VOICE, FILE, VIDEO, TOOL_BEGINS, TOOL_ENDS}
 _VOICES: Final = {5: "amr", 7: "mp3", 8: "ogg"}
 """How a voice is written, where it is not in WeChat's own way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """`event`: what was done, if it is anything to us. `window`: what lets us answer. `trace`: no two messages have the same, but one that comes again under
+    """`event`: what was done, if it is anything to us. `window`: whom we can answer, and by what. `trace`: no two messages have the same, but one that comes again under
     another id has ("": it can't be told)."""
 
     event: Incoming | Unread | None = None
-    window: Window | None = None
+    window: tuple[str, Window] | None = None
     trace: str = ""
 
 
 def read(raw: bytes | msgspec.Raw, now: float) -> Heard:
     """What the message says."""
     try:
-        message = msgspec.json.decode(raw, type=Message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = msgspec.convert(_without_nulls(msgspec.json.decode(raw)), Message, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         return Heard(Unread(bytes(raw).decode("utf-8", "replace"), f"WeChat sent something unexpected: {error}"))
     person = message.from_user_id
     if message.message_type != USER or message.group_id or not person or " " in person:
         return Heard()  # what we said ourselves; and groups, which have no bots
     at = min(message.create_time_ms / 1000 or now, now)
-    window = Window(message.context_token, at) if message.context_token else None
+    window = (person, Window(message.context_token, at)) if message.context_token else None
     said, content = _content(message), _digest(message)
     id_ = str(message.message_id or (f"seq{message.seq}" if message.seq else content))
     trace = f"{person} {message.create_time_ms} {content}" if message.create_time_ms % 1000 else ""  # whole seconds tell too little
@@ -49,6 +50,17 @@ def read(raw: bytes | msgspec.Raw, now: float) -> Heard:
     numbered = tuple(msgspec.structs.replace(file, id=f"{id_}/{number}") for number, file in enumerate(said.attachments))
     did = Wrote(said.text, numbered, said.quote)
     return Heard(Incoming(place=Place(person), id=id_, author=person, did=did), window, trace)
+
+
+def _without_nulls(value: Any) -> Any:
+    """What says that it is nothing is not there."""
+    match value:
+        case dict():
+            return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+        case list():
+            return [_without_nulls(one) for one in value]
+        case _:
+            return value
 
 
 def _content(message: Message) -> Wrote:
@@ -68,7 +80,11 @@ def _content(message: Message) -> Wrote:
 
 def _text(item: Item) -> str:
     """A voice is what was heard in it."""
-    return item.text_item.text if item.type == TEXT else item.voice_item.text if item.type == VOICE else ""
+    if item.type == TEXT:
+        return item.text_item.text
+    if item.type == VOICE:
+        return item.voice_item.text
+    return "" if item.type in _KNOWN else "(something that WeChat does not show to bots)"
 
 
 def _attachments(item: Item) -> Iterator[Attachment]:

@@ -6,7 +6,7 @@ account's cursor: what is received and what lets us answer it are one fact, comm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 import msgspec
@@ -48,10 +48,10 @@ class Reached(msgspec.Struct, frozen=True):
         window = self.windows.get(person)
         return window if window is not None and now < window.at + HOLDS_S else None
 
-    def after(self, buf: str, heard: Mapping[str, Window], now: float) -> Reached:
+    def after(self, buf: str, heard: Iterable[tuple[str, Window]], now: float) -> Reached:
         """With what these people wrote; what came again late takes no window away that is newer."""
         windows = {**self.windows}
-        for person, window in heard.items():
+        for person, window in heard:
             if person not in windows or windows[person].at <= window.at:
                 windows[person] = window
         newest = sorted(windows.items(), key=lambda one: one[1].at)[-WINDOWS_MAX:]

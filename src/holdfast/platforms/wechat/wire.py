@@ -20,6 +20,8 @@ PICTURE: Final = 2
 VOICE: Final = 3
 FILE: Final = 4
 VIDEO: Final = 5
+TOOL_BEGINS: Final = 11
+TOOL_ENDS: Final = 12
 """The types of items."""
 
 UPLOAD_TYPES: Final = {PICTURE: 1, VIDEO: 2, FILE: 3}

@@ -46,10 +46,12 @@ FILE_MB_MAX: Final = 20
 PRIVATE_PACE_S: Final = 1.2
 GROUP_PACE_S: Final = 4.0
 
+TYPING_S: Final = 4.5
+"""The sign stays for five seconds."""
 KEPT_S: Final = 24 * 3600.0
 """So long Telegram keeps what nobody took."""
 
-TRAITS: Final = Traits(Limit(UNITS_MAX, "utf16"), edits=True, silence_s_max=2 * (POLL_S + POLL_GRACE_S), missed_s=KEPT_S)
+TRAITS: Final = Traits(Limit(UNITS_MAX, "utf16"), edits=True, silence_s_max=2 * (POLL_S + POLL_GRACE_S), typing_s=TYPING_S, missed_s=KEPT_S)
 
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105 - a name
 

@@ -190,7 +190,8 @@ class FeishuServer:
     # --- bringing events ------------------------------------------------------------------------------------------------------------
 
     async def _bring(self) -> None:
-        """Each to one of the connections, at random, or to where we are to call; again until it is answered, but for a press."""
+        """Each to one of the connections, at random, or to where we are to call; again until it is answered, but for a press. What was never brought comes in
+        order; what has to come again comes behind what is new."""
         async with httpx2.AsyncClient(trust_env=False, timeout=HOOK_S_MAX) as http:
             while True:
                 news = self._news
@@ -201,6 +202,8 @@ class FeishuServer:
                         self.answered(event["id"], answer)
                     elif event["once"] and (hook or event["tries"]):
                         self.world.rows("delete from event where n = ?", event["n"])
+                    elif hook:
+                        break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), AGAIN_S)
 
@@ -244,6 +247,7 @@ class FeishuServer:
             return
         await socket.accept()
         self.world.open[socket] = set()
+        self.world.rows("update event set due = 0 where tries = 0")
         self._changed()
         try:
             while True:

@@ -118,7 +118,8 @@ async def handed(wechat: Wechat) -> bool:
 async def test_what_can_not_be_read_is_kept_and_the_rest_goes_on(wechat: Wechat, platform: WechatPlatform) -> None:
     inbox = RecordingInbox()
     await wechat.order("write_raw", body='{"message_type": 1, "item_list": "none"}')
-    await wechat.write("half a \ud83d character")
+    await wechat.order("write_raw", body="null")
+    await wechat.write("half a \ud83d character", session_id=None, items=[{"type": 1, "text_item": None}])
     async with running(platform, inbox):
         await inbox.wait_for(lambda one: len(one.events) == 2)
     assert isinstance(inbox.events[0], Unread)

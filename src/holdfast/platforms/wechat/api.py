@@ -148,12 +148,12 @@ class Api:
 
 def _decoded(body: bytes, answer: type[T]) -> T:
     """An answer without a word says yes. Raises `Refused`, or `Unanswered` if it is no answer of this interface."""
-    body = _sound(body or b"{}")
     try:
-        envelope = msgspec.json.decode(body, type=Envelope)
+        said = _without_nulls(msgspec.json.decode(_sound(body or b"{}")))
+        envelope = msgspec.convert(said, Envelope, strict=False)
         if not (code := envelope.errcode or envelope.ret):
-            return msgspec.json.decode(body, type=answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.convert(said, answer, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unanswered("it answered something that is not of the bot interface") from None
     raise Refused(code, f"{envelope.errmsg or 'no reason given'} ({code})")
 
@@ -168,3 +168,14 @@ def _sound(body: bytes) -> bytes:
         except ValueError:
             pass  # it is no JSON, as whoever reads it will find
     return body
+
+
+def _without_nulls(value: Any) -> Any:
+    """What says that it is nothing is not there."""
+    match value:
+        case dict():
+            return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+        case list():
+            return [_without_nulls(one) for one in value if one is not None]
+        case _:
+            return value

@@ -31,12 +31,12 @@ class Heard:
     trace: str = ""
 
 
-def read(raw: bytes | msgspec.Raw, now: float) -> Heard:
-    """What the message says."""
+def read(said: Any, now: float) -> Heard:
+    """What the message says, which is an object of JSON."""
     try:
-        message = msgspec.convert(_without_nulls(msgspec.json.decode(raw)), Message, strict=False)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        return Heard(Unread(bytes(raw).decode("utf-8", "replace"), f"WeChat sent something unexpected: {error}"))
+        message = msgspec.convert(said, Message, strict=False)
+    except msgspec.ValidationError as error:
+        return Heard(Unread(msgspec.json.encode(said).decode(), f"WeChat sent something unexpected: {error}"))
     person = message.from_user_id
     if message.message_type != USER or message.group_id or not person or " " in person:
         return Heard()  # what we said ourselves; and groups, which have no bots
@@ -50,17 +50,6 @@ def read(raw: bytes | msgspec.Raw, now: float) -> Heard:
     numbered = tuple(msgspec.structs.replace(file, id=f"{id_}/{number}") for number, file in enumerate(said.attachments))
     did = Wrote(said.text, numbered, said.quote)
     return Heard(Incoming(place=Place(person), id=id_, author=person, did=did), window, trace)
-
-
-def _without_nulls(value: Any) -> Any:
-    """What says that it is nothing is not there."""
-    match value:
-        case dict():
-            return {name: _without_nulls(one) for name, one in value.items() if one is not None}
-        case list():
-            return [_without_nulls(one) for one in value]
-        case _:
-            return value
 
 
 def _content(message: Message) -> Wrote:

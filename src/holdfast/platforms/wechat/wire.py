@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -109,7 +109,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Updates(msgspec.Struct, frozen=True):
-    msgs: tuple[msgspec.Raw, ...] = ()
+    msgs: tuple[Any, ...] = ()
     get_updates_buf: str = ""
     longpolling_timeout_ms: int = 0
 

@@ -105,7 +105,7 @@ def _deliver(t: Transcript, speech: Speech, index: int, epoch: int, world: World
         files=speech.files if index == 0 else (),
         question=asked.seq if asked is not None else 0,
         options=asked.question.options if asked is not None else (),
-        replies_to=t.replies_to(speech.seq if speech.seen is None else speech.seen) if index == 0 else "",
+        replies_to=t.replies_to(speech.seq if speech.seen is None else speech.seen, speech.replies_to),
     )
 
 

@@ -48,7 +48,7 @@ class Part(msgspec.Struct, frozen=True):
 
 class Speech(msgspec.Struct, frozen=True):
     """An outgoing entry that is not settled. `cuts` is None until the first final send froze them; `seen` is None for what no cut touches. `question` is the seq
-    of the one that it is (0: it is none)."""
+    of the one that it is (0: it is none). `replies_to` is the platform's id of the command that it replies to ("": it is no reply to one)."""
 
     seq: int
     name: str
@@ -58,6 +58,7 @@ class Speech(msgspec.Struct, frozen=True):
     cuts: tuple[int, ...] | None = None
     files: tuple[Produced, ...] = ()
     question: int = 0
+    replies_to: str = ""
 
 
 class Asked(msgspec.Struct, frozen=True):

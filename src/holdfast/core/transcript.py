@@ -257,8 +257,10 @@ class Transcript:
         """Those whose words the turn has seen by then; whose turn it is, first."""
         return tuple(dict.fromkeys(self.authors[seq] for seq in sorted(self.authors) if self.turn_from <= seq <= upto)) or ("",)
 
-    def replies_to(self, upto: int) -> str:
-        """The platform's id of the newest message up to the entry `upto`, in a group; "" elsewhere."""
+    def replies_to(self, upto: int, command: str = "") -> str:
+        """In a group: the platform's id of this command, else of the newest message up to the entry `upto`; "" elsewhere."""
+        if command and self.group:
+            return command
         bodies = (said.entry.body for said in reversed(self.spoken) if said.entry.seq <= upto)
         return next((body.id for body in bodies if isinstance(body, UserMessage)), "") if self.group else ""
 
@@ -616,7 +618,9 @@ class Transcript:
             self.ways, self.ways_chosen = body.ways, entry.seq
         if body.offers >= self.says_stop:
             self.says_stop = 0
-        self.unreplied.pop(body.replies_to, None)
+        given = self.unreplied.pop(body.replies_to, None)
+        if given is not None and isinstance(given.body, Command):
+            self.speech[name] = replace(self.speech[name], replies_to=given.body.id)
         self.left_behind.pop(body.replies_to, None)
         for one in list(self.open_questions()):
             if body.replies_to and one.beside == body.replies_to:

@@ -26,6 +26,7 @@ CODES = {
     cli.WRONG,
     cli.ASKS,
     cli.STOPPED,
+    cli.DAMAGED,
     cli.JOURNAL_FAILED,
     cli.AWAY,
     cli.CONFIG,
@@ -42,8 +43,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[webhooks]": accounts.Webhooks,
     "[web]": settings.Web,
     "[owner]": settings.Owner,
+    "[backup]": settings.Backup,
 }
-STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner"}
+STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup"}
 """What of the top has a section of its own."""
 
 

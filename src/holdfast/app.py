@@ -26,6 +26,7 @@ from holdfast.ports import Hook, Journal, Model, Platform
 from holdfast.reload import Reload
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import Acts
+from holdfast.runtime.backups import Backups
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
@@ -39,6 +40,7 @@ from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
 from holdfast.store.files import FolderFiles
+from holdfast.store.keeper import LocalKeeper
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.tools.builtin import BuiltIn
 from holdfast.tools.mcp import McpHost
@@ -60,6 +62,7 @@ SAFE_MODE: Final = "HOLDFAST_SAFE_MODE"
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CLASSIFIER: Final = "holdfast.models.classify"
 DISOWN_BATCH: Final = 200
+HOUR_S: Final = 3_600.0
 
 log = logging.getLogger("holdfast")
 
@@ -167,6 +170,7 @@ class _Gateway:
         self._demo = demo
         self._platform = WebPlatform(files)
         self._login = Login(settings.data_dir, clock)
+        self._keeper = LocalKeeper(settings.data_dir, clock, version)
         self.manager = ServiceManager(os.environ)
         self.lifetime = Lifetime(journal, clock, self.manager, rests=os.environ.get(SAFE_MODE) != "never")
         self._supervisor = Supervisor(clock, random.random)
@@ -194,7 +198,7 @@ class _Gateway:
         owner = uuid.uuid4().hex
         self.dispatch = Dispatch(owner, tuple(self._platforms), journal, clock, weather, acts, followers.changed, local=local)
         self._gateway = LocalGateway(
-            _version,
+            version,
             journal,
             files,
             followers,
@@ -211,6 +215,9 @@ class _Gateway:
         self.dispatch.places, self.lifetime.changed = (lambda: self.lifetime.places), self.dispatch.look_again
         told = Owner(tuple(place_of(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
+        backup = settings.backup
+        if backup.dir is not None:
+            self._gateway.backups = Backups(Path(backup.dir), backup.every_h * HOUR_S, backup.keep, self._keeper, told, clock)
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
         self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
@@ -243,13 +250,15 @@ class _Gateway:
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
         path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
-        await serve_door(door.door(self._gateway, self._platform, self._login, self._clock, self._demo), path, opened)
+        await serve_door(door.door(self._gateway, self._platform, self._login, self._clock, self._demo, self._keeper), path, opened)
 
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
         children: dict[str, Run] = {f"tools:{name}": self.lifetime.after_rest(child) for name, child in self._tools.children().items()}
         children |= self._accounts.children()
         children["page"] = self._serve_page
+        if self._gateway.backups is not None:
+            children["backup"] = self._gateway.backups.run
         if self._hooks:
             children["webhooks"] = self._serve_hooks
         async with asyncio.TaskGroup() as tasks:
@@ -297,10 +306,11 @@ class _Gateway:
             await model.close()
 
 
-def _version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - costs more than the rest of the start
+def version() -> str:
+    """Of this program."""
+    from importlib import metadata  # noqa: PLC0415 - costs more than the rest of the start
 
-    return version("holdfast")
+    return metadata.version("holdfast")
 
 
 def _say_ready(settings: config.Config, config_path: Path | None) -> None:

@@ -22,7 +22,7 @@ from holdfast import errors, secrets
 from holdfast.accounts import KINDS, Account, Webhooks
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, File, Owner, schema, schema_hook
+from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, Backup, File, Owner, schema, schema_hook
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
@@ -50,6 +50,7 @@ class Config:
     web: Web
     webhooks: Webhooks
     owner: Owner
+    backup: Backup
     chains: Mapping[str, tuple[str, ...]]
     chain: tuple[str, ...]
     summaries_chain: tuple[str, ...]
@@ -79,6 +80,7 @@ class Config:
             tools=tools,
             accounts={name: self._known(name, account, environ, warnings) for name, account in self.accounts.items()},
             web=self._placed(environ),
+            backup=self._with_folder(environ),
             warnings=tuple(warnings),
             header_secrets=tuple(header_secrets),
         )
@@ -126,6 +128,11 @@ class Config:
             if (path := getattr(self.web, name)) is not None
         }
         return msgspec.structs.replace(self.web, **paths)
+
+    def _with_folder(self, environ: Mapping[str, str]) -> Backup:
+        """The settings of backups with a whole path."""
+        path = secrets.expanded(self.backup.dir, self.file.parent, environ) if self.backup.dir else None
+        return msgspec.structs.replace(self.backup, dir=str(path) if path else None)
 
     def _resolved(self, reference: Secret, where: str, environ: Mapping[str, str], warnings: list[str]) -> Secret:
         secret, warning = secrets.resolve(reference, f"{self.file}: {where}", self.file.parent, environ)
@@ -204,6 +211,7 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
         web=web,
         webhooks=_table(file, "webhooks", raw.get("webhooks", {}), Webhooks),
         owner=_table(file, "owner", raw.get("owner", {}), Owner),
+        backup=_table(file, "backup", raw.get("backup", {}), Backup),
         chains=chains.named,
         chain=chains.spelled_out("agent", "chain", agent.chain),
         summaries_chain=chains.spelled_out("agent", "summaries_chain", agent.summaries_chain),

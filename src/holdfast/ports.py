@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from holdfast.core.entries import Attachment, Call, Entry, Fact, Intention, Outside, Produced, Question, Usage
@@ -379,6 +380,29 @@ class Files(Protocol):
 
     async def head(self, sha256: str) -> bytes:
         """The first `core.files.HEAD_BYTES` of them. Raises `Request` if they are not here."""
+
+
+# --- copies, and space ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was made: of the instant `at`, with so much in it. `damaged`: names of files whose bytes are not what was put there."""
+
+    file: str
+    at: float
+    conversations: int
+    files: int
+    size: int
+    damaged: tuple[str, ...] = ()
+
+
+class Keeper(Protocol):
+    """Whoever looks after journal and files as such. One thing at a time; none of it holds a conversation up."""
+
+    async def back_up(self, file: Path) -> Backup:
+        """Make a backup there, of now. There is nothing of that name before it is whole and durable. Raises `Request` if something is, `Temporary` if it
+        can't be made."""
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------------------------

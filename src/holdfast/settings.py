@@ -206,6 +206,20 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = ("web",)
 
 
+class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Backups that are made by themselves."""
+
+    dir: Annotated[
+        Line | None, about("A folder for them, best on another disk; a relative path counts from this file. If left out: none are made.")
+    ] = None
+    every_h: Annotated[float, Meta(title="a number of hours from 1 to 8760", ge=1, le=8_760), about("How old the newest one may be.")] = (
+        24.0
+    )
+    keep: Annotated[
+        int, Meta(title="a whole number from 1 to 1000", ge=1, le=1_000), about("So many are kept; older ones are deleted.")
+    ] = 7
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -224,6 +238,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     web: Web = Web()
     webhooks: Webhooks = Webhooks()
     owner: Owner = Owner()
+    backup: Backup = Backup()
 
 
 # --- the schema ---------------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ async def test_a_kill_at_this_failpoint_loses_and_doubles_nothing(
 async def killed(folder: Path, name: str, passing: int) -> Outcome:
     """Killed there; or, since messages may be taken up together, one passing earlier."""
     while True:
-        outcome = await Run(folder / str(passing)).through(at_failpoint(name, passing))
+        outcome = await Run(folder / str(passing), backs_up=True).through(at_failpoint(name, passing))
         if outcome.hit or passing == 1:
             return outcome
         passing -= 1

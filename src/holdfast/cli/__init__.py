@@ -6,6 +6,7 @@ Exit codes, the same everywhere:
     2    asked for in a way that can't be done
     3    `chat`: the turn waits for the answer to a question
     4    `chat`: the turn was stopped or set aside; no answer will come
+    5    `verify`: it is not as it should be
     70   the journal can't commit; nothing was acknowledged that is not kept
     74   the output can't be written (a full disk, say)
     75   the gateway is away, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
@@ -29,6 +30,7 @@ ANSWERED: Final = 0
 WRONG: Final = 2
 ASKS: Final = 3
 STOPPED: Final = 4
+DAMAGED: Final = 5
 JOURNAL_FAILED: Final = 70
 OUTPUT_FAILED: Final = 74
 AWAY: Final = 75
@@ -204,7 +206,21 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("act", nargs="?", default="", metavar="approve CODE | remove ACCOUNT PERSON", help="let in, or end it at once")
     people.add_argument("names", nargs="*", default=[], metavar="", help=argparse.SUPPRESS)
     _service(commands, everywhere)
+    _keeping(commands, everywhere)
     return parser
+
+
+def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parsers of what is done with the journal as such."""
+    backup = commands.add_parser("backup", parents=[everywhere], help="put everything that has to be kept into one file")
+    backup.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup to make (default: one named after the time, here)")
+
+    restore = commands.add_parser("restore", parents=[everywhere], help="put a backup back; what is there is set aside")
+    restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: none; says which there are)")
+    restore.add_argument("--to", type=Path, metavar="FOLDER", help="another data folder than that of the configuration")
+
+    verify = commands.add_parser("verify", parents=[everywhere], help="see whether a backup is good, or the journal")
+    verify.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: the journal of a gateway that is stopped)")
 
 
 def _service(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:

@@ -25,6 +25,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `3 files`, `1,203 entries`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def when(at: float) -> str:
     """An instant, with its day."""
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"

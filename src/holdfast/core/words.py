@@ -266,6 +266,18 @@ def span(length_s: float) -> str:
     return f"{whole // 86400} days"
 
 
+def backup_failed(why: str, age_s: float | None) -> str:
+    """Told to the owner. `age_s`: of the newest backup there is."""
+    newest = "There is none yet." if age_s is None else f"The newest one is {span(age_s)} old."
+    return f"The backup could not be made. {why} {newest} I try again every hour; nothing else is held up by it."
+
+
+def files_damaged(names: Sequence[str]) -> str:
+    """Told to the owner."""
+    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"Files that came with messages are damaged on this disk: {some}. Their bytes are not those that came. An older backup may have them whole; keep it, and look at the disk."
+
+
 def size(length: int) -> str:
     """Of a file, as people say it: `812 bytes`, `12 kB`, `3.4 MB`."""
     if length < 1000:

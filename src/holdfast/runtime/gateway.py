@@ -39,6 +39,7 @@ from holdfast.ports import (
 )
 from holdfast.runtime.accounts import Accounts, AccountState
 from holdfast.runtime.acts import Acts
+from holdfast.runtime.backups import Backups
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.signing_in import SigningIn
@@ -93,6 +94,7 @@ class LocalGateway:
         self._lifetime, self._reload = lifetime, reload
         self.accounts: Accounts | None = None
         """Of chat systems: they are told when these are there, since they accept through us."""
+        self.backups: Backups | None = None
 
     async def accept(
         self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
@@ -154,6 +156,7 @@ class LocalGateway:
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
             "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
             "platforms": [asdict(platform) for platform in await self.platforms()],
+            "backups": self.backups.state() if self.backups else None,
             "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
 

@@ -30,7 +30,9 @@ def unusable(file: Path, error: apsw.Error) -> HoldfastError:
         case apsw.NotADBError():
             return Config(f"{file} is not a journal of Holdfast. Move it away, or set data_dir to another folder.")
         case apsw.CorruptError():
-            return Config(f"The journal {file} is damaged ({_words(error)}). Put a copy of it in its place, or move it away to begin anew.")
+            return Config(
+                f"The journal {file} is damaged ({_words(error)}). Put a backup in its place: `holdfast restore FILE` sets this one aside, and loses nothing of it."
+            )
         case _:
             return JournalFailed(
                 f"The journal {file} can't be opened ({_words(error)}). Start again; if this comes back, look at the disk (`dmesg`)."

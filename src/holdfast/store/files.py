@@ -22,7 +22,7 @@ from holdfast.store.folder import sync_folder
 
 PARTIAL: Final = "partial-"
 
-_NAME: Final = re.compile(r"[0-9a-f]{64}")
+FILE_NAME: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class TooLarge(Request):
@@ -59,7 +59,7 @@ class FolderFiles:
         return await asyncio.to_thread(self._read, sha256, HEAD_BYTES)
 
     def _read(self, sha256: str, most: int) -> bytes:
-        if not _NAME.fullmatch(sha256):
+        if not FILE_NAME.fullmatch(sha256):
             raise _unknown(sha256)
         try:
             with (self._folder / sha256).open("rb") as file:

@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 class DataFolder:
     """The folder, as long as this process holds its lock. The lock goes with the process: there is no stale one, and no PID to read."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the folder, making it if there is none. Raises `AlreadyRunning`, or `Config` if it can't be used."""
+    def __init__(self, path: Path, *, begin: bool = True) -> None:
+        """Take the folder, making it if there is none, and (unless `begin` is false) an empty journal in it. Raises `AlreadyRunning`, or `Config` if it can't
+        be used."""
         self.path = path
         self.journal = path / "journal.db"
         self._files: dict[Path, int] = {}
@@ -43,6 +44,8 @@ class DataFolder:
             raise AlreadyRunning(
                 f"Another Holdfast is running on the data folder {path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
             ) from error
+        if not begin:
+            return
         if used_before and not (self.journal.exists() and self.journal.stat().st_size):
             log.warning("%s is gone or empty. A new journal is begun; put a copy in its place if you have one.", self.journal)
         if not self.journal.exists():

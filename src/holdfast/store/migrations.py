@@ -57,6 +57,13 @@ def migrate(db: apsw.Connection, file: Path, migrations: Sequence[Migration] = M
         db.execute("COMMIT")
 
 
+def version_of(db: apsw.Connection, file: Path) -> int:
+    """The version of the schema (0: nothing is there yet). Raises `Config` if the journal is not one that this program knows. Changes nothing."""
+    applied = _applied(db, file)
+    _check(applied, file, MIGRATIONS)
+    return max(applied, default=0)
+
+
 def _applied(db: apsw.Connection, file: Path) -> dict[int, str]:
     """The versions that were applied, with their checksums."""
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}

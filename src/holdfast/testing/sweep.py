@@ -115,11 +115,20 @@ class Outcome:
 
 
 class Run:
-    """One run in `folder`, which may hold a journal already."""
+    """One run in `folder`, which may hold a journal already. `backs_up`: each life begins with a backup, unless there is one."""
 
-    def __init__(self, folder: Path, command: Sequence[str] = COMMAND, scripts: Sequence[Script] = SCRIPTS, config: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: Sequence[str] = COMMAND,
+        scripts: Sequence[Script] = SCRIPTS,
+        config: str = "",
+        *,
+        backs_up: bool = False,
+    ) -> None:
         self.effects = folder / "effects"
-        self.gateway = GatewayProcess(folder, config or practice(self.effects), command)
+        backup = f'\n[backup]\ndir = "{folder}/backups"\n' if backs_up else ""
+        self.gateway = GatewayProcess(folder, (config or practice(self.effects)) + backup, command)
         self._scripts = scripts
         self.told = {script.name: Told() for script in scripts}
         self._exits: list[int] = []
@@ -281,7 +290,7 @@ def _journal_files(data_dir: Path) -> tuple[Path, ...]:
 async def passes(folder: Path) -> Mapping[str, int]:
     """How often each failpoint is passed in a run that nothing disturbs."""
     log = folder / "passed"
-    outcome = await Run(folder).through(Fault(environ={"HOLDFAST_FAILPOINT_LOG": str(log)}))
+    outcome = await Run(folder, backs_up=True).through(Fault(environ={"HOLDFAST_FAILPOINT_LOG": str(log)}))
     assert (outcome.exits, outcome.flaws) == ((0,), ()), outcome
     return Counter(log.read_text().split())
 
@@ -320,7 +329,7 @@ async def _failpoints(folder: Path) -> AsyncIterator[tuple[str, Outcome]]:
         for passing in range(1, counts[name] + 1):
             place = folder / f"{name}:{passing}"
             place.mkdir()
-            yield place.name, await Run(place).through(at_failpoint(name, passing))
+            yield place.name, await Run(place, backs_up=True).through(at_failpoint(name, passing))
 
 
 async def _main(name: str, first: int, step: int) -> int:

@@ -23,9 +23,10 @@
     POST /v1/gates/{name}/retry
     POST /v1/demo/{action}                   in `holdfast demo`
 
-The socket's mode is its guard; it alone makes links:
+The socket's mode is its guard; it alone makes links, and is asked what `keeping.py` does:
 
     POST /v1/login/codes                     a `Link`
+    POST /v1/backups {"file"}                a `ports.Backup`, when it is whole and durable
 
 The port's guard is `guard.py`; its two own requests give a browser the cookie and take it back:
 
@@ -46,27 +47,29 @@ from starlette.types import ASGIApp
 
 from holdfast import errors
 from holdfast.config import Web
-from holdfast.ports import Clock, Gateway
+from holdfast.ports import Clock, Gateway, Keeper
 from holdfast.web.api import Api, Demo
 from holdfast.web.bodies import http_error, json, our_error
 from holdfast.web.cookies import Cookies, LoginDoor
 from holdfast.web.files import FileDoor
 from holdfast.web.guard import Guard
+from holdfast.web.keeping import keeping_routes
 from holdfast.web.login import Login
 from holdfast.web.page import page_routes
 from holdfast.web.platform import WebPlatform
 
 
-def door(gateway: Gateway, platform: WebPlatform, login: Login, clock: Clock, demo: Demo | None = None) -> ASGIApp:
+def door(
+    gateway: Gateway, platform: WebPlatform, login: Login, clock: Clock, demo: Demo | None = None, keeper: Keeper | None = None
+) -> ASGIApp:
     """The application of the Unix socket: whoever can open it may do everything."""
 
     async def codes(request: Request) -> Response:  # noqa: ARG001 the signature is starlette's
         return json(login.link())
 
     api = Api(gateway, platform, clock, lambda _: True, demo)
-    return _application(
-        [*page_routes(), Route("/v1/login/codes", codes, methods=["POST"]), *_api_routes(api, FileDoor(gateway.files), demo)]
-    )
+    own = [Route("/v1/login/codes", codes, methods=["POST"]), *(keeping_routes(keeper) if keeper else [])]
+    return _application([*page_routes(), *own, *_api_routes(api, FileDoor(gateway.files), demo)])
 
 
 def port(gateway: Gateway, platform: WebPlatform, login: Login, clock: Clock, web: Web, demo: Demo | None = None) -> ASGIApp:

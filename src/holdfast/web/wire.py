@@ -134,6 +134,12 @@ class Approval(msgspec.Struct, frozen=True):
     code: str
 
 
+class BackUp(msgspec.Struct, frozen=True):
+    """Where a backup is to be made."""
+
+    file: str
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step of signing in: see `ports.SignIn`. `picture`: its rows, "1" where it is dark; `text` is what it holds."""
 

@@ -1,0 +1,73 @@
+"""Backups and what is done with them, killed at each of their failpoints: there is the old or the new, whole, and doing it again does it (part I row 10)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from holdfast import failpoints
+from holdfast.store.checking import check_backup, check_folder
+from holdfast.store.sqlite import SqliteJournal
+from holdfast.testing.contracts.journal_kit import ingest
+from holdfast.testing.process import COMMAND
+
+BACKUP = [name for name in failpoints.NAMES if name.startswith("backup.")]
+RESTORE = [name for name in failpoints.IN_COMMANDS if name.startswith("restore.")]
+
+
+def holdfast(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    command = [*COMMAND, *words, "--config", str(folder / "c.toml")]
+    return subprocess.run(command, env={**ours, **environ}, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def killed_at(folder: Path, name: str, *words: str) -> None:
+    done = holdfast(folder, *words, HOLDFAST_FAILPOINT=name)
+    assert done.returncode == -9, done.stdout + done.stderr
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """With a data folder in which two messages are."""
+    (tmp_path / "c.toml").write_text(f'data_dir = "{tmp_path}/data"\n')
+    journal = SqliteJournal.open(tmp_path / "data")
+    await ingest(journal, "a", message="1")
+    await ingest(journal, "a", message="2")
+    await journal.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", BACKUP)
+def test_a_backup_killed_here_is_whole_or_not_there(folder: Path, name: str) -> None:
+    killed_at(folder, name, "backup", "b.tar")
+    assert (folder / "b.tar").exists() == (name == "backup.renamed")
+    if not (folder / "b.tar").exists():
+        assert holdfast(folder, "backup", "b.tar").returncode == 0
+    assert check_backup(folder / "b.tar")[1].problems == []
+    assert sorted(path.name for path in folder.iterdir()) == ["b.tar", "c.toml", "data"]
+
+
+@pytest.mark.parametrize("name", RESTORE)
+async def test_a_restore_killed_here_leaves_the_old_journal_or_the_new_one(folder: Path, name: str) -> None:
+    assert holdfast(folder, "backup", "b.tar").returncode == 0
+    journal = SqliteJournal.open(folder / "data")
+    await ingest(journal, "a", message="3")
+    await journal.close()
+    killed_at(folder, name, "restore", "b.tar")
+    assert check_folder(folder / "data").problems == []
+    assert await messages(folder / "data") == (2 if name == "restore.replaced" else 3)
+
+    assert holdfast(folder, "restore", "b.tar").returncode == 0
+    assert await messages(folder / "data") == 2
+    assert not (folder / "data" / "restoring").exists()
+
+
+async def messages(data_dir: Path) -> int:
+    journal = SqliteJournal.open(data_dir)
+    try:
+        return len((await journal.read("a", 0)).entries)
+    finally:
+        await journal.close()

@@ -213,6 +213,11 @@ def _long_silent(t: Transcript) -> Transcript:
     return silent
 
 
+def _late_block(t: Transcript, entry: Entry, body: Any) -> None:
+    if isinstance(body, DeliveryFailed) and body.refusal == "blocked":
+        t.blocked = entry.seq
+
+
 def _doubt_again(t: Transcript, _entry: Entry, body: Any) -> None:
     if isinstance(body, DeliveryFailed) and body.refusal == "absent":
         t.parts[body.of, body.part] = replace(t.parts[body.of, body.part], unknown=True)
@@ -292,6 +297,7 @@ BUGS: dict[str, Bug] = {
     "/quiet is not heeded": Bug("a quiet wait", _instead(turn, "QUIET", lambda _: "loud")),
     "the command is not offered": Bug("a word that sounds like a command", _without(steps.Write, "C6")),
     "the command is offered again and again": Bug("a word that sounds like a command", _after("_notice", _says_stop_for_ever)),
+    "a refusal counts from when it was written down": Bug("sends that fail, and somebody writes", _after("_delivery_ended", _late_block)),
     "it is said of a turn without end that it goes on": Bug(
         "a crash that takes long", _instead(turn, "_goes_on", lambda f: lambda t, world, now: f(_long_silent(t), world, now))
     ),

@@ -7,6 +7,7 @@ from typing import Final
 
 from holdfast.core import words
 from holdfast.core.entries import (
+    OUTSIDE,
     AssistantMessage,
     Choice,
     Command,
@@ -461,10 +462,20 @@ def told_of_restarts(log: tuple[Entry, ...]) -> None:
             raise Flaw("who waits for nothing is told that it goes on")
 
 
+def _blocked(log: tuple[Entry, ...]) -> bool:
+    """The chat has refused, and nobody has written since that send was begun."""
+    refused = next((e for e in reversed(log) if isinstance(e.body, DeliveryFailed) and e.body.refusal == "blocked"), None)
+    if refused is None or not isinstance(refused.body, DeliveryFailed):
+        return False
+    part = (refused.body.of, refused.body.part)
+    begun = max(e.seq for e in log[: refused.seq] if isinstance(e.body, DeliveryStarted) and (e.body.of, e.body.part) == part)
+    return not any(isinstance(e.body, OUTSIDE) for e in log[begun:])
+
+
 def rest(log: tuple[Entry, ...], t: Transcript, d: Decision, shown: Screen) -> None:
     """Nothing runs and nothing is wanted: then nothing is owed, or a named thing is waited for."""
     waits = d.due is not None or d.turn_gate or d.speech_gate
-    blocked = t.blocked > t.last_outside
+    blocked = _blocked(log)
     cut = max((e.seq for e in log if _cuts(e)), default=0)
     newest = seen(log)
     gone = {e.body.of for e in log if isinstance(e.body, Correction) and e.body.text is None}

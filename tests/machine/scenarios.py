@@ -120,6 +120,9 @@ SCENARIOS = {
     "a crash that takes long": Scenario(
         long_away=True, crashes=2, arrivals=1, answers=((), ("r",)), alphabet=("message", "quiet"), mute=True, ticks=0, depth=18
     ),
+    "sends that fail, and somebody writes": Scenario(
+        arrivals=2, answers=((),), keyed=False, sends_fail=("blocked",), crashes=0, ticks=0, alphabet=("message",), depth=14
+    ),
     "sends that fail, and are looked for": Scenario(
         arrivals=1,
         answers=((),),

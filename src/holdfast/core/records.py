@@ -26,7 +26,7 @@ class Part(msgspec.Struct, frozen=True):
 
     `started` is the epoch of a final send without outcome (0: none). `sent`: a final send was begun at least once. `unknown`: the last one may
     have arrived. `doubted`: it once was in doubt. `previewed`: its key may have carried a preview. `id`: the platform's, once known. `anew`: so
-    often it was gone when it was to be edited, and had to be sent under another key.
+    often it was gone when it was to be edited, and had to be sent under another key. `begun` is the seq of the newest `DeliveryStarted`.
     """
 
     key: str = ""
@@ -40,6 +40,7 @@ class Part(msgspec.Struct, frozen=True):
     retry_at: float = 0.0
     settled: bool = False
     anew: int = 0
+    begun: int = 0
 
     def in_doubt(self, epoch: int) -> bool:
         """A final send of an older epoch has no outcome. An edit is never in doubt: it can be made again."""

@@ -544,7 +544,7 @@ class Transcript:
 
     def _delivery_started(self, entry: Entry, body: DeliveryStarted) -> None:
         name, part = body.of, self.part(body.of, body.part)
-        part = replace(part, key=body.key, first_at=part.first_at or entry.at)
+        part = replace(part, key=body.key, first_at=part.first_at or entry.at, begun=entry.seq)
         speech = self.speech.get(name)
         if body.preview:
             self.parts[name, body.part] = replace(part, previewed=True)
@@ -558,7 +558,7 @@ class Transcript:
     def _delivery_ended(self, entry: Entry, body: Delivered | DeliveryFailed) -> None:
         key = (body.of, body.part)
         if isinstance(body, DeliveryFailed) and body.refusal == "blocked":
-            self.blocked = entry.seq
+            self.blocked = self.part(*key).begun or entry.seq  # who wrote since it began may have opened the chat again
         if isinstance(body, Delivered) and self.waiting is not None and body.of == f"n{self.waiting.seq}":
             self.waiting_id = body.id
         part = self.parts.get(key)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.testing.contracts.through_gateway import Service, ThroughGateway
+from holdfast.testing.contracts.through_gateway import POINTS, Service, ThroughGateway
 from holdfast.testing.process import GatewayProcess
 from holdfast.testing.tcp_proxy import TcpProxy
 from holdfast.testing.telegram_client import Telegram
@@ -16,6 +16,8 @@ from holdfast.testing.telegram_service import ANN, TelegramService, table
 
 
 class TestTelegram(ThroughGateway):
+    points = POINTS
+
     @pytest.fixture
     def service(self, telegram: Telegram) -> Service:
         return TelegramService(telegram)

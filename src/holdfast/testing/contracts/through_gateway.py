@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import pytest
 
@@ -28,6 +28,8 @@ POINTS: Final = (
     "deliver.after_send",
     "append.after_commit",
 )
+FEW_POINTS: Final = ("acknowledge", "deliver.after_send")
+"""Where a platform may make a difference."""
 PASSINGS: Final = range(1, 6) if LONG else (1,)
 BURST: Final = 200 if LONG else 30
 AWAY_S_MIN: Final = 60.0
@@ -53,6 +55,13 @@ class Service(Protocol):
 
 
 class ThroughGateway:
+    points: ClassVar[Sequence[str]] = POINTS if LONG else FEW_POINTS
+    """Where it is killed."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "point" in metafunc.fixturenames:
+            metafunc.parametrize("point", self.points)
+
     @pytest.fixture
     def service(self) -> Service:
         raise NotImplementedError
@@ -85,7 +94,6 @@ class ThroughGateway:
         await _said(gateway, service, "first", *names)
 
     @pytest.mark.parametrize("passing", PASSINGS)
-    @pytest.mark.parametrize("point", POINTS)
     async def test_a_kill_at_any_point_loses_nothing_and_repeats_at_most_one_part_marked(
         self, service: Service, gateway: GatewayProcess, point: str, passing: int
     ) -> None:

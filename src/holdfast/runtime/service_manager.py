@@ -7,6 +7,10 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from typing import Final
+
+HEARD_S_MAX: Final = 5.0
+"""So long we wait where few datagrams fit and others stand in line (ten, on most machines). Said once and not heard, it would be waited for in vain."""
 
 
 class ServiceManager:
@@ -20,7 +24,7 @@ class ServiceManager:
         """After so long without a sign of life it kills us (0: it does not)."""
 
     def ready(self, status: str) -> None:
-        self._tell("READY=1", f"STATUS={status}")
+        self._tell("READY=1", f"STATUS={status}", within_s=HEARD_S_MAX)
 
     def alive(self, status: str) -> None:
         self._tell("WATCHDOG=1", f"STATUS={status}")
@@ -31,8 +35,9 @@ class ServiceManager:
     def stopping(self) -> None:
         self._tell("STOPPING=1", "STATUS=Stopping. What is unfinished goes on at the next start.")
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str, within_s: float = 0.0) -> None:
         if not self._address:
             return
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as out:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.settimeout(within_s)
             out.sendto("\n".join(lines).encode(), self._address)

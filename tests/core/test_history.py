@@ -78,7 +78,7 @@ def test_times_and_titles_come_along() -> None:
 def test_a_word_at_the_end_says_where_it_came_from_and_what_is_missing() -> None:
     done = brought(wrote("Hello"), answered("Hello!"), CameBack("x", 1.0, call="?"), left_out={"pictures": 1_000})
     assert bodies(done, Notice)[-1].text == (
-        "2 messages above came here from there. Left out: pictures: 1,000, results without a call: 1. Just write to go on."
+        "2 messages above came here from there. Left out: pictures (1,000), results without a call (1). Just write to go on."
     )
 
 

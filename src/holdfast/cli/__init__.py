@@ -205,6 +205,8 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("--json", action="store_true", help="as JSON, for programs")
     people.add_argument("act", nargs="?", default="", metavar="approve CODE | remove ACCOUNT PERSON", help="let in, or end it at once")
     people.add_argument("names", nargs="*", default=[], metavar="", help=argparse.SUPPRESS)
+    _export(commands, everywhere)
+    _import(commands, everywhere)
     _service(commands, everywhere)
     _keeping(commands, everywhere)
     return parser
@@ -221,6 +223,34 @@ def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], ever
 
     verify = commands.add_parser("verify", parents=[everywhere], help="see whether a backup is good, or the journal")
     verify.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: the journal of a gateway that is stopped)")
+
+
+def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parser of `export`."""
+    export = commands.add_parser("export", parents=[everywhere], help="write conversations into a file, for programs or for people")
+    export.add_argument("conversations", nargs="*", metavar="CONVERSATION", help="their names, or their whole keys (default: all)")
+    export.add_argument(
+        "--format",
+        choices=("jsonl", "markdown"),
+        default="jsonl",
+        help="JSON Lines, which import takes back (the default), or Markdown, to be read",
+    )
+    export.add_argument("--to", type=Path, metavar="FILE", help="into this file, which must not be there yet (default: the output)")
+    export.add_argument("--files", type=Path, metavar="FOLDER", help="copy the files of the conversations into this folder")
+
+
+def _import(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parser of `import`: its file has another name, since that is a word of the language."""
+    import_ = commands.add_parser("import", parents=[everywhere], help="bring conversations here from elsewhere; says first what would come")
+    import_.set_defaults(command="importing", files=None)
+    kinds = import_.add_subparsers(dest="kind", metavar="KIND")
+    sure = argparse.ArgumentParser(add_help=False, parents=[everywhere])
+    sure.add_argument("--yes", action="store_true", help="do it, and do not ask")
+    hermes = kinds.add_parser("hermes", parents=[sure], help="the sessions of hermes-agent")
+    hermes.add_argument("place", type=Path, metavar="DIR", help="the folder in which it keeps its state.db, usually ~/.hermes")
+    jsonl = kinds.add_parser("jsonl", parents=[sure], help="what export wrote, or a file with one line for each message")
+    jsonl.add_argument("place", type=Path, metavar="FILE", help="the file")
+    jsonl.add_argument("--files", type=Path, metavar="FOLDER", help="where export has put the files")
 
 
 def _service(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from holdfast.invoked import command
 from holdfast.web.wire import (
     ACCOUNT,
     KEEP_ALIVE_S,
+    Adopted,
     Approval,
     BackUp,
     Differences,
@@ -33,6 +34,7 @@ from holdfast.web.wire import (
     Saved,
     Stands,
     Step,
+    Uploaded,
     Why,
     Writing,
 )
@@ -80,8 +82,31 @@ class Client:
         """Send a message; when this returns it is on disk. Safe to repeat with the same key."""
         return decoded(self._ask("POST", f"/v1/conversations/{quoted(name)}/messages", msgspec.json.encode(post)), Saved)
 
-    def conversations(self) -> tuple[Listed, ...]:
-        return decoded(self._ask("GET", "/v1/conversations"), tuple[Listed, ...])
+    def is_there(self) -> bool:
+        """Does a gateway hold the door? Whether it answers is seen when it is asked."""
+        connection = _Connection(self._path, REPLY_S_MAX)
+        try:
+            connection.connect()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+                return False
+            raise away(error, self._path) from error
+        finally:
+            connection.close()
+        return True
+
+    def conversations(self, before: Listed | None = None) -> tuple[Listed, ...]:
+        """The most recently changed first; `before` is the last one of those that were had before."""
+        place = f"?before={quoted(before.key)}&at={before.last_at!r}" if before is not None else ""
+        return decoded(self._ask("GET", f"/v1/conversations{place}"), tuple[Listed, ...])
+
+    def adopt(self, lines: Iterable[bytes]) -> bool:
+        """Begin a conversation with a past: the lines of `core.exported`. False if it is here, or another one has its place."""
+        return decoded(self._ask("POST", "/v1/adopt", lines), Adopted).new
+
+    def put(self, data: bytes) -> str:
+        """Keep a file; returns its sha256."""
+        return decoded(self._ask("POST", "/v1/files", data), Uploaded).sha256
 
     def login_link(self) -> Link:
         """A link that logs one browser in, once."""
@@ -168,11 +193,14 @@ class Client:
         entries: list[Entry] = []
         more = True
         while more:
-            after = entries[-1].seq if entries else 0
-            page = decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/entries?after={after}"), Page)
+            page = self.page(key, entries[-1].seq if entries else 0)
             entries += page.entries
             more = page.more
         return tuple(entries)
+
+    def page(self, key: str, after: int) -> Page:
+        """The first entries after this one. Raises `Missing` if there is no such conversation."""
+        return decoded(self._ask("GET", f"/v1/conversations/{quoted(key)}/entries?after={after}"), Page)
 
     def events(self, key: str, after: int) -> Iterator[Event | None]:
         """What is committed after `after`, and what is being written; None is a sign of life. Ends if the gateway stops."""
@@ -197,7 +225,7 @@ class Client:
             connection.close()
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, *, empty: bool = False, within_s: float = REPLY_S_MAX
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, *, empty: bool = False, within_s: float = REPLY_S_MAX
     ) -> bytes:
         """The answer's body. `empty`: it may be."""
         connection = _Connection(self._path, within_s)
@@ -213,7 +241,7 @@ class Client:
 
 
 def _response(
-    connection: _Connection, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    connection: _Connection, method: str, path: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None = None
 ) -> http.client.HTTPResponse:
     connection.request(method, path, body, headers)
     response = connection.getresponse()

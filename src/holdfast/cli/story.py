@@ -21,6 +21,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Forgotten,
     Note,
     Notice,
     Question,
@@ -38,15 +39,18 @@ INDENT = "    "
 
 def story(entries: Sequence[Entry], when: Callable[[float], str]) -> Iterator[str]:
     """The lines of the story. Each entry has a line with its time, who or what it was, and its seq; its words follow, indented."""
-    teller = _Teller(entries)
-    for entry in entries:
-        told = teller.tell(entry.seq, entry.body)
-        if told is None:
-            continue
-        who, words = told
+    for entry, who, words in told(entries):
         yield f"{when(entry.at)}  {plain(who)}  [{entry.seq}]"
         if words:
             yield indent(plain(words), INDENT)
+
+
+def told(entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, str]]:
+    """The entries that are told of, each with who or what it was, and its words."""
+    teller = _Teller(entries)
+    for entry in entries:
+        if (one := teller.tell(entry.seq, entry.body)) is not None:
+            yield entry, *one
 
 
 class _Teller:
@@ -120,6 +124,8 @@ class _Teller:
                 return f"the turn from {body.since} to {body.upto} was set aside: the model would not answer it", ""
             case DeliveryFailed(refusal="retry" | "absent"):
                 return "a send failed and is tried again", body.why
+            case Forgotten():
+                return "everything before this was erased, by order of whoever runs this", ""
             case DeliveryStarted() | Delivered() | DeliveryFailed():
                 return None
             case _:

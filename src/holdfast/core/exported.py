@@ -59,8 +59,8 @@ def decoded(line: bytes, kind: type[T]) -> T:
         raise Unusable(f"it can't be read: {error}") from error
 
 
-def check(head: Head, entries: Sequence[Entry]) -> None:
-    """Raises `Unusable` if this is not a whole transcript as one of ours would have written it, with nothing owed."""
+def check(head: Head, entries: Sequence[Entry], *, at_rest: bool = True) -> None:
+    """Raises `Unusable` if this is not a whole transcript as one of ours would have written it; with nothing owed, if it is to be `at_rest`."""
     names = (head.conversation, head.account, head.address)
     if not all(0 < len(name) <= NAME_CHARS_MAX and name.isprintable() for name in names) or ":" not in head.account:
         raise Unusable("its conversation, account and address have to be names of up to 512 printable characters")
@@ -85,5 +85,5 @@ def check(head: Head, entries: Sequence[Entry]) -> None:
         ValueError,
     ) as error:  # written by other hands, it may trip anything
         raise Unusable("its entries do not fit together") from error
-    if t.owes or any(t.open_questions()) or any(not part.settled for part in t.parts.values()):
+    if at_rest and (t.owes or any(t.open_questions()) or any(not part.settled for part in t.parts.values())):
         raise Unusable("something in it is still owed")

@@ -93,6 +93,7 @@ class SummedUp:
 Line = Wrote | Answered | CameBack | SummedUp
 
 NO_CALL: Final = "results without a call"
+FILES: Final = "pictures and other files"
 NO_TEXT: Final = "messages without a text"
 
 
@@ -127,8 +128,8 @@ def transcribed(history: History, author: str) -> Transcribed:
 
 
 def told(left_out: Mapping[str, int]) -> list[str]:
-    """`pictures: 3`, the most frequent first."""
-    return [f"{what}: {count:,}" for what, count in sorted(left_out.items(), key=lambda one: (-one[1], one[0])) if count]
+    """`pictures (3)`, the most frequent first."""
+    return [f"{what} ({count:,})" for what, count in sorted(left_out.items(), key=lambda one: (-one[1], one[0])) if count]
 
 
 class _Writer:
@@ -240,14 +241,34 @@ class _Writer:
     def _summary(self, line: SummedUp) -> None:
         self._close_calls()
         upto = max((seq for lines, seq in self._answers if lines <= line.lines), default=0)
-        if upto and line.text.strip():
+        if not line.text.strip():
+            return
+        if upto:
             self._add(Summary(upto=upto, text=well_formed(line.text)))
+        else:  # what it stands for is not here
+            self._says(words.summary(line.text))
 
     def _close_calls(self) -> None:
         """What came of these calls is nowhere told."""
         for id_ in self._open:
             self._add(ToolResult(call=id_, outcome="unknown", text=words.result_not_known()))
         self._open.clear()
+
+
+def text_of(parts: object, left_out: Counter[str]) -> str:
+    """The text of a message that has several parts, as the chat dialects write them. Of what is no text a word stays."""
+    return "\n".join(_part(part, left_out) for part in (parts if isinstance(parts, list) else [parts]))
+
+
+def _part(part: object, left_out: Counter[str]) -> str:
+    match part:
+        case {"text": str(text)} | str(text):
+            return text
+        case {"type": str(kind)}:
+            left_out[FILES] += 1
+            return "[picture]" if "image" in kind else f"[{kind.removeprefix('input_')}]"
+        case _:
+            return msgspec.json.encode(part).decode()
 
 
 def tool_name(name: str) -> str:

@@ -18,7 +18,7 @@ from holdfast import errors
 from holdfast.core.commands import parse
 from holdfast.core.entries import Choice, Command, UserMessage
 from holdfast.failpoints import failpoint
-from holdfast.ports import ALL, Arrival, Clock, Gateway, Standing
+from holdfast.ports import ALL, Arrival, Clock, ConversationRow, Gateway, Standing
 from holdfast.web.bodies import decoded, json
 from holdfast.web.files import attachments
 from holdfast.web.platform import WebPlatform
@@ -106,7 +106,7 @@ class Api:
         if sought:
             found = await self._gateway.search(sought, ROWS_MAX)
             return json([listed(Standing(one.row), now, one.excerpt) for one in found])
-        return json([listed(standing, now) for standing in await self._gateway.conversations(ROWS_MAX)])
+        return json([listed(standing, now) for standing in await self._gateway.conversations(ROWS_MAX, _before(request))])
 
     async def entries(self, request: Request) -> Response:
         key, most = request.path_params["key"], min(_number(request, "most") or ENTRIES_AT_ONCE_MAX, ENTRIES_AT_ONCE_MAX)
@@ -195,6 +195,17 @@ class Api:
         assert self._demo is not None, "there is a route only in the demo"
         await self._demo.act(request.path_params["action"])
         return json({})
+
+
+def _before(request: Request) -> ConversationRow | None:
+    """The place in the list of conversations from which to go on."""
+    if (key := request.query_params.get("before")) is None:
+        return None
+    try:
+        at = float(request.query_params.get("at", ""))
+    except ValueError as error:
+        raise errors.Request("`at` is the instant of the last change of the conversation `before`.") from error
+    return ConversationRow(key, "", 0, at, running=False, due=None, turn_gate="", speech_gate="", attempts=0)
 
 
 def _number(request: Request, name: str, value: str = "") -> int:

@@ -1,7 +1,8 @@
 """The two doors: the Unix socket, for the command line, and the port, for browsers. One API on both, in JSON; a refusal is `{"error": "a sentence"}`.
 
     GET  /                                   the page: a static shell (`page.py`); GET /assets/{path} its files
-    GET  /v1/conversations?search=TEXT       a list of `Listed`, the most recently changed first, at most 200
+    GET  /v1/conversations?search=TEXT       a list of `Listed`, the most recently changed first, at most 200; without a search also those after
+                                             ?before=KEY, whose last change was ?at=INSTANT
     GET  /v1/conversations/{key}/entries     a `Page`: the first ?most=N after ?after=SEQ, or the last before ?before=SEQ;
                                              404 where there is no such conversation, except that nothing was said *before* one begins
     GET  /v1/conversations/{key}/events      server-sent events after `Last-Event-ID` or ?after=SEQ (`stream.py`)
@@ -26,6 +27,7 @@
 The socket's mode is its guard; it alone makes links, and is asked what `keeping.py` does:
 
     POST /v1/login/codes                     a `Link`
+    POST /v1/adopt                           a conversation as `core.exported` writes it, with all its entries, at rest; answered with `Adopted`
     POST /v1/backups {"file"}                a `ports.Backup`, when it is whole and durable
 
 The port's guard is `guard.py`; its two own requests give a browser the cookie and take it back:
@@ -48,6 +50,7 @@ from starlette.types import ASGIApp
 from holdfast import errors
 from holdfast.config import Web
 from holdfast.ports import Clock, Gateway, Keeper
+from holdfast.web.adopting import adoption_route
 from holdfast.web.api import Api, Demo
 from holdfast.web.bodies import http_error, json, our_error
 from holdfast.web.cookies import Cookies, LoginDoor
@@ -68,7 +71,7 @@ def door(
         return json(login.link())
 
     api = Api(gateway, platform, clock, lambda _: True, demo)
-    own = [Route("/v1/login/codes", codes, methods=["POST"]), *(keeping_routes(keeper) if keeper else [])]
+    own = [Route("/v1/login/codes", codes, methods=["POST"]), adoption_route(gateway), *(keeping_routes(keeper) if keeper else [])]
     return _application([*page_routes(), *own, *_api_routes(api, FileDoor(gateway.files), demo)])
 
 

@@ -116,6 +116,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: str = ""
 
 
+class Adopted(msgspec.Struct, frozen=True):
+    """The conversation is here; `new` is false if it had been before, or another one has its place: then it was left as it is."""
+
+    new: bool
+
+
 class Why(msgspec.Struct, frozen=True):
     """What a conversation does, waits for or asks, in a sentence or two."""
 
@@ -128,16 +134,16 @@ class Differences(msgspec.Struct, frozen=True):
     differences: tuple[str, ...]
 
 
-class Approval(msgspec.Struct, frozen=True):
-    """Whoever was told this code is let in."""
-
-    code: str
-
-
 class BackUp(msgspec.Struct, frozen=True):
     """Where a backup is to be made."""
 
     file: str
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """Whoever was told this code is let in."""
+
+    code: str
 
 
 class Step(msgspec.Struct, frozen=True):

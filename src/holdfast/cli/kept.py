@@ -1,0 +1,164 @@
+"""The conversations, wherever they can be had: from the gateway through its door; while that is stopped, from the journal, which then is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdfast.cli.client import Away, Client, Missing
+from holdfast.core.entries import Entry
+from holdfast.core.exported import Head, lines
+from holdfast.errors import AlreadyRunning, Request
+from holdfast.invoked import command
+from holdfast.web.wire import Listed, door_path
+
+if TYPE_CHECKING:
+    from holdfast.store.sqlite import SqliteJournal
+
+MANY: Final = 2**53
+ENTRIES_AT_ONCE: Final = 500
+ROWS_AT_ONCE: Final = 200
+PIECE_BYTES: Final = 64 * 1024
+
+
+class Kept(Protocol):
+    """All methods raise `Away` if the gateway is away meanwhile."""
+
+    def rows(self) -> Iterator[Listed]:
+        """Every conversation once, the most recently changed first; what changes meanwhile may come late."""
+
+    def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
+        """The entries with `seq <= upto`, in order; none if there is no such conversation."""
+
+    def adopt(self, head: Head, entries: Sequence[Entry]) -> bool:
+        """Begin a conversation with a past. False if it is here, or another one has its place."""
+
+    def file(self, sha256: str) -> bytes:
+        """The bytes. Raises `Request` if they are not here."""
+
+    def put(self, file: Path) -> str:
+        """Keep the bytes of this file; returns their sha256. Raises `Request` if they are too many."""
+
+
+class Nothing(Request):
+    """There is no journal yet."""
+
+
+@contextmanager
+def kept(data_dir: Path, *, make: bool = False) -> Iterator[Kept]:
+    """Where to read and bring conversations. Raises `Nothing` if there is none yet, unless it is to be made."""
+    client = Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    if client.is_there():
+        yield _Running(client)
+    elif not make and not data_dir.is_dir():
+        raise Nothing(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
+    else:
+        with _stopped(data_dir) as stopped:
+            yield stopped
+
+
+@contextmanager
+def _stopped(data_dir: Path) -> Iterator[Kept]:
+    from holdfast.store.sqlite import SqliteJournal  # noqa: PLC0415 needed only while the gateway is stopped
+
+    with asyncio.Runner() as runner:
+        try:
+            journal = SqliteJournal.open(data_dir)
+        except AlreadyRunning as running:
+            raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from running
+        try:
+            yield _Stopped(runner, journal, data_dir / "files")
+        finally:
+            runner.run(journal.close())
+
+
+class _Running:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def rows(self) -> Iterator[Listed]:
+        """Whatever changes while we read moves to the top, and is looked for there until nothing new is found."""
+        seen: set[str] = set()
+        since, found = float("-inf"), True
+        while found:
+            newest, found = since, False
+            for row in self._changed(since):
+                newest = max(newest, row.last_at)
+                if row.key not in seen:
+                    found = True
+                    seen.add(row.key)
+                    yield row
+            since = newest
+
+    def _changed(self, since: float) -> Iterator[Listed]:
+        page = self._client.conversations()
+        while page:
+            for row in page:
+                if row.last_at < since:
+                    return
+                yield row
+            page = self._client.conversations(before=page[-1]) if len(page) >= ROWS_AT_ONCE else ()
+
+    def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
+        after = 0
+        try:
+            while after < upto and (page := self._client.page(key, after).entries):
+                yield from (entry for entry in page if entry.seq <= upto)
+                after = page[-1].seq
+        except Missing:
+            return
+
+    def adopt(self, head: Head, entries: Sequence[Entry]) -> bool:
+        return self._client.adopt(lines(head, entries))
+
+    def file(self, sha256: str) -> bytes:
+        return self._client.file(sha256)
+
+    def put(self, file: Path) -> str:
+        return self._client.put(file.read_bytes())
+
+
+class _Stopped:
+    def __init__(self, runner: asyncio.Runner, journal: SqliteJournal, files: Path) -> None:
+        self._runner, self._journal, self._files = runner, journal, files
+
+    def rows(self) -> Iterator[Listed]:
+        from holdfast.ports import Standing  # noqa: PLC0415 as above
+        from holdfast.web.words import listed  # noqa: PLC0415 as above
+
+        now, gates = time.time(), self._runner.run(self._journal.gates())
+        rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE))
+        while rows:
+            yield from (listed(Standing(row, gates), now) for row in rows)
+            rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE, rows[-1]))
+
+    def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
+        after = 0
+        while after < upto and (page := self._runner.run(self._journal.read(key, after, ENTRIES_AT_ONCE)).entries):
+            yield from (entry for entry in page if entry.seq <= upto)
+            after = page[-1].seq
+
+    def adopt(self, head: Head, entries: Sequence[Entry]) -> bool:
+        return self._runner.run(self._journal.adopt(head.conversation, head.account, head.address, entries))
+
+    def file(self, sha256: str) -> bytes:
+        try:
+            return (self._files / sha256).read_bytes()
+        except OSError as error:
+            raise Request(f"The file is not here any more ({error.strerror} in {self._files}).") from error
+
+    def put(self, file: Path) -> str:
+        from holdfast.store.files import FolderFiles  # noqa: PLC0415 as above
+
+        return self._runner.run(FolderFiles(self._files).put(_pieces(file)))
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as bytes_:
+        while piece := bytes_.read(PIECE_BYTES):
+            yield piece

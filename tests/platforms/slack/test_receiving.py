@@ -12,6 +12,7 @@ import pytest
 from holdfast.core.incoming import Edited, Incoming, Moved, Place, Unread, Wrote
 from holdfast.platforms.slack import history, receiving
 from holdfast.platforms.slack.account import SlackPlatform
+from holdfast.ports import Message
 from holdfast.testing.contracts.chat import running, texts
 from holdfast.testing.recording_inbox import RecordingInbox
 from holdfast.testing.slack_client import Slack
@@ -211,6 +212,19 @@ async def test_a_thread_is_asked_about_once(slack: Slack, platform: SlackPlatfor
     assert asked.quote == "Ann: Look at this"
     lookups = [call for call in await slack.calls("conversations.replies") if call["params"].get("limit") == "1"]
     assert len(lookups) == 2
+
+
+async def test_a_thread_that_begins_in_a_direct_chat_says_below_what(slack: Slack, platform: SlackPlatform) -> None:
+    """It is a conversation of its own, which knows nothing of the other."""
+    inbox = RecordingInbox()
+    async with running(platform, inbox):
+        await slack.order("meet", chat="DANN")
+        said = await platform.send(Place("DANN"), Message("The answer is *42*."))
+        for text in ("why?", "and how?"):
+            await slack.write("DANN", text, thread=said.id)
+            await inbox.wait_for(lambda one: texts(one)[-1:] == [text])  # noqa: B023 - it is awaited here
+    assert [one.did.quote for one in inbox.messages if isinstance(one.did, Wrote)] == ["The answer is _42_.", ""]
+    assert {one.place for one in inbox.messages} == {Place("DANN", said.id)}
 
 
 async def test_whose_name_can_not_be_had_is_called_by_their_id(slack: Slack, platform: SlackPlatform) -> None:

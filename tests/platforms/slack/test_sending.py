@@ -168,9 +168,9 @@ async def test_a_refused_file_is_a_refused_part(platform: SlackPlatform, slack: 
 async def test_files_go_where_their_text_goes(platform: SlackPlatform, slack: Slack, files: MemoryFiles) -> None:
     await slack.order("group", chat="C1")
     asked = await slack.write("C1", "hello")
-    await platform.send(Place("C1"), Message("", files=(await produced(files),), replies_to=asked))
-    (sent,) = [one for one in await slack.shown("C1") if one.mine]
-    assert (sent.thread, sent.now["subtype"]) == (asked, "file_share")
+    await platform.send(Place("C1"), Message("a.bin", files=(await produced(files),), replies_to=asked))
+    said, shared = [one for one in await slack.shown("C1") if one.mine]
+    assert (said.thread, shared.thread, shared.now["subtype"]) == (asked, asked, "file_share")
 
 
 async def test_a_file_that_is_not_here_is_refused(platform: SlackPlatform, slack: Slack) -> None:

@@ -24,6 +24,7 @@ CALL_S_MAX: Final = 30.0
 FILE_S_MAX: Final = 120.0
 FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
 """What one event may bring."""
+GOODBYE_S_MAX: Final = 2.0
 
 _NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
 _NOBODY_KNOWS: Final = ("internal_error", "fatal_error", "request_timeout", "service_unavailable")
@@ -98,7 +99,9 @@ class Api:
     async def socket(self, url: str) -> aiohttp.ClientWebSocketResponse:
         """The connection over which events come. Pings are answered, and told of. Raises `Failure`."""
         async with self._asked(url, CALL_S_MAX) as (session, way):
-            connection: aiohttp.ClientWebSocketResponse = await session.ws_connect(url, autoping=False, max_msg_size=FRAME_BYTES_MAX, **way)
+            connection: aiohttp.ClientWebSocketResponse = await session.ws_connect(
+                url, autoping=False, max_msg_size=FRAME_BYTES_MAX, timeout=aiohttp.ClientWSTimeout(ws_close=GOODBYE_S_MAX), **way
+            )
             return connection
 
     @asynccontextmanager

@@ -35,7 +35,7 @@ class Context:
 
     async def known(self, message: wire.Message, chat: str) -> Known:
         """What `reading` needs for this message. Raises `Temporary`, or `Refused` if the account is stopped."""
-        parent = await self._parent(chat, message.thread) if message.thread and is_group(chat) else Parent()
+        parent = await self._parent(chat, message.thread) if message.thread else Parent()
         to_us = not is_group(chat) or parent.to_us or message.edited is not None or self._us.mentioned(message.text)
         return Known(await self._named(people_in(message)) if to_us else {}, parent)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from holdfast.errors import Temporary
 from holdfast.platforms.slack import wire
 from holdfast.platforms.slack.api import Api, Refused
 from holdfast.platforms.slack.context import Context
-from holdfast.platforms.slack.reading import Us, edited, written
+from holdfast.platforms.slack.reading import Us, edited, is_group, written
 from holdfast.platforms.slack.receipts import LIMITED, STOPPED
 from holdfast.ports import Clock
 
@@ -51,14 +51,21 @@ class History:
 
     async def missed(self, context: Context, chat: str, since: float, threads: Iterable[str]) -> list[Incoming | Unread]:
         """What people wrote since, in order, and what they changed; in these threads, too. Nothing of a chat that can't be read."""
+        to_us = f"<@{self._us.user}"
+
+        def matters(one: dict[str, Any]) -> bool:
+            """In a group most does not."""
+            in_gap = one["ts"] >= _ts(since) and (not is_group(chat) or to_us in one.get("text", ""))
+            return in_gap or "thread_ts" in one or "edited" in one
+
         try:
-            said = await self._said(chat, since, threads)
+            said = await self._said(chat, since, threads, matters)
         except Refused as refused:
             if refused.code in STOPPED:
                 raise
             log.warning("%s can't be read: %s. What was written there while nobody listened is not known.", chat, refused)
             return []
-        below = {one.get("thread_ts") for one in said}
+        below = {one.get("thread_ts") for one in said if one["ts"] >= _ts(since)}
         events: list[Incoming | Unread] = []
         for raw in said:
             try:
@@ -84,24 +91,29 @@ class History:
 
     async def find(self, chat: str, thread: str, key: str, since: float) -> wire.Message | None:
         """The message of ours that has this key, sent since or a little earlier. Raises `Failure`."""
-        for raw in reversed(await self._said(chat, since, [thread] if thread else [])):
-            payload = raw.get("metadata", {}).get("event_payload", {})
-            if raw.get("user") == self._us.user and payload.get("key") == key:
-                return msgspec.convert(raw, wire.Message)
-        return None
 
-    async def _said(self, chat: str, since: float, threads: Iterable[str]) -> list[dict[str, Any]]:
-        """Every message since, in order, also in threads; among them older ones, which may have been changed."""
+        def is_it(one: dict[str, Any]) -> bool:
+            return bool(one.get("user") == self._us.user and one.get("metadata", {}).get("event_payload", {}).get("key") == key)
+
+        found = await self._said(chat, since, [thread] if thread else [], is_it)
+        return msgspec.convert(found[-1], wire.Message) if found else None
+
+    async def _said(
+        self, chat: str, since: float, threads: Iterable[str], matters: Callable[[dict[str, Any]], bool]
+    ) -> list[dict[str, Any]]:
+        """What matters of all messages since, in order, also in threads; and of older ones, which may have been changed."""
         found: dict[str, dict[str, Any]] = {}
         below = set(threads)
         async for one in self._pages("conversations.history", channel=chat, oldest=_ts(since - LOOK_BACK_S)):
-            found[one["ts"]] = one
+            if matters(one):
+                found[one["ts"]] = one
             if one.get("reply_count") and one.get("latest_reply", "~") >= _ts(since):
                 below.add(one["ts"])
         for thread in sorted(below):
             try:
                 async for one in self._pages("conversations.replies", channel=chat, ts=thread, oldest=_ts(since)):
-                    found[one["ts"]] = one
+                    if matters(one):
+                        found[one["ts"]] = one
             except Refused as refused:
                 if refused.code not in {"message_not_found", "thread_not_found"}:
                     raise

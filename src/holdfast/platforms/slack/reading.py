@@ -41,9 +41,11 @@ class Us:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The message that a thread stands below. `to_us`: it mentions us, or is ours, so that the thread is a talk with us."""
+    """The message that a thread stands below. `to_us`: it mentions us, or is ours, so that the thread is a talk with us. `first`: the ts of the first reply,
+    while that is the only one."""
 
     to_us: bool = False
+    first: str = ""
     quote: str = ""
     attachments: tuple[Attachment, ...] = ()
 
@@ -115,7 +117,10 @@ def happened(event: Event, us: Us, known: Known) -> Incoming | Moved | None:
 def written(message: Message, chat: str, us: Us, known: Known) -> Incoming | None:
     if message.subtype not in _WRITTEN or not is_somebodys(message, us):
         return None
-    parent = known.parent if is_group(chat) and message.thread and not known.parent.to_us else Parent()
+    begins_talk = (
+        not known.parent.to_us if is_group(chat) else message.ts == known.parent.first
+    )  # what it is about is not in the conversation
+    parent = known.parent if message.thread and begins_talk else Parent()
     shared = tuple(one for one in message.attachments if one.is_share or one.is_msg_unfurl)
     files = (*message.files, *(file for one in shared for file in one.files))
     attachments = (*attached(files, chat, message.ts), *parent.attachments)
@@ -180,7 +185,8 @@ def parent_of(message: Message, chat: str, us: Us, names: Mapping[str, str]) -> 
     said = plain(message.text, names) or ", ".join(file.name for file in message.files)
     quote = f"{who}: {said}" if who else said
     to_us = message.user == us.user or us.mentioned(message.text)
-    return Parent(to_us, quote, tuple(attached(message.files, chat, message.ts)))
+    first = message.latest_reply if message.reply_count == 1 else ""
+    return Parent(to_us, first, quote, tuple(attached(message.files, chat, message.ts)))
 
 
 def attached(files: tuple[File, ...], chat: str, ts: str) -> Iterator[Attachment]:

@@ -64,6 +64,7 @@ class Receiving:
         self._threads: Mapping[str, list[str]] = {}
         self._closed: set[str] | None = set()  # the chats whose gap is closed; None: all
         self._closing = asyncio.Lock()
+        self._taking = asyncio.Lock()
         self._taken: dict[str, None] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._has_ended = False
@@ -111,6 +112,10 @@ class Receiving:
 
     async def take(self, deliveries: Sequence[Delivery]) -> list[str]:
         """Make these durable: then they may be acknowledged. Returns what is said to whoever gave each of them ("": nothing). Raises as `catch_up`."""
+        async with self._taking:
+            return await self._in_turn(deliveries)
+
+    async def _in_turn(self, deliveries: Sequence[Delivery]) -> list[str]:
         read = [await self._read(delivery) for delivery in deliveries]
         events = [event for event in read if event is not None and not isinstance(event, str)]
         for chat in dict.fromkeys(event.place.chat for event in events if isinstance(event, Incoming)):

@@ -40,22 +40,16 @@ class Sending:
         Its files are with Slack before it is said, and its metadata names them: whoever finds it in the history can show them, too.
         """
         files = [await self._upload(file) for file in message.files]
-        sent = ""
         if message.edit:
             sent = await self._said("chat.update", message, ts=message.edit)
-        elif message.text or not files:
+        else:
             payload = {"key": message.key, **({"files": files} if files else {})}
             metadata = {"event_type": EVENT_TYPE, "event_payload": payload} if message.key else None
             quiet = {"unfurl_links": False, "unfurl_media": False}
             sent = await self._said("chat.postMessage", message, thread_ts=self._thread, metadata=metadata, **quiet)
         if files:
-            try:
-                await self._show(files)
-            except Failure as failure:
-                if sent and not (isinstance(failure, Refused) and failure.code not in LIMITED | STOPPED):
-                    raise Unanswered(f"what was said is there, its files may not be: {failure}") from None
-                raise
-        return sent or files[0]
+            await self._show_below(files)
+        return sent
 
     async def _said(self, method: str, message: Message, **where: Any) -> str:
         """Nothing is parsed in it beyond our own marks: no names, no chats."""
@@ -85,6 +79,15 @@ class Sending:
         except Unanswered as failure:
             raise NotSent(str(failure)) from None
         return there.file_id
+
+    async def _show_below(self, files: Sequence[str]) -> None:
+        """What was said is there: what fails now for a while is no reason to say it again, but to look for it."""
+        try:
+            await self._show(files)
+        except Failure as failure:
+            if isinstance(failure, Refused) and failure.code not in LIMITED | STOPPED:
+                raise
+            raise Unanswered(f"what was said is there, its files may not be: {failure}") from None
 
     async def _show(self, files: Sequence[str]) -> None:
         listed = [{"id": file} for file in files]

@@ -19,7 +19,7 @@ import msgspec
 
 from holdfast.errors import Config, Temporary
 from holdfast.platforms.slack import wire
-from holdfast.platforms.slack.api import Api, Refused
+from holdfast.platforms.slack.api import Api, Refused, without_nulls
 from holdfast.platforms.slack.receipts import STOPPED
 from holdfast.platforms.slack.receiving import Delivery
 from holdfast.ports import Inbox
@@ -28,7 +28,6 @@ HELLO_S_MAX: Final = 20.0
 PING_S: Final = 20.0
 WAITING_MAX: Final = 200
 """So many events wait to be taken; then no more are read."""
-CLOSE_S_MAX: Final = 2.0
 
 log = logging.getLogger("holdfast.slack")
 
@@ -66,7 +65,7 @@ class Socket:
             await socket._greeted()
             yield socket
         finally:
-            ws._response.close()  # noqa: SLF001 - at once: to say goodbye takes as long as the other end likes
+            await ws.close()
 
     async def _greeted(self) -> None:
         try:
@@ -105,7 +104,7 @@ class Socket:
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 try:
-                    return msgspec.convert(json.loads(message.data), _Frame)
+                    return msgspec.convert(without_nulls(json.loads(message.data)), _Frame)
                 except (ValueError, msgspec.ValidationError):
                     raise Temporary("Slack sent a frame that is none of Socket Mode.") from None
             case aiohttp.WSMsgType.PING:

@@ -47,6 +47,7 @@ class Message(msgspec.Struct, frozen=True):
     text: str = ""
     thread_ts: str = ""
     latest_reply: str = ""
+    reply_count: int = 0
     files: tuple[File, ...] = ()
     attachments: tuple[Shared, ...] = ()
     edited: Edit | None = None

@@ -3,8 +3,8 @@
     python -m holdfast.testing.feishu_server --db FILE [--port 0] [--app ID:SECRET]
 
 See `fake_server`; what `POST /control/NAME` takes is in `feishu_world`. Methods, for faults: token, info, send, reply, patch, list, get, resource, react,
-image, file, chat, endpoint, connection. The fault "status" with a value over 999 is that code of Feishu's. Besides, the long connection obeys three orders:
-`close_lines` (they end), `deafen` (they answer pings, and bring nothing) and `split` (events come in so many frames).
+image, file, chat, endpoint, connection. The fault "status" with a value over 999 is that code of Feishu's. Besides, the long connection obeys four orders:
+`close_lines` (they end), `deafen` (they answer pings, and bring nothing), `split` (events come in so many frames) and `come_late`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,21 @@ from holdfast.testing.feishu_cards import Refused
 from holdfast.testing.feishu_world import AGAIN_S, ANSWER_S, World
 
 ORDERS: Final = frozenset(
-    {"an_hour_passes", "answers", "app", "calls", "chat", "close_lines", "deafen", "edit", "expire_tokens", "fault", "person", "press"}
+    {
+        "an_hour_passes",
+        "answers",
+        "app",
+        "calls",
+        "chat",
+        "close_lines",
+        "come_late",
+        "deafen",
+        "edit",
+        "expire_tokens",
+        "fault",
+        "person",
+        "press",
+    }
     | {
         "reactions",
         "recall",
@@ -67,7 +81,7 @@ class Lines(World):
         super().__init__(path, changed)
         self.open: dict[WebSocket, set[str]] = {}
         """With the events that each was brought, and has not answered."""
-        self.deaf, self.pieces = False, 1
+        self.deaf, self.late, self.pieces = False, False, 1
 
     def close_lines(self) -> None:
         for line in self.open:
@@ -77,11 +91,14 @@ class Lines(World):
         self.deaf = deaf
         self.changed()
 
+    def come_late(self) -> None:
+        self.late = True
+
     def split(self, pieces: int) -> None:
         self.pieces = pieces
 
     def reset(self) -> None:
-        self.deaf, self.pieces = False, 1
+        self.deaf, self.late, self.pieces = False, False, 1
         super().reset()
 
 
@@ -190,8 +207,8 @@ class FeishuServer:
     # --- bringing events ------------------------------------------------------------------------------------------------------------
 
     async def _bring(self) -> None:
-        """Each to one of the connections, at random, or to where we are to call; again until it is answered, but for a press. What was never brought comes in
-        order; what has to come again comes behind what is new."""
+        """Each to one of the connections, at random, or to where we are to call; again until it is answered, but for a press. To a connection that
+        opens all that waits is brought in order, unless it is to `come_late`: behind what is new, as Feishu brings what has to come again."""
         async with httpx2.AsyncClient(trust_env=False, timeout=HOOK_S_MAX) as http:
             while True:
                 news = self._news
@@ -247,7 +264,10 @@ class FeishuServer:
             return
         await socket.accept()
         self.world.open[socket] = set()
-        self.world.rows("update event set due = 0 where tries = 0")
+        if not self.world.late:
+            under_way = {id_ for brought in self.world.open.values() for id_ in brought}
+            for event in self.world.rows("select id from event where answered is null"):
+                self.world.rows("update event set due = 0 where id = ?", "" if event["id"] in under_way else event["id"])
         self._changed()
         try:
             while True:

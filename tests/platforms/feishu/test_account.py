@@ -132,6 +132,7 @@ async def test_two_hundred_messages_come_in_order_through_a_server_that_is_kille
         await feishu.write(DIRECT, str(number))
     feishu.kill()
     await feishu.start()
+    await feishu.order("come_late")
     async with running(platform, inbox):
         for number in range(120, 200):
             await feishu.write(DIRECT, str(number))

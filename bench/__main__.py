@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bench import durable, starts, turns, waiting
+from bench import durable, platforms, starts, turns, waiting
 from bench.figures import Figure
 
 MEASUREMENTS: Final[dict[str, Callable[[], Awaitable[list[Figure]]]]] = {
@@ -19,6 +19,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "accept": durable.accept,
     "start": starts.accepting,
     "memory": starts.memory,
+    "platforms": platforms.memory,
     "resumed": starts.resumed,
     "gate": waiting.gate,
     "step": waiting.step,

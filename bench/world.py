@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -101,7 +101,7 @@ class Gateway:
 
 
 @contextmanager
-def gateway(config: Path, watched: bool = False, no_pause: bool = False) -> Iterator[Gateway]:
+def gateway(config: Path, watched: bool = False, no_pause: bool = False, environ: Mapping[str, str] | None = None) -> Iterator[Gateway]:
     """A gateway, started as its user does; or `watched`, by the launcher. Killed at the end if it still runs."""
     data_dir = config.with_suffix("")
     report = config.with_suffix(".report") if watched else None
@@ -109,8 +109,8 @@ def gateway(config: Path, watched: bool = False, no_pause: bool = False) -> Iter
     if report:
         command = [sys.executable, "-m", "bench.launcher", str(report), str(config), *(["--no-pause"] if no_pause else [])]
     started = time.monotonic()
-    environ = {**os.environ, "HOLDFAST_SAFE_MODE": "never"}  # it is killed for a purpose
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=environ)
+    variables = {**os.environ, **(environ or {}), "HOLDFAST_SAFE_MODE": "never"}  # it is killed for a purpose
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=variables)
     running = Gateway(process, data_dir, started, report)
     try:
         yield running

@@ -177,6 +177,8 @@ class ConversationRow:
     asks: bool = False
     title: str = ""
     address: str = ""
+    owes_since: float = 0.0
+    """Since when something is owed there that is not done (0: nothing is)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,25 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many conversations are being worked on, are about to be, wait for something, and ask somebody. Of more than `COUNTED_MAX` not all are counted."""
+
+    running: int = 0
+    due: int = 0
+    waiting: int = 0
+    asking: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the journal takes on its disk, what is free there (both in bytes), and when it was written last."""
+
+    size: int
+    free: int
+    written: float
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """What the journal holds back for an account: so many conversations wait to say something there, so many updates could not be read."""
 
@@ -227,6 +248,15 @@ class Held:
     unread: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased: so many entries; `files`: the names of the files that they spoke of."""
+
+    entries: int
+    files: tuple[str, ...] = ()
+
+
+COUNTED_MAX: Final = 10_000
 UNREAD_MAX: Final = 1_000
 LIVES_MAX: Final = 100
 UNREAD_CHARS_MAX: Final = 64_000
@@ -251,13 +281,17 @@ class Journal(Protocol):
         Raises `Config` if the cursor's identity is another; then nothing is kept.
         """
 
-    async def addresses(self, account: str, most: int) -> tuple[str, ...]:
     async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
         """One transaction: begin a conversation with these entries, as they are; numbered from 1, and at rest: nothing is due in it.
 
         False if there is one of that key or at that address; then nothing is changed.
         """
 
+    async def forget(self, conversation: str, now: float) -> Erased | None:
+        """One transaction: erase everything of it, and leave an entry `Forgotten`. Whoever had a lease has lost it, nothing is due, and what the platform tells
+        again of what was erased is not new. None if there is no such conversation."""
+
+    async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         """Of this account's conversations, the most recently changed first."""
 
     async def claim(self, owner: str, now: float, accounts: Sequence[str], admits: Mapping[str, int], most: int) -> tuple[Lease, ...]:
@@ -328,8 +362,16 @@ class Journal(Protocol):
         It takes a bounded time, and then gives what it has found so far; nobody else waits for it.
         """
 
-    async def used(self, since: float) -> tuple[Used, ...]:
-        """What was asked of each route since then, by whom. A scan; nobody else waits for it."""
+    async def used(self, since: float, before: float = inf) -> tuple[Used, ...]:
+        """What was asked of each route since then, and before that, by whom. A scan; nobody else waits for it."""
+
+    async def owing(self, most: int) -> tuple[ConversationRow, ...]:
+        """The conversations in which something is owed that is not done, the longest first."""
+
+    async def counts(self, now: float) -> Counts:
+        """How those stand in which something is owed."""
+
+    async def room(self) -> Room: ...
 
     async def people(self) -> tuple[Person, ...]: ...
 
@@ -397,12 +439,26 @@ class Backup:
     damaged: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """What was erased: entries, and files that nobody else has. `copies`: what was made before, and has it still. `rewritten`: not even scraps are left in
+    unused corners of the journal."""
+
+    entries: int
+    files: int
+    copies: tuple[str, ...]
+    rewritten: bool
+
+
 class Keeper(Protocol):
     """Whoever looks after journal and files as such. One thing at a time; none of it holds a conversation up."""
 
     async def back_up(self, file: Path) -> Backup:
         """Make a backup there, of now. There is nothing of that name before it is whole and durable. Raises `Request` if something is, `Temporary` if it
         can't be made."""
+
+    async def forget(self, conversation: str) -> Forgot:
+        """End what is done in it, and erase it. Raises `Request` if there is none."""
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------------------------
@@ -825,6 +881,9 @@ class Gateway(Protocol):
     async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
         """The last `most` entries with `seq < before`, in order."""
 
+    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
+        """See `Journal.adopt`."""
+
     def follow(self, conversation: str, after: int) -> AsyncIterator[Entry | Standing]:
         """The conversation's entries after `after`, in order and without a gap, until the reader leaves; and how it stands, whenever that has changed."""
 
@@ -848,9 +907,6 @@ class Gateway(Protocol):
         """See whether turns can be run now. False if it is not in safe mode."""
 
     async def routes(self) -> tuple[RouteState, ...]: ...
-
-    async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
-        """See `Journal.adopt`."""
 
     async def why(self, conversation: str) -> str:
         """What this conversation does, waits for or asks, in a sentence or two. Raises `Request` if there is none of that key."""

@@ -28,7 +28,7 @@ from holdfast.core.weather import BACK_OFF_S_MAX
 from holdfast.core.world import Account, Budget, Chain, Policy, Rights, Route, World, first_open
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
-from holdfast.ports import Answer, Clock, Files, Lease, Made, Model, ModelFailed, RawFailure, ToolHost
+from holdfast.ports import Answer, Appended, Clock, Files, Lease, Made, Model, ModelFailed, RawFailure, ToolHost
 from holdfast.runtime.persons import Persons
 from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.weather import GateClosed, Weather
@@ -142,7 +142,7 @@ class Acts:
         speech: Speech,
         tools: ToolHost,
         clock: Clock,
-        appended: Callable[[str], None],
+        changed: Callable[[str], None],
         *,
         files: Files,
         persons: Persons | None = None,
@@ -155,7 +155,7 @@ class Acts:
         self._choices = {**agent.chains, **{name: (name,) for name in self.routes}}
         self._known_tools: tuple[request.Tool, ...] = ()
         self._policies: dict[tuple[str, str, Role | None], Policy] = {}
-        self.appended = appended
+        self._changed = changed
         self._files, self._mask = files, mask
         self._began = clock.now()
         self.cut_short: Callable[[str, str, int, int], Awaitable[None]] | None = None
@@ -253,6 +253,12 @@ class Acts:
         return world.policy_of(transcript.turn_people(upto))
 
     # --- steps -----------------------------------------------------------------------------------------------------------------------
+
+    def appended(self, lease: Lease, _: Appended) -> None:
+        self._changed(lease.conversation)
+
+    def written(self, lease: Lease, step: Write) -> None:
+        pass
 
     async def perform(self, lease: Lease, transcript: Transcript, step: Step, midway: Midway) -> Facts:
         match step:

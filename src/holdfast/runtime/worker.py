@@ -54,8 +54,11 @@ class Hands(Protocol):
     async def perform(self, lease: Lease, transcript: Transcript, step: Step, midway: Midway) -> Facts:
         """Do a step, and say what happened."""
 
-    def appended(self, conversation: str) -> None:
+    def appended(self, lease: Lease, appended: Appended) -> None:
         """The conversation was let go, or entries were committed: whoever follows it may read them."""
+
+    def written(self, lease: Lease, step: Write) -> None:
+        """This step is done: it was committed."""
 
 
 _Body = TypeVar("_Body", bound=Fact | Intention)
@@ -257,12 +260,14 @@ class Worker:
         if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
             self._attempts = 1
         if appended.entries or appended.released:
-            self._hands.appended(self.lease.conversation)
+            self._hands.appended(self.lease, appended)
         return appended
 
     def _start(self, tasks: asyncio.TaskGroup, starts: list[Step]) -> None:
         for step in starts:
-            if not isinstance(step, Write):
+            if isinstance(step, Write):
+                self._hands.written(self.lease, step)
+            else:
                 task = tasks.create_task(self._perform(step))
                 task.add_done_callback(lambda _: self._woken.set())
                 self._running[step] = _Running(task)

@@ -211,7 +211,7 @@ def react(world: World, _bot: Bot, said: Said, _body: Any, _files: Uploads) -> N
     world.rows("update message set reactions = ? where id = ?", json.dumps(reactions), said["message"])
 
 
-def answer_interaction(world: World, _bot: Bot, said: Said, body: Any, _files: Uploads) -> None:
+def answer_interaction(world: World, _bot: Bot, said: Said, body: Any, _files: Uploads) -> Json | None:
     row = world.row("select * from interaction where id = ? and token = ?", said["interaction"], said["token"])
     if row is None or time.time() - row["at"] > INTERACTION_S_MAX:
         raise Refused(404, 10062, "Unknown interaction")
@@ -226,6 +226,9 @@ def answer_interaction(world: World, _bot: Bot, said: Said, body: Any, _files: U
         new = world.begin(row["channel"], world.user_of(bot)) | _content(world, body["data"], ()) | {"type": 20}
         world.put(new)
         world.tell_message("MESSAGE_CREATE", new)
+    if said.get("with_response") not in {"true", "1"}:
+        return None
+    return {"interaction": {"id": row["id"], "type": row["type"], "response_message_loading": False, "response_message_ephemeral": False}}
 
 
 ROUTES: Final[Sequence[tuple[str, str, str, Method]]] = (

@@ -39,6 +39,7 @@ ORDERS: Final = frozenset(
         "end_sessions",
         "fault",
         "guild",
+        "heal",
         "interactions",
         "press",
         "push",

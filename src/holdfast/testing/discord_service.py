@@ -68,13 +68,16 @@ class DiscordService:
     async def come_back(self) -> None:
         await self.discord.start()
 
-    async def listens(self, gateway: GatewayProcess) -> None:  # noqa: ARG002 - it is the server that knows
+    async def listens(self, gateway: GatewayProcess) -> None:
         """Whoever was connected once is told later."""
 
         async def connected() -> bool:
             return int(await self.discord.order("sessions")) > 0
 
-        await self.discord.until(connected)
+        try:
+            await self.discord.until(connected)  # be it that the gateway was killed right after it
+        except TimeoutError:
+            raise AssertionError(gateway.said()) from None
 
 
 def table(discord: Discord, name: str = "mybot", token: str = "TOKEN") -> str:  # noqa: S107 - where it is

@@ -114,6 +114,10 @@ class World(Truth):
         """To all that are open: `reconnect` (op 7), `invalid` (op 9; code 1: it may be gone on with), `close` with a code, `cut`."""
         self._connections(what, code)
 
+    def heal(self) -> None:
+        """Nothing befalls any call any more."""
+        self.rows("delete from fault")
+
     def end_sessions(self) -> None:
         """They are known no more."""
         self.rows("update session set alive = 0")
@@ -221,7 +225,7 @@ class World(Truth):
         user = self.person(author)
         who = {"member": member_of(user, None), "guild_id": row["guild"]} if row["guild"] else {"user": user}
         body = {"id": id_, "application_id": bot["id"], "type": kind, "data": data, "token": token, "version": 1, "channel_id": channel}
-        body |= {"channel": self.channel_of(channel), "locale": "en-US", "entitlements": [], "app_permissions": "0", **who, **more}
+        body |= {"channel": self.channel_of(channel), **_INTERACTION, **who, **more}
         self.tell("INTERACTION_CREATE", body, 0)
         return id_
 
@@ -395,6 +399,10 @@ class World(Truth):
 
 
 _USER: Final[Json] = {"username": "", "global_name": None, "discriminator": "0", "avatar": None, "public_flags": 0}
+_INTERACTION: Final[Json] = {
+    "locale": "en-US", "entitlements": [], "app_permissions": "0", "attachment_size_limit": 10_485_760, "context": 0,
+    "authorizing_integration_owners": {"0": "0"},
+}  # fmt: skip
 _LISTS: Final = {"channels": False, "threads": True}
 _GUILD: Final[Json] = {
     "owner_id": "7", "region": "", "afk_timeout": 0, "verification_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0,

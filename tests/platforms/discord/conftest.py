@@ -37,18 +37,20 @@ async def ann(discord: Discord) -> str:
 
 
 @pytest.fixture
-def account(discord: Discord, tmp_path: Path) -> Callable[..., DiscordPlatform]:
+async def account(discord: Discord, tmp_path: Path) -> AsyncIterator[Callable[..., DiscordPlatform]]:
     """Makes a connection of the account: of another life of the gateway, but in the same folder."""
+    made: list[DiscordPlatform] = []
 
     def account(files: MemoryFiles | None = None, **more: object) -> DiscordPlatform:
         settings = Settings(token=Secret("env:TOKEN", discord.token), base_url=discord.api_url, **more)  # type: ignore[arg-type]  # what a test sets
-        return DiscordPlatform("mybot", settings, files or MemoryFiles(), SystemClock(), tmp_path / "account")
+        made.append(DiscordPlatform("mybot", settings, files or MemoryFiles(), SystemClock(), tmp_path / "account"))
+        return made[-1]
 
-    return account
+    yield account
+    for platform in made:
+        await platform.close()
 
 
 @pytest.fixture
-async def platform(account: Callable[..., DiscordPlatform]) -> AsyncIterator[DiscordPlatform]:
-    platform = account(groups=("*",))
-    yield platform
-    await platform.close()
+def platform(account: Callable[..., DiscordPlatform]) -> DiscordPlatform:
+    return account(groups=("*",))

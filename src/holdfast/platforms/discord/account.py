@@ -109,7 +109,7 @@ class DiscordPlatform:
             except SessionOver as over:
                 self._kept.end()
                 if had is None:
-                    raise Temporary(f"Discord began no session: {over}.") from None
+                    raise Temporary(f"Discord ended the session: {over}.") from None
             except Shut as shut:
                 raise self._shut_out(shut.code) from None
 

@@ -102,7 +102,7 @@ class Wire:
                 case 9:  # the session is invalid
                     if msgspec.json.decode(event.data) is True:
                         raise Temporary("Discord asked for the session to be gone on with anew.")
-                    raise SessionOver("Discord does not know the session.")
+                    raise SessionOver("it does not know it")
                 case 11:  # our beat was heard
                     self._answered = True
                 case _:
@@ -140,7 +140,7 @@ def _ended(closed: ConnectionClosed) -> Exception:
     if code in _FATAL:
         return Shut(code)
     if code in _FORGOTTEN:
-        return SessionOver(f"the gateway closed the connection with code {code}")
+        return SessionOver(f"the gateway closed with code {code}")
     return Temporary(f"The connection to Discord's gateway ended{f' with code {code}' if code else ''}.")
 
 

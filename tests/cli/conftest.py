@@ -61,8 +61,10 @@ class Home:
     def holdfast(self, *arguments: str, typed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run((*HOLDFAST, *arguments), input=typed, capture_output=True, env=self.environ, timeout=TIMEOUT_S, check=False)
 
-    def begin(self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        command = subprocess.Popen((*HOLDFAST, *arguments), env=self.environ, stdout=stdout, stderr=stderr)
+    def begin(
+        self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, environ: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        command = subprocess.Popen((*HOLDFAST, *arguments), env=environ or self.environ, stdout=stdout, stderr=stderr)
         self.processes.append(command)
         return command
 

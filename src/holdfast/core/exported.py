@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from holdfast.core import request
-from holdfast.core.entries import Entry
+from holdfast.core.entries import Entry, UserMessage
 from holdfast.core.history import LATEST
 from holdfast.core.transcript import Transcript
 
@@ -73,9 +73,11 @@ def check(head: Head, entries: Sequence[Entry], *, at_rest: bool = True) -> None
     for seq, entry in enumerate(entries, 1):
         if entry.seq != seq or not 0 <= entry.epoch < EPOCH_MAX or not 0 <= entry.at <= LATEST:
             raise Unusable(f"its entries are not numbered from 1 on without a gap, or entry {seq} has no possible time or epoch")
+    last = entries[-1]
     try:
         t = Transcript(entries)
-        request.build(t, t.last_outside, "")
+        gone_on_with = t.extended([Entry(last.seq + 1, last.at, 0, UserMessage(author="", id="", text="?"))])
+        fits = not at_rest or _is_valid(request.build(gone_on_with, last.seq + 1, "").messages)
     except (
         AssertionError,
         LookupError,
@@ -85,5 +87,29 @@ def check(head: Head, entries: Sequence[Entry], *, at_rest: bool = True) -> None
         ValueError,
     ) as error:  # written by other hands, it may trip anything
         raise Unusable("its entries do not fit together") from error
+    if not fits:
+        raise Unusable("its entries do not fit together: no model could be asked to go on with it")
     if at_rest and (t.owes or any(t.open_questions()) or any(not part.settled for part in t.parts.values())):
         raise Unusable("something in it is still owed")
+
+
+def _is_valid(messages: Sequence[request.Message]) -> bool:
+    """Would the strictest provider take it? It begins with the user, takes turns, and after each answer come the results of its calls."""
+    open_calls: list[str] = []
+    before: request.Message | None = None
+    for message in messages:
+        match message:
+            case request.User() if open_calls or isinstance(before, request.User):
+                return False
+            case request.Assistant() if open_calls or before is None or isinstance(before, request.Assistant):
+                return False
+            case request.Assistant():
+                open_calls = [call.id for call in message.calls]
+            case request.Result() if message.call not in open_calls[:1]:
+                return False
+            case request.Result():
+                open_calls = open_calls[1:]
+            case request.User():
+                pass
+        before = message
+    return not open_calls and isinstance(before, request.User)

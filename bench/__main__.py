@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bench import durable, platforms, starts, turns, waiting
+from bench import durable, large, platforms, starts, turns, waiting
 from bench.figures import Figure
 
 MEASUREMENTS: Final[dict[str, Callable[[], Awaitable[list[Figure]]]]] = {
@@ -20,6 +20,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "start": starts.accepting,
     "memory": starts.memory,
     "platforms": platforms.memory,
+    "large": large.start,
     "resumed": starts.resumed,
     "gate": waiting.gate,
     "step": waiting.step,

@@ -1,0 +1,35 @@
+"""Where the gateway is that a command is about: its data folder, and its door.
+
+For that the configuration need not be right: whoever broke it finds the gateway that still runs with the old one, and hears what is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from holdfast import config
+from holdfast.cli.client import Client
+from holdfast.errors import Config
+from holdfast.web.wire import door_path
+
+
+def data_dir_of(arguments: argparse.Namespace) -> Path:
+    """The data folder. What is wrong elsewhere in the configuration is said. Raises `Config` if nobody can tell."""
+    path: Path | None = getattr(arguments, "config", None)
+    data_dir = config.data_dir_of(path, os.environ)
+    try:
+        config.load(path, os.environ)
+    except Config as wrong:
+        print(f"holdfast: {wrong} No gateway starts with it; one that runs goes on with what it has.", file=sys.stderr)
+    return data_dir
+
+
+def client_of(arguments: argparse.Namespace) -> Client:
+    return Client(door_of(data_dir_of(arguments)))
+
+
+def door_of(data_dir: Path) -> Path:
+    return door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))

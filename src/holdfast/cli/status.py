@@ -1,0 +1,131 @@
+"""`holdfast status`: everything on one screen. Asks the gateway; while that is stopped, reads the journal, and says how to start it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from holdfast import cli, config
+from holdfast.cli.client import Away, Client, Missing
+from holdfast.cli.kept import Nothing, stopped
+from holdfast.cli.output import print_json, when
+from holdfast.cli.overview import Overview, lines, problems
+from holdfast.cli.place import door_of
+from holdfast.errors import Config
+from holdfast.web.wire import Listed
+
+if TYPE_CHECKING:
+    from holdfast.core.lives import Life
+
+EVERY_S: Final = 2.0
+COLUMNS_MAX: Final = 100
+AGAIN: Final = "\x1b[H\x1b[J"
+"""For a terminal: begin at the top, with nothing on it."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    path: Path | None = getattr(arguments, "config", None)
+    data_dir = config.data_dir_of(path, os.environ)
+    if arguments.watch:
+        return _watch(lambda: _look(path, data_dir, take=False), as_json=arguments.json)
+    over = _look(path, data_dir, take=True)
+    if arguments.json:
+        print_json(_as_json(over))
+    else:
+        print(_screen(over))
+    return _code(over)
+
+
+def _code(over: Overview) -> int:
+    if not over.running:
+        return cli.AWAY
+    return cli.NEEDS_YOU if over.needs_you else cli.ANSWERED
+
+
+def _screen(over: Overview) -> str:
+    return "\n".join(lines(over, min(shutil.get_terminal_size().columns, COLUMNS_MAX)))
+
+
+def _as_json(over: Overview) -> dict[str, object]:
+    return {
+        "running": over.running,
+        "needs you": over.needs_you,
+        "problems": [asdict(one) for one in over.problems],
+        "longest": over.longest,
+        **over.status,
+    }
+
+
+def _watch(look: Callable[[], Overview], *, as_json: bool) -> int:
+    """Until Ctrl-C: on a terminal drawn anew, elsewhere told again whenever something has changed."""
+    told: object = None
+    while True:
+        over = look()
+        if not as_json and sys.stdout.isatty():
+            sys.stdout.write(f"{AGAIN}{_screen(over)}\n")
+        elif over.essence != told:
+            told = over.essence
+            print(msgspec.json.encode(_as_json(over)).decode() if as_json else f"{when(over.now)}  {_screen(over)}\n")
+        sys.stdout.flush()
+        time.sleep(EVERY_S)
+
+
+def _look(path: Path | None, data_dir: Path, *, take: bool) -> Overview:
+    """`take`: read the journal if the gateway is stopped. (Not again and again: whoever starts it needs it then.)"""
+    client, (wrong, changed_at) = Client(door_of(data_dir)), _configuration(path)
+    if client.is_there():
+        try:
+            status = client.status()
+            longest = _longest(client)
+        except Away:
+            if take:
+                raise
+        else:
+            same = status.get("configuration") == str(config.file_of(path, os.environ))
+            return Overview(True, time.time(), status, longest, tuple(problems(status, wrong, changed_at if same else 0.0)))
+    return _stopped(data_dir, wrong) if take else Overview(False, time.time(), problems=tuple(problems({}, wrong)))
+
+
+def _longest(client: Client) -> Listed | None:
+    try:
+        return next(iter(client.owing(1)), None)
+    except Missing:  # a gateway of an older version
+        return None
+
+
+def _configuration(path: Path | None) -> tuple[str, float]:
+    """What is wrong with it, and when it was changed."""
+    try:
+        file = config.load(path, os.environ).file
+        return "", file.stat().st_mtime if file.exists() else 0.0
+    except Config as wrong:
+        return str(wrong), 0.0
+
+
+def _stopped(data_dir: Path, wrong: str) -> Overview:
+    now = time.time()
+    try:
+        with stopped(data_dir) as conversations:
+            left = conversations.left(now)
+            status = {"journal": asdict(left.room), "conversations": asdict(left.counts)}
+            longest = next(iter(conversations.owing(1)), None)
+            return Overview(False, now, status, longest, tuple(problems(status, wrong)), _ended(left.life))
+    except Nothing:
+        return Overview(False, now, problems=tuple(problems({}, wrong)), ended="It has not run here yet.")
+
+
+def _ended(life: Life | None) -> str:
+    if life is None:
+        return "It has not run here yet."
+    if life.ended:
+        return "It was stopped in order."
+    return f"It was killed, or it crashed, some time after {when(life.alive)}; its log says more."

@@ -1,0 +1,34 @@
+"""What a journal owes, as plain functions of a connection: who waits, since when; and what it takes on its disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from holdfast.ports import COUNTED_MAX, ConversationRow, Counts, Room
+from holdfast.store import operations
+from holdfast.store.queries import SQL
+
+
+def owing(db: apsw.Connection, most: int) -> tuple[ConversationRow, ...]:
+    rows: Any = db.execute(SQL["owing"], (most,))
+    return tuple(row for (key,) in rows.fetchall() if (row := operations.conversation(db, key)))
+
+
+def counts(db: apsw.Connection, now: float) -> Counts:
+    found: Any = db.execute(SQL["counts"], (now, COUNTED_MAX)).fetchone()
+    return Counts(*found)
+
+
+def room(journal: Path) -> Room:
+    """See `Journal.room`. The log of an idle journal is empty: it has not been written then, but opened."""
+    files = [file.stat() for file in (journal, journal.with_name(f"{journal.name}-wal")) if file.exists()]
+    disk = os.statvfs(journal.parent)
+    return Room(
+        size=sum(file.st_size for file in files),
+        free=disk.f_bavail * disk.f_frsize,
+        written=max((file.st_mtime for file in files if file.st_size), default=0.0),
+    )

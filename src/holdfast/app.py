@@ -22,7 +22,7 @@ from holdfast.failpoints import failpoint
 from holdfast.invoked import command
 from holdfast.models import open_model
 from holdfast.platforms import open_account
-from holdfast.ports import Hook, Journal, Model, Platform
+from holdfast.ports import Hook, Model, Platform
 from holdfast.reload import Reload
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import Acts
@@ -156,7 +156,7 @@ class _Gateway:
     def __init__(  # noqa: PLR0913, PLR0917 - all parts
         self,
         settings: config.Config,
-        journal: Journal,
+        journal: SqliteJournal,
         files: FolderFiles,
         weather: Weather,
         models: Mapping[str, Model],
@@ -170,7 +170,6 @@ class _Gateway:
         self._demo = demo
         self._platform = WebPlatform(files)
         self._login = Login(settings.data_dir, clock)
-        self._keeper = LocalKeeper(settings.data_dir, clock, version)
         self.manager = ServiceManager(os.environ)
         self.lifetime = Lifetime(journal, clock, self.manager, rests=os.environ.get(SAFE_MODE) != "never")
         self._supervisor = Supervisor(clock, random.random)
@@ -212,12 +211,18 @@ class _Gateway:
             self.lifetime,
             reload,
         )
+
+        def forgotten(conversation: str) -> None:
+            self.dispatch.arrived(conversation)
+            followers.changed(conversation)
+
+        folder = Path(settings.backup.dir) if settings.backup.dir else None
+        self._keeper = LocalKeeper(settings.data_dir, journal, clock, version, folder, self.dispatch.end, forgotten)
         self.dispatch.places, self.lifetime.changed = (lambda: self.lifetime.places), self.dispatch.look_again
         told = Owner(tuple(place_of(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
-        backup = settings.backup
-        if backup.dir is not None:
-            self._gateway.backups = Backups(Path(backup.dir), backup.every_h * HOUR_S, backup.keep, self._keeper, told, clock)
+        if folder is not None:
+            self._gateway.backups = Backups(folder, settings.backup.every_h * HOUR_S, settings.backup.keep, self._keeper, told, clock)
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
         self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
@@ -266,6 +271,7 @@ class _Gateway:
                 tasks.create_task(self._models[name].warm())
             tasks.create_task(asyncio.to_thread(importlib.import_module, CLASSIFIER))  # at the first failure it would block the loop
             tasks.create_task(self._disown())
+            tasks.create_task(self._keeper.finish())
             tasks.create_task(self.lifetime.run())
             tasks.create_task(self._work_off())
             tasks.create_task(self._supervisor.run(children))

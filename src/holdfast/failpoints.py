@@ -36,7 +36,14 @@ NAMES: Final = (
     "stop",
 )
 
-IN_COMMANDS: Final = ("restore.unpacked", "restore.files", "restore.set_aside", "restore.replaced")
+IN_COMMANDS: Final = (
+    "restore.unpacked",
+    "restore.files",
+    "restore.set_aside",
+    "restore.replaced",
+    "forget.erased",
+    "forget.files",
+)
 """Those that a gateway at work does not pass."""
 
 _target, _, _count = os.environ.get("HOLDFAST_FAILPOINT", "").partition(":")

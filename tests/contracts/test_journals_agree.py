@@ -105,6 +105,7 @@ class Caller:
         adopted, account = self.rng.choice(CONVERSATIONS), self.rng.choice(ACCOUNTS)
         address = f"{self.rng.choice(CHATS)}{self.rng.choice(THREADS)}"
         past = [Entry(1, now - 5, 0, arrival().body), Entry(2, now, 3, answer())]
+        key = self.rng.choice(CONVERSATIONS)
         person = Person(self.rng.choice(ACCOUNTS), self.rng.choice("78"), f"Ann at {now}", "to-a")
         calls: tuple[Call, ...] = (
             lambda journal: journal.adopt(adopted, account, address, past),
@@ -114,6 +115,7 @@ class Caller:
             lambda journal: journal.disown(now, 9),
             lambda journal: journal.forgive(owner),
             lambda journal: journal.hasten(now),
+            lambda journal: journal.forget(key, now),
             lambda journal: journal.put_gate(row),
         )
         return self.rng.choice(calls)

@@ -221,6 +221,10 @@ def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], ever
     restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: none; says which there are)")
     restore.add_argument("--to", type=Path, metavar="FOLDER", help="another data folder than that of the configuration")
 
+    forget = commands.add_parser("forget", parents=[everywhere], help="erase a conversation for good")
+    forget.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+
     verify = commands.add_parser("verify", parents=[everywhere], help="see whether a backup is good, or the journal")
     verify.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: the journal of a gateway that is stopped)")
 
@@ -241,7 +245,9 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser], every
 
 def _import(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
     """The parser of `import`: its file has another name, since that is a word of the language."""
-    import_ = commands.add_parser("import", parents=[everywhere], help="bring conversations here from elsewhere; says first what would come")
+    import_ = commands.add_parser(
+        "import", parents=[everywhere], help="bring conversations here from elsewhere; says first what would come"
+    )
     import_.set_defaults(command="importing", files=None)
     kinds = import_.add_subparsers(dest="kind", metavar="KIND")
     sure = argparse.ArgumentParser(add_help=False, parents=[everywhere])

@@ -291,6 +291,16 @@ class SetAside(Body, frozen=True, tag="set_aside/1"):
     why: Literal["crashed", "refused", "gone"]
 
 
+# --- orders about the journal -------------------------------------------------------------------------------------------------------
+
+
+class Forgotten(Body, frozen=True, tag="forgotten/1"):
+    """Whoever runs this had everything that stood before erased, when this was written. It is the first entry, then. `n` answers had been given: names of
+    answers and calls go on from there, so that none is used twice."""
+
+    n: int
+
+
 DEFAULT_CHAIN: Final = "default"
 QUIET: Final = "quiet"
 BUSY: Final = "busy="
@@ -298,7 +308,7 @@ BUSY: Final = "busy="
 Outside = UserMessage | Correction | Command | Choice | Note
 Fact = AssistantMessage | ToolResult | Delivered | DeliveryFailed | Fetched | Failed | Summary
 Intention = ToolStarted | DeliveryStarted | ToolResult | DeliveryFailed | Question | Notice | SetAside
-AnyBody = Outside | Fact | Intention
+AnyBody = Outside | Fact | Intention | Forgotten
 Outgoing = AssistantMessage | Notice | Question | Note | ToolResult
 
 OUTSIDE: Final = (UserMessage, Correction, Command, Choice)

@@ -29,6 +29,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Forgotten,
     Note,
     Notice,
     Produced,
@@ -320,6 +321,8 @@ class Transcript:
                 self._allow(body.allowed)
             case Note():
                 self._say(entry, body, body.text)
+            case Forgotten():
+                self.n, self.new = body.n, entry.seq
             case _:
                 assert_never(body)
 

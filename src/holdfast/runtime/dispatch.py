@@ -27,6 +27,8 @@ BUSY_LOOK_S: Final = 1.0
 """However busy it is: timers are fired, and the clocks compared, this often."""
 
 ABANDON_S_MAX: Final = 60.0
+END_S_MAX: Final = 10.0
+"""How long a worker may take that is ended. After that it is cut off by losing its lease."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Dispatch:
         self.places: Callable[[], int | None] = lambda: None
         """So many conversations may be worked on at once; None: all."""
         self._workers: dict[str, Worker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self._let_go = asyncio.Event()
         self._stopping = False
@@ -118,6 +121,12 @@ class Dispatch:
                 async with asyncio.timeout(within_s):
                     await self._let_go.wait()
 
+    async def end(self, conversation: str) -> None:
+        """End its worker, if it has one, in the middle of whatever it does. Nobody else gets the conversation before whoever asked for this takes it away."""
+        if task := self._tasks.get(conversation):
+            task.cancel()
+            await asyncio.wait({task}, timeout=END_S_MAX)
+
     async def _claim(self, tasks: asyncio.TaskGroup, now: float) -> int:
         most = self._room()
         if not most:
@@ -127,7 +136,7 @@ class Dispatch:
             if lease.through:
                 self._weather.reserve(lease.through, lease.conversation)
             worker = self._workers[lease.conversation] = Worker(lease, self._journal, self._clock, self._hands)
-            tasks.create_task(self._advance(worker))
+            self._tasks[lease.conversation] = tasks.create_task(self._advance(worker))
             self._changed(lease.conversation)
             if self._stopping:
                 worker.stop()
@@ -155,7 +164,7 @@ class Dispatch:
                 await self._abandon(lease)
         finally:
             if self._workers.get(lease.conversation) is worker:  # it may have been claimed again before this one heard that it had let go
-                del self._workers[lease.conversation]
+                del self._workers[lease.conversation], self._tasks[lease.conversation]
             self._weather.give_back(lease.conversation)
             self._woken.set()
             if not self._workers:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +83,19 @@ class FolderFiles:
             sync_folder(self._folder)
         except OSError as error:
             raise _failed(self._folder, error) from error
+
+    def delete(self, names: Iterable[str], before: float) -> int:
+        """Delete these, but for those that were put there since. Says how many."""
+        deleted = 0
+        for name in names:
+            path = self._folder / name
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime <= before:
+                    path.unlink()
+                    deleted += 1
+        if deleted:
+            sync_folder(self._folder)
+        return deleted
 
     def sweep(self) -> None:
         """Delete what uploads that were cut off left behind. To be called before anybody puts one."""

@@ -1,26 +1,81 @@
-"""Whoever looks after the journal and the files of a running gateway as such: makes backups."""
+"""Whoever looks after the journal and the files as such: makes backups, and forgets."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from holdfast.ports import Backup, Clock
+from holdfast.errors import Request
+from holdfast.failpoints import failpoint
+from holdfast.ports import Backup, Clock, Forgot
 from holdfast.store import archive
+from holdfast.store.files import FolderFiles
+from holdfast.store.sqlite import SqliteJournal
+
+
+async def nobody_works(_conversation: str) -> None:
+    """There are no workers to end: no gateway runs."""
 
 
 class LocalKeeper:
-    """`ports.Keeper` of this data folder."""
+    """`ports.Keeper` of this data folder. `end` ends a conversation's worker; `changed` is told of a conversation that has changed. `backups`: the folder where
+    backups are made by themselves."""
 
-    def __init__(self, data_dir: Path, clock: Clock, version: Callable[[], str]) -> None:
-        self._data_dir, self._clock, self._version = data_dir, clock, version
+    def __init__(
+        self,
+        data_dir: Path,
+        journal: SqliteJournal,
+        clock: Clock,
+        version: Callable[[], str],
+        backups: Path | None = None,
+        end: Callable[[str], Awaitable[None]] = nobody_works,
+        changed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._data_dir, self._journal, self._clock, self._version, self._backups = data_dir, journal, clock, version, backups
+        self._end, self._changed = end, changed
+        self._files = FolderFiles(data_dir / "files")
         self._one_at_a_time = asyncio.Lock()
 
     async def back_up(self, file: Path) -> Backup:
         async with self._one_at_a_time:
             return await _in_a_thread(lambda stops: archive.write(self._data_dir, file, self._clock.now(), self._version(), stops))
+
+    async def forget(self, conversation: str) -> Forgot:
+        async with self._one_at_a_time:
+            if await self._journal.conversation(conversation) is None:
+                raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
+            await self._end(conversation)
+            erased = await self._journal.forget(conversation, self._clock.now())
+            assert erased is not None, "conversations stay"
+            self._changed(conversation)
+            failpoint("forget.erased")
+            files = await self._delete_doomed()
+            failpoint("forget.files")
+            rewritten = await self._journal.scrub()
+            return Forgot(erased.entries, files, tuple(map(str, await asyncio.to_thread(self._copies))), rewritten)
+
+    async def finish(self) -> None:
+        """Do what was left undone when somebody was killed while he forgot."""
+        async with self._one_at_a_time:
+            await self._delete_doomed()
+
+    async def _delete_doomed(self) -> int:
+        """Delete the files of what was erased, unless others have them. Says how many."""
+        doomed = await self._journal.doomed()
+        if not doomed:
+            return 0
+        now = self._clock.now()
+        others = await self._journal.mentioned(doomed)
+        deleted = await asyncio.to_thread(self._files.delete, [name for name in doomed if name not in others], now)
+        await self._journal.spare(doomed)
+        return deleted
+
+    def _copies(self) -> list[Path]:
+        """Where the journal, or an older one, may stand too."""
+        kept = [*self._data_dir.glob("journal-*.db"), *(self._backups.glob("*.tar") if self._backups else ())]
+        return sorted(kept)
 
 
 async def _in_a_thread(work: Callable[[Callable[[], bool]], Backup]) -> Backup:

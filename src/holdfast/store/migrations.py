@@ -35,7 +35,15 @@ def _load(name: str) -> Migration:
 
 MIGRATIONS: Final = tuple(
     _load(name)
-    for name in ("0001_journal.sql", "0002_front.sql", "0003_weather.sql", "0004_tools.sql", "0005_platforms.sql", "0006_lives.sql")
+    for name in (
+        "0001_journal.sql",
+        "0002_front.sql",
+        "0003_weather.sql",
+        "0004_tools.sql",
+        "0005_platforms.sql",
+        "0006_lives.sql",
+        "0007_forgotten.sql",
+    )
 )
 
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, checksum TEXT NOT NULL, at REAL NOT NULL) STRICT"

@@ -37,6 +37,7 @@ from holdfast.ports import (
     ToolList,
     Used,
 )
+from holdfast.store.forgetting import event
 from holdfast.store.queries import SQL
 
 
@@ -85,7 +86,7 @@ def _keep_unread(db: apsw.Connection, account: str, unread: Sequence[str]) -> No
 
 def _accept(db: apsw.Connection, arrival: Arrival, body: str) -> Accepted:
     """Whoever has the address gets it (after a move that is another key than the one that would begin there); what corrects something goes where that is."""
-    known = _row(db, "find_arrival", arrival.dedupe)
+    known = _row(db, "find_arrival", arrival.dedupe) or _row(db, "find_forgotten", event(arrival.dedupe))
     if known:
         return Accepted(known[0], known[1], new=False)
     if arrival.only_after:

@@ -112,7 +112,7 @@ SELECT (
   ORDER BY seq DESC LIMIT 1
 ), (
   SELECT iif(kind = 'note/1', '', json_extract(body, '$.text')) FROM entry
-  WHERE conversation = ?1 AND seq <= 100 AND kind IN ('user/1', 'note/1') AND json_extract(body, '$.text') <> ''
+  WHERE conversation = ?1 AND seq <= (SELECT min(seq) + 99 FROM entry WHERE conversation = ?1) AND kind IN ('user/1', 'note/1') AND json_extract(body, '$.text') <> ''
   ORDER BY seq LIMIT 1
 );
 
@@ -257,3 +257,57 @@ FROM conversation c CROSS JOIN entry e ON e.conversation = c.key CROSS JOIN json
   ELSE coalesce(e.body -> '$.sampled', '[]') END) one
 WHERE c.last_at >= :since AND e.at >= :since AND e.kind IN ('answer/1', 'result/1')
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+
+-- find_forgotten --
+-- Where a platform's event was that has been erased.
+SELECT conversation, seq FROM forgotten WHERE event = ?1;
+
+-- to_forget --
+-- What of a conversation outlives its being forgotten: the next seq, where it is, and the number of its last answer.
+SELECT next_seq, account, address, ifnull((
+  SELECT json_extract(body, '$.n') FROM entry WHERE conversation = ?1 AND kind IN ('answer/1', 'forgotten/1') ORDER BY seq DESC LIMIT 1
+), 0) FROM conversation WHERE key = ?1;
+
+-- all_of --
+-- All that a conversation has.
+SELECT dedupe, body FROM entry WHERE conversation = ?1;
+
+-- remember_event --
+-- Know a platform's event again, without a word of it.
+INSERT INTO forgotten (event, conversation, seq) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING;
+
+-- erase_entries --
+-- Erase all that a conversation has.
+DELETE FROM entry WHERE conversation = ?1;
+
+-- erase_timers --
+-- Erase what was to come in a conversation.
+DELETE FROM timer WHERE conversation = ?1;
+
+-- erase_unread --
+-- Erase what could not be read and names a chat: it may be of it.
+DELETE FROM unread WHERE account = ?1 AND instr(raw, ?2);
+
+-- begin_anew --
+-- The conversation goes on from its one line, with nothing due, and no worker that had it may write.
+UPDATE conversation SET owner = NULL, epoch = epoch + 1, wakes = wakes + 1, next_seq = ?2 + 1, last_at = ?3, due = NULL, turn_gate = '', speech_gate = '',
+  attempts = 0, asks = 0, floor = ?2 WHERE key = ?1;
+
+-- doom --
+-- A file is to be deleted unless others have it.
+INSERT INTO doomed (sha256) VALUES (?1) ON CONFLICT DO NOTHING;
+
+-- doomed --
+-- The files that are to be deleted unless others have them.
+SELECT sha256 FROM doomed ORDER BY sha256;
+
+-- spare --
+-- A file has been looked after.
+DELETE FROM doomed WHERE sha256 = ?1;
+
+-- naming_files --
+-- What may name a file: entries since then, and those that a conversation which is not at rest may still need.
+SELECT e.body FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
+WHERE (c.last_at >= ?1 OR c.owner IS NOT NULL OR c.due IS NOT NULL OR c.turn_gate <> '' OR c.speech_gate <> '' OR c.asks)
+  AND (instr(e.body, '"sha256":') OR instr(e.body, '"source":'))
+  AND (e.at >= ?1 OR ((c.owner IS NOT NULL OR c.due IS NOT NULL OR c.turn_gate <> '' OR c.speech_gate <> '' OR c.asks) AND e.seq >= c.floor));

@@ -6,7 +6,7 @@ Nothing else ever opens the files: a stray `open().close()` of the database in t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from holdfast.ports import (
     Arrival,
     ConversationRow,
     Cursor,
+    Erased,
     Found,
     GateRow,
     Held,
@@ -34,7 +35,7 @@ from holdfast.ports import (
     ToolList,
     Used,
 )
-from holdfast.store import operations
+from holdfast.store import forgetting, operations, space
 from holdfast.store.adoption import adopt
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
@@ -46,11 +47,13 @@ CHECKPOINT_PAGES: Final = 2000
 """The write-ahead log goes into the database when it has so many pages (8 MB). Fewer: commits wait for it more often. More: a start after a
 kill, which reads the log, takes longer."""
 
+EMPTY_LOG_LOOK_S: Final = 0.05
 HASTENED_TOGETHER: Final = 500
 """So few that nobody else's commit waits for long."""
 
 PRAGMAS: Final = (
     "journal_mode = WAL",
+    "secure_delete = ON",  # what is erased is overwritten, also where a page is split; it costs nothing that can be measured
     "synchronous = FULL",  # an fsync at every commit. NORMAL loses acknowledged commits in a power cut; a test shows that
     "wal_autocheckpoint = 0",  # done by our own hand after the callers were woken, and not silent if it fails
     "journal_size_limit = 33554432",
@@ -195,6 +198,9 @@ class SqliteJournal:
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         return await self._reader.do(lambda db: operations.unread(db, most))
 
+    async def forget(self, conversation: str, now: float) -> Erased | None:
+        return await self._writer.do(lambda db: forgetting.forget(db, conversation, now))
+
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         return await self._aside().do(lambda db: operations.addresses(db, account, most))
 
@@ -218,6 +224,29 @@ class SqliteJournal:
 
     async def used(self, since: float) -> tuple[Used, ...]:
         return await self._aside().do(lambda db: operations.used(db, since))
+
+    # --- upkeep: of this journal alone, not of the port ---------------------------------------------------------------------------------
+
+    async def doomed(self) -> tuple[str, ...]:
+        """The files of what was erased, which are to be deleted unless others have them."""
+        return await self._reader.do(forgetting.doomed)
+
+    async def spare(self, names: Collection[str]) -> None:
+        """These have been looked after."""
+        await self._writer.do(lambda db: forgetting.spare(db, names))
+
+    async def mentioned(self, names: Collection[str], since: float = 0.0) -> frozenset[str]:
+        """Which of these files entries speak of that came since then, or that a turn which is open may still need."""
+        asked = frozenset(names)
+        return await self._aside().do(lambda db: forgetting.mentioned(db, asked, since))
+
+    async def scrub(self) -> bool:
+        """Leave no trace of what was erased: none in the log, and if the journal is not too large to be rewritten now, none in unused corners. Says whether it
+        was."""
+        rewritten = await self._writer.do(space.rewrite_if_small, alone=True)
+        while not await self._writer.do(space.empty_log, alone=True):  # noqa: ASYNC110 - whoever reads tells nobody when they are done; it is soon
+            await asyncio.sleep(EMPTY_LOG_LOOK_S)
+        return rewritten
 
     def _aside(self) -> JobThread:
         """For scans: nobody else waits for them."""

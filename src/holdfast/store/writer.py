@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -46,9 +47,9 @@ def no_points(_: object) -> Sequence[str]:
 
 
 class Job(Generic[R]):
-    """Work for a connection, and who waits for it. `before` and `after` name the failpoints around its commit."""
+    """Work for a connection, and who waits for it. `before` and `after` name the failpoints around its commit. `alone`: it is done outside of any transaction."""
 
-    __slots__ = ("after", "before", "error", "future", "result", "work")
+    __slots__ = ("after", "alone", "before", "error", "future", "result", "work")
 
     def __init__(
         self,
@@ -56,8 +57,11 @@ class Job(Generic[R]):
         future: asyncio.Future[R],
         before: Sequence[str] = (),
         after: Callable[[R], Sequence[str]] = no_points,
+        *,
+        alone: bool = False,
     ) -> None:
         self.work = work
+        self.alone = alone
         self.future = future
         self.before = before
         self.after = after
@@ -85,6 +89,16 @@ class Job(Generic[R]):
 
 
 def commit_together(db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
+    """One transaction for all that come together, in order; what is done alone, between them."""
+    for alone, some in groupby(jobs, lambda job: job.alone):
+        if alone:
+            for job in some:
+                job.run(db)
+        else:
+            _commit(db, list(some))
+
+
+def _commit(db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
     """One transaction for all; a job that is refused takes back only what it did itself."""
     db.execute("BEGIN IMMEDIATE")
     for job in jobs:
@@ -152,12 +166,17 @@ class JobThread:
         self._thread.start()
 
     async def do(
-        self, work: Callable[[apsw.Connection], R], before: Sequence[str] = (), after: Callable[[R], Sequence[str]] = no_points
+        self,
+        work: Callable[[apsw.Connection], R],
+        before: Sequence[str] = (),
+        after: Callable[[R], Sequence[str]] = no_points,
+        *,
+        alone: bool = False,
     ) -> R:
         """Have `work` done, and return when it is durable. Being cancelled does not take it back. Raises what it raises, or `JournalFailed`."""
         async with self._room:
             self._check()
-            job: Job[R] = Job(work, asyncio.get_running_loop().create_future(), before, after)
+            job: Job[R] = Job(work, asyncio.get_running_loop().create_future(), before, after, alone=alone)
             self._jobs.put(job)
             result: R = await job.future
             return result

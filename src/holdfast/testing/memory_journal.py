@@ -37,6 +37,7 @@ from holdfast.ports import (
     Arrival,
     ConversationRow,
     Cursor,
+    Erased,
     Found,
     GateRow,
     Held,
@@ -97,8 +98,9 @@ class MemoryJournal:
         return next((row for row in self.disk.conversations.values() if (row.account, row.address) == (account, address)), None)
 
     def _accept(self, arrival: Arrival) -> Accepted:
-        if arrival.dedupe in self.disk.arrivals:
-            return Accepted(*self.disk.arrivals[arrival.dedupe], new=False)
+        known = self.disk.arrivals.get(arrival.dedupe) or self.disk.forgotten.get(arrival.dedupe)
+        if known:
+            return Accepted(*known, new=False)
         if arrival.only_after:
             if arrival.only_after not in self.disk.arrivals:
                 return Accepted(arrival.conversation, 0, new=False)
@@ -204,12 +206,12 @@ class MemoryJournal:
     async def read(self, conversation: str, after: int, most: int = ALL) -> Snapshot:
         await self._begin()
         row = self.disk.conversations.get(conversation)
-        return Snapshot(tuple(row.entries[max(after, 0) :][:most]), row.wakes) if row else Snapshot((), 0)
+        return Snapshot(tuple(row.entries[max(after - row.forgotten, 0) :][:most]), row.wakes) if row else Snapshot((), 0)
 
     async def page(self, conversation: str, before: int, most: int) -> tuple[Entry, ...]:
         await self._begin()
         row = self.disk.conversations.get(conversation)
-        return tuple(row.entries[: max(before - 1, 0)][-most:]) if row else ()
+        return tuple(row.entries[: max(before - row.forgotten - 1, 0)][-most:]) if row else ()
 
     async def append(
         self,
@@ -310,6 +312,10 @@ class MemoryJournal:
     async def unread(self, most: int) -> tuple[tuple[str, float, str], ...]:
         await self._begin()
         return tuple(self.disk.unread[::-1][:most])
+
+    async def forget(self, conversation: str, now: float) -> Erased | None:
+        await self._begin()
+        return await self._committed(self.disk.forget(conversation, now))
 
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         await self._begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from holdfast.ports import Keeper
 from holdfast.web.bodies import decoded, json
 from holdfast.web.wire import BackUp, too_long
 
-BODY_BYTES_MAX = 10_000
+BODY_BYTES_MAX: Final = 10_000
 
 
 def keeping_routes(keeper: Keeper) -> list[Route]:
@@ -23,4 +24,10 @@ def keeping_routes(keeper: Keeper) -> list[Route]:
             raise errors.Request(f"{asked.file!r} is no whole path: the gateway is at home in another folder than you. Begin it with /.")
         return json(await keeper.back_up(Path(asked.file)))
 
-    return [Route("/v1/backups", back_up, methods=["POST"])]
+    async def forget(request: Request) -> Response:
+        return json(await keeper.forget(request.path_params["key"]))
+
+    return [
+        Route("/v1/backups", back_up, methods=["POST"]),
+        Route("/v1/conversations/{key:path}", forget, methods=["DELETE"]),
+    ]

@@ -12,6 +12,7 @@ from holdfast.errors import Config, LeaseLost
 from holdfast.ports import Accepted, Arrival, ConversationRow, Cursor, GateRow, Journal, Lease, Release, Snapshot, Timer, ToolList
 from holdfast.testing.contracts.journal_adoption import JournalAdoptionContract
 from holdfast.testing.contracts.journal_claims import JournalClaimsContract
+from holdfast.testing.contracts.journal_forgetting import JournalForgettingContract
 from holdfast.testing.contracts.journal_kit import (
     WEB,
     Rig,
@@ -365,6 +366,7 @@ class JournalContract(
     JournalAppendContract,
     JournalAttemptsContract,
     JournalClaimsContract,
+    JournalForgettingContract,
     JournalRowsContract,
     JournalListsContract,
     JournalPlatformsContract,

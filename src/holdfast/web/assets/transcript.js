@@ -111,6 +111,10 @@ class Reader {
     if (body.name === "new") this.#put({ type: "divider", id: `new:${seq}`, at, text: "A fresh start" });
   }
 
+  _forgotten({ seq, at }) {
+    this.#put({ type: "divider", id: `forgotten:${seq}`, at, text: "Everything before this was erased" });
+  }
+
   _choice({ seq, at }, body) {
     const question = this.#questions.get(body.question);
     this.#put({ type: "command", id: `key:${body.id}`, seq, at, text: question ? body.option : typed(body), state: "saved", choice: true });

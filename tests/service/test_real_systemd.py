@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core import words
-from holdfast.core.entries import Notice
+from holdfast.core.entries import Notice, ToolResult
 from holdfast.testing.systemd import Machine, unavailable
 from holdfast.testing.systemd_rig import ASK, CONFIG, DATA, HANG, HOLDFAST, IDLE, LONG, UNIT, WAIT, Service, World
 
@@ -221,3 +223,40 @@ async def test_reload_is_asked_for_by_systemctl_and_refused_where_the_configurat
     service.machine.write(CONFIG, service.configuration())
     service.systemctl("reload", UNIT)
     await service.becomes(ActiveState="active")
+
+
+# --- what is left out of the hardening ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("mcp-server-filesystem", "git")
+async def test_tool_servers_of_every_day_work_and_reach_the_folders_that_the_configuration_names(service: Service) -> None:
+    """Node compiles as it runs, and asks for the machine's addresses; git works in a folder of its own; none may write to /usr."""
+    service.machine.run("install", "--directory", "--owner=holdfast", "/srv/notes")
+    service.machine.run("git", "init", "--quiet", "/srv/notes")
+    service.machine.run("chown", "-R", "holdfast:", "/srv/notes")
+    files, git = (
+        [shutil.which("mcp-server-filesystem"), "/srv/notes"],
+        [sys.executable, "-m", "mcp_server_git", "--repository", "/srv/notes"],
+    )
+    tools = "".join(
+        f'[tools.{name}]\ncommand = {json.dumps(words)}\npolicy = "allow"\n' for name, words in {"files": files, "git": git}.items()
+    )
+    service.machine.write(CONFIG, service.configuration() + tools)
+    before = service.show("InvocationID")["InvocationID"]
+    service.systemctl("restart", UNIT)
+    await service.up(other_than=before)
+    async with World(service) as world:
+        for name, call in {
+            "writes": 'use files__write_file {"path": "/srv/notes/tide.txt", "content": "High water at noon."}',
+            "asks": 'use git__git_status {"repo_path": "/srv/notes"}',
+        }.items():
+            await world.say(name, call)
+            results = [entry.body for entry in await world.answered(name) if isinstance(entry.body, ToolResult)]
+            assert [result.outcome for result in results] == ["ok"], results
+        assert "tide.txt" in results[0].text
+    written = service.machine.path("/srv/notes/tide.txt")
+    assert written.read_text() == "High water at noon."
+    assert written.stat().st_mode & 0o777 == 0o600
+    status = service.process_status
+    assert (status["CapBnd"], status["NoNewPrivs"], status["Umask"]) == ("0000000000000000", "1", "0077")
+    service.machine.write(CONFIG, service.configuration())

@@ -101,6 +101,11 @@ class Service:
         inside = self.show("MainPID")["MainPID"]
         return next(pid for pid in _descendants(self.machine.leader) if inside == _inner(pid))
 
+    @property
+    def process_status(self) -> dict[str, str]:
+        """What the kernel says of its process."""
+        return dict(line.split(":\t", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if ":\t" in line)
+
     def log(self) -> str:
         """All that it and systemd said of it, also before the machine went down."""
         self.machine.run("journalctl", "--sync")
@@ -177,6 +182,8 @@ class World:
                 return Reply(CHUNKED, chunk(b"".join(messages(Say("This is going to be long"))[:-3])), end="hang")
             case "hang", _:
                 return _whole(Use("t__hang", "{}"))
+            case "use", _:
+                return _whole(Use(*said.split(" ", 2)[1:]))
             case "count", _:
                 return _whole(Use("t__count", json.dumps({"key": said})))
             case _:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage, SetAside
-from holdfast.testing.process import COMMAND, practice
+from holdfast.core.entries import AssistantMessage, Entry, SetAside
+from holdfast.testing.process import COMMAND, GatewayProcess, practice
 from holdfast.testing.sweep import KILLED, Outcome, Run, Script
 
 pytestmark = pytest.mark.timeout(180)
@@ -46,3 +47,36 @@ async def test_counting_every_death_sets_an_innocent_aside_and_is_caught(tmp_pat
     command = (sys.executable, str(Path(__file__).parent / "planted.py"), "every_death_counts")
     _, outcome = await with_a_culprit(tmp_path, command)
     assert set_aside(outcome) == {"culprit", "innocent"}, outcome.said
+
+
+@pytest.mark.skipif(not os.environ.get("HOLDFAST_LONG"), reason="minutes: who was killed over twice goes on one after the other")
+@pytest.mark.timeout(900)
+async def test_three_kills_from_outside_over_fifty_turns_set_at_most_one_aside_and_all_others_are_answered(tmp_path: Path) -> None:
+    """LEDGER H-37: safe mode is entered over it, and left."""
+    names = [f"c{number}" for number in range(50)]
+    gateway = GatewayProcess(tmp_path / "gateway", '[routes.main]\ndialect = "practice"\n')
+    environ = {"HOLDFAST_SAFE_MODE": ""}
+    try:
+        await gateway.start(environ=environ)
+        await gateway.ready()
+        for name in names:
+            await gateway.door.send(name, "k1", "Hello")
+        for _ in range(3):
+            await gateway.until(lambda rows: any(row.running for row in rows))
+            gateway.kill()
+            await gateway.ended()
+            await gateway.start(environ=environ)
+            await gateway.ready()
+        assert (await gateway.door.status())["safe mode"], "three short lives"
+        assert (await gateway.run("safe-mode")).exit == 0
+        aside = 0
+        for name in names:
+            entries = await gateway.told(name, _ended, 600)
+            aside += any(isinstance(entry.body, SetAside) for entry in entries)
+        assert aside <= 1
+    finally:
+        await gateway.end()
+
+
+def _ended(entries: Sequence[Entry]) -> bool:
+    return any(isinstance(entry.body, SetAside) or (isinstance(entry.body, AssistantMessage) and not entry.body.calls) for entry in entries)

@@ -80,11 +80,3 @@ async def test_slack_calls_and_is_answered_only_once_a_message_is_kept(slack: Sl
 
 async def _gave_up(slack: Slack) -> bool:
     return bool(await slack.order("unconfirmed") == 0)
-
-
-async def test_the_command_in_slack_gives_ours(slack: Slack, gateway: GatewayProcess) -> None:
-    await gateway.start(environ=ENVIRON)
-    await slack.write(ANN, "!title alpha")
-    await says(slack, "alpha")
-    await slack.order("slash", chat=ANN, text="title beta")
-    await says(slack, "alpha", "beta")

@@ -164,7 +164,7 @@ async def test_a_second_program_is_told_of_and_what_it_gets_is_found(
             for number in range(4):
                 await slack.write("DANN", str(number))
             await inbox.wait_for(lambda one: {*texts(one)} == {"0", "1", "2", "3"})
-    assert "2 programs are connected" in caplog.text
+    assert "2 connections are open" in caplog.text
     for platform in (other, ours):
         await platform.close()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from holdfast.platforms.slack import wire
 from holdfast.platforms.slack.api import Api, Refused, without_nulls
 from holdfast.platforms.slack.context import Context
 from holdfast.platforms.slack.history import History
-from holdfast.platforms.slack.reading import Us, happened, is_group, pressed, slashed, subject, ts_of
+from holdfast.platforms.slack.reading import Known, Us, happened, is_group, is_somebodys, pressed, slashed, subject, ts_of
 from holdfast.ports import Clock, Inbox
 
 LOOK_S: Final = 900.0
@@ -40,8 +39,6 @@ SIGN_S_MAX: Final = 3.0
 """For what is only decoration."""
 
 NOT_HERE: Final = "I am not in this chat. Write to me directly, or invite me here first."
-
-log = logging.getLogger("holdfast.slack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ class Receiving:
     async def _in_turn(self, deliveries: Sequence[Delivery]) -> list[str]:
         read = [await self._read(delivery) for delivery in deliveries]
         events = [event for event in read if event is not None and not isinstance(event, str)]
-        for chat in dict.fromkeys(event.place.chat for event in events if isinstance(event, Incoming)):
+        for chat in dict.fromkeys(event.place.chat for event in events if isinstance(event, Incoming) and event.to_us):
             await self._close_gap(chat)
         await self._take(events)
         return [event if isinstance(event, str) else "" for event in read]
@@ -159,7 +156,9 @@ class Receiving:
             await self._api.call("auth.test", wire.Done)  # which says whether it was ours
         if event.type not in {"message", "channel_id_changed"} or (brought_to and self._us.user not in brought_to):
             return None  # nothing to us; or for the same app in another workspace
-        return happened(event, self._us, await self._context.known(subject(event), str(event.channel)))
+        message = subject(event)
+        known = await self._context.known(message, str(event.channel)) if is_somebodys(message, self._us) else Known({})
+        return happened(event, self._us, known)
 
     async def _slash(self, slash: wire.Slashed) -> Incoming | str:
         """People can give our command wherever they are: also where we can't answer."""
@@ -167,11 +166,9 @@ class Receiving:
             chat = (await self._api.call("conversations.info", wire.Asked, s_max=SIGN_S_MAX, channel=slash.channel_id)).channel
             if not (chat.is_im or chat.is_mpim or chat.is_member):
                 return NOT_HERE
-        except Refused as refused:
-            if refused.code == "channel_not_found":
+        except Failure as failure:  # where nobody knows, it is taken: commands are brought once
+            if isinstance(failure, Refused) and failure.code == "channel_not_found":
                 return NOT_HERE
-        except Failure:
-            log.debug("nobody knows whether we are in %s", slash.channel_id)
         return slashed(slash)
 
     # --- decoration ---------------------------------------------------------------------------------------------------------------------

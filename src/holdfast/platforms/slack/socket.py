@@ -78,7 +78,8 @@ class Socket:
             raise Temporary(f"Slack began a connection with {hello.type!r}.")
         if hello.num_connections > 1:
             log.warning(
-                "%s: %d programs are connected with this app-level token. Slack brings each event to one of them; what the others get, we find later.",
+                "%s: %d connections are open with this app-level token: of another program, or one of ours that Slack does not miss yet. It brings each "
+                "event to one of them; what others get, we find later.",
                 self._account,
                 hello.num_connections,
             )

@@ -157,6 +157,24 @@ def test_whoever_asks_for_nothing_in_particular_is_told_what_there_is(holdfast: 
     assert (code, err) == (2, "holdfast: Say from where: `holdfast import hermes DIR`, or `holdfast import jsonl FILE`.\n")
 
 
+def test_a_dry_run_makes_nothing_not_even_a_folder(home: Any, tmp_path: Path, holdfast: Command) -> None:
+    home.data_dir.rmdir()
+    assert "2 conversations with 5 messages would come here." in holdfast("import", "jsonl", write(tmp_path / "talk.jsonl", *SIMPLE))[1]
+    assert not home.data_dir.exists()
+    assert "2 conversations came here." in holdfast("import", "jsonl", tmp_path / "talk.jsonl", "--yes")[1]
+
+
+@pytest.mark.parametrize(("answer", "came"), [("yes", True), ("", False)])
+def test_at_a_terminal_it_asks(
+    home: Any, tmp_path: Path, holdfast: Command, monkeypatch: pytest.MonkeyPatch, answer: str, came: bool
+) -> None:
+    monkeypatch.setattr("holdfast.cli.importing._somebody_is_there", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    _, out, _ = holdfast("import", "jsonl", write(tmp_path / "talk.jsonl", *SIMPLE))
+    assert ("2 conversations came here." in out, "Nothing was changed." in out) == (came, not came)
+    assert bool(kept(home, "web:local:kitchen")) == came
+
+
 # --- the gateway, running -------------------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +217,19 @@ def test_an_import_that_was_killed_is_done_again(home: Any, tmp_path: Path) -> N
     done = home.holdfast("import", "jsonl", str(file), "--yes")
     assert b"150 conversations came here." in done.stdout
     assert [entry.body.text for entry in kept(home, "web:local:c49") if isinstance(entry.body, UserMessage)] == ["m49"]
+
+
+def test_when_the_gateway_dies_in_the_middle_it_says_how_far_it_came(home: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [{"conversation": f"c{number}", "role": "user", "text": "x"} for number in range(9)]
+    file = write(tmp_path / "many.jsonl", *many)
+    monkeypatch.setenv("HOLDFAST_FAILPOINT", "ingest.after_commit:4")
+    gateway = home.start_real()
+    monkeypatch.delenv("HOLDFAST_FAILPOINT")
+    done = home.holdfast("import", "jsonl", str(file), "--yes")
+    assert done.returncode == 75
+    assert done.stderr == b"holdfast: The gateway does not answer. 3 conversations came before. The same command brings the others.\n"
+    assert gateway.wait(20) == -signal.SIGKILL
+    assert b"5 conversations came here." in home.holdfast("import", "jsonl", str(file), "--yes").stdout
 
 
 # --- what can't be taken ------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from walk import State, Walker
 
 from holdfast.core import request, turn
 from holdfast.core.entries import AnyBody, Entry, UserMessage
+from holdfast.core.exported import Head, check
 from holdfast.core.settling import settled
 from holdfast.core.steps import Step
 from holdfast.core.transcript import Transcript
@@ -49,6 +50,7 @@ class Mover(Walker):
             raise judges.Flaw(f"it is not at rest: {owed(t)}")
         if settled(there, "ann", read_here=True) != there:
             raise judges.Flaw("what is at rest is settled again")
+        check(Head(holdfast=1, conversation="a:b:c", account="a:b", address="c", entries=len(there)), there)
 
     def judge_next_message(self, there: tuple[Entry, ...]) -> None:
         t = Transcript([*there, next_entry(there, UserMessage(author="ann", id="new", text="Go on."))])

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from holdfast import cli, config
+from holdfast.cli.client import Away
 from holdfast.cli.jsonl import Found, conversations, found, name_of
-from holdfast.cli.kept import Kept, kept
+from holdfast.cli.kept import Kept, Nothing, kept
 from holdfast.cli.output import count
 from holdfast.cli.screen import plain
 from holdfast.core.entries import Fetched, ToolResult
@@ -37,21 +38,28 @@ def run(arguments: argparse.Namespace) -> int:
         raise Request(f"Say from where: `{command('import')} hermes DIR`, or `{command('import')} jsonl FILE`.")
     settings = config.load(getattr(arguments, "config", None), os.environ)
     source, left_out = _hermes(arguments.place) if arguments.kind == "hermes" else _jsonl(arguments.place)
-    with kept(settings.data_dir, make=True) as here:
-        known = {row.key for row in here.rows()}
-        plan = _planned(source(), known, {ACCOUNT, *settings.accounts})
-        plan.left_out.update(left_out)
-        for line in plan.told():
-            print(plain(line))
-        if not plan.new:
-            return cli.WRONG if plan.broken else cli.ANSWERED
-        if not (arguments.yes or _wanted()):
-            again = shlex.join(word for word in (arguments.kind, str(arguments.place), *_files_named(arguments)))
-            print(f"Nothing was changed. To do it: {command('import')} {again} --yes")
-            return cli.ANSWERED
-        brought = _brought(here, source(), known, arguments.files)
+    known = _known(settings.data_dir)
+    plan = _planned(source(), known, {ACCOUNT, *settings.accounts})
+    plan.left_out.update(left_out)
+    for line in plan.told():
+        print(plain(line))
+    if plan.new and (arguments.yes or _wanted()):
+        with kept(settings.data_dir, make=True) as here:
+            brought = _brought(here, source(), known, arguments.files)
         print(f"{count(brought, 'conversation')} came here. `{command('show')}` lists them.")
-        return cli.WRONG if plan.broken else cli.ANSWERED
+    elif plan.new:
+        again = shlex.join((arguments.kind, str(arguments.place), *_files_named(arguments)))
+        print(f"Nothing was changed. To do it: {command('import')} {again} --yes")
+    return cli.WRONG if plan.broken else cli.ANSWERED
+
+
+def _known(data_dir: Path) -> set[str]:
+    """What is here already."""
+    try:
+        with kept(data_dir) as here:
+            return {row.key for row in here.rows()}
+    except Nothing:
+        return set()
 
 
 def _files_named(arguments: argparse.Namespace) -> tuple[str, ...]:
@@ -59,14 +67,18 @@ def _files_named(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _wanted() -> bool:
-    """Asks, if there is somebody at a terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    """Asks, if there is anybody."""
+    if not _somebody_is_there():
         return False
     try:
         return input("Shall they come? (yes or no) [no] ").strip().lower() in {"y", "yes"}
     except EOFError:
         print()
         return False
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 # --- what would be done ---------------------------------------------------------------------------------------------------------------
@@ -134,9 +146,12 @@ def _brought(here: Kept, source: Iterator[Found], known: set[str], files: Path |
     for one in source:
         if one.head is None or one.head.conversation in known:
             continue
-        if files is not None:
-            _bring_files(here, one, files)
-        done += here.adopt(one.head, one.entries)
+        try:
+            if files is not None:
+                _bring_files(here, one, files)
+            done += here.adopt(one.head, one.entries)
+        except Away as away:
+            raise Away(f"{away} {count(done, 'conversation')} came before. The same command brings the others.") from away
     return done
 
 

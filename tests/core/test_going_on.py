@@ -28,7 +28,7 @@ def test_who_waits_over_a_long_restart_is_told() -> None:
 @pytest.mark.parametrize(
     ("bodies", "now", "at"),
     [
-        ((ASKED,), 101.0, 99.0),
+        ((ASKED,), 150.0, 81.0),
         ((ASKED,), 300.0, 101.0),
         ((ASKED, AssistantMessage(n=1, seen=1, text="Hello!")), 101.0, 50.0),
         ((UserMessage(author="ann", id="1", text="Hello", scheduled=True),), 101.0, 50.0),

@@ -299,7 +299,7 @@ BUGS: dict[str, Bug] = {
     "the command is offered again and again": Bug("a word that sounds like a command", _after("_notice", _says_stop_for_ever)),
     "a refusal counts from when it was written down": Bug("sends that fail, and somebody writes", _after("_delivery_ended", _late_block)),
     "it is said of a turn without end that it goes on": Bug(
-        "a crash that takes long", _instead(turn, "_goes_on", lambda f: lambda t, world, now: f(_long_silent(t), world, now))
+        "a crash that takes long", _instead(turn, "_goes_on", lambda f: lambda t, world: f(_long_silent(t), world))
     ),
     "no ToolStarted": Bug("a turn with tools", lambda _: {"writes_tool_started": False}),
     "no epoch check": Bug("a turn with tools", _epoch_blind),

@@ -318,13 +318,12 @@ def _turn(t: Transcript, step: CallModel, world: World, now: float, d: Decision)
         d.wait_at(gates(routes))
         _say_waiting(t, routes, world, now, d)
     else:
-        d.wanted += (step, *_goes_on(t, world, now))  # T6
+        d.wanted += (step, *_goes_on(t, world))  # T6
 
 
-def _goes_on(t: Transcript, world: World, now: float) -> tuple[Write, ...]:
-    """Said if the gateway ended while this turn was owed, and its person has heard nothing for a while. (Who waits for a route was told so.)"""
-    silent = t.last_at < world.began and now - t.last_at >= SAID_AFTER_S
-    if not silent or t.waiting is not None or t.scheduled or QUIET in t.ways:
+def _goes_on(t: Transcript, world: World) -> tuple[Write, ...]:
+    """Said if this turn was owed when this life of the gateway began, and its person had heard nothing for a while. (Who waits for a route was told so.)"""
+    if world.began - t.last_at < SAID_AFTER_S or t.waiting is not None or t.scheduled or QUIET in t.ways:
         return ()
     return (Write("T6", str(t.turn_from), (Notice(text=words.goes_on()),)),)
 

@@ -90,7 +90,9 @@ async def test_after_a_crash_the_text_takes_the_place_of_its_preview(traits: Tra
     again = growing(traits, before=rig)
     async with again.running():
         await asyncio.sleep(30)
-    screen = again.screens[A].screens["1"]
+    said = again.screens[A].screens["1"]
+    assert [shown.text for shown in said].count(words.goes_on()) == 1, "the next life began a minute later"
+    screen = [shown for shown in said if shown.text != words.goes_on()]
     assert screen[-1].text == TEXT
     unknown = traits is UNKEYED and point == "preview.after_send"  # its receipt was never seen
     assert len(screen) == (2 if unknown else 1)

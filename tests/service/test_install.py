@@ -120,6 +120,21 @@ def test_who_may_not_linger_is_told_what_that_means(machine: Machine) -> None:
         assert read(machine, "service") == (0, UP)
 
 
+def test_who_has_not_logged_in_is_told_so(machine: Machine) -> None:
+    """As by sudo, su without a login, or cron."""
+    ada = machine.run("id", "--user", "ada").stdout.strip()
+    machine.run("systemctl", "stop", f"user@{ada}")
+    words = ("runuser", "--user", "ada", "--", "env", f"HOME={HOME}", HOLDFAST, "service", "install", "--yes")
+    done = machine.run(*words, check=False)
+    assert done.returncode == 75
+    assert done.stderr.startswith("holdfast: The systemd of your services can't be asked: ")
+    assert done.stderr.endswith("Log in as ada (with su, write su - ada), or: sudo loginctl enable-linger ada\n")
+    machine.run("loginctl", "enable-linger", "ada")
+    machine.run("su", "-", "ada", "-c", "true")  # its systemd is up when this returns
+    done = machine.run(*words)
+    assert plain(done.stdout).endswith(UP)
+
+
 def test_a_key_is_passed_as_a_credential_and_one_from_the_environment_as_the_file_beside_says(machine: Machine) -> None:
     machine.run("loginctl", "enable-linger", "ada")
     route = 'base_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
@@ -194,7 +209,7 @@ What it does: holdfast show --config /etc/holdfast/config.toml. What it logs: ho
     machine.run("systemctl", "stop", "holdfast")
     down = machine.run(HOLDFAST, "service", check=False)
     assert down.returncode == 75
-    assert down.stdout.startswith("Holdfast is down. It was stopped. systemctl start holdfast.service\n")
+    assert down.stdout.startswith("Holdfast is down. It was stopped. This starts it: systemctl start holdfast.service\n")
     machine.run("systemctl", "start", "holdfast")
     assert "Hello!" in machine.run(HOLDFAST, "chat", "-q", "Hello", "--config", "/etc/holdfast/config.toml").stdout
     left = machine.run(HOLDFAST, "service", "uninstall", "--yes").stdout

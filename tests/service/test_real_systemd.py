@@ -21,9 +21,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.core import words
-from holdfast.core.entries import Notice, ToolResult
+from holdfast.core.entries import Notice, Question, ToolResult
+from holdfast.testing.process import effects_in
 from holdfast.testing.systemd import Machine, unavailable
-from holdfast.testing.systemd_rig import ASK, CONFIG, DATA, HANG, HOLDFAST, IDLE, LONG, UNIT, WAIT, Service, World
+from holdfast.testing.systemd_rig import ASK, CONFIG, DATA, EFFECTS, HANG, HOLDFAST, IDLE, LONG, UNIT, WAIT, Service, World
 
 TIMES = 20 if os.environ.get("HOLDFAST_LONG") == "1" else 1
 RESUMED_S_MAX = 1.0
@@ -161,6 +162,18 @@ async def test_a_daemon_reload_changes_nothing(service: Service) -> None:
         assert len(world.asked[f"{LONG} reloaded"]) == 1
         await asyncio.to_thread(killed, service)
         assert not await world.ends("reloaded", LONG)
+
+
+async def test_a_tool_that_ends_the_gateway_is_not_run_again(service: Service) -> None:
+    """H-34: a turn that restarts its gateway, for ever. Its person is asked what became of it."""
+    async with World(service) as world:
+        before = service.show("InvocationID")["InvocationID"]
+        await world.say("restarts", 'use t__crash {"process": "parent"}')
+        await service.up(other_than=before)
+        entries = await world.answered("restarts")
+    assert [entry.body.outcome for entry in entries if isinstance(entry.body, ToolResult)] == ["unknown"]
+    assert [entry.body.about for entry in entries if isinstance(entry.body, Question)] != []
+    assert effects_in(service.machine.path(EFFECTS))["crash", ""] == 1
 
 
 # --- exit codes -----------------------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Service:
         return (
             f'data_dir = "{DATA}"\n[web]\nport = 0\n[chains]\nfar = ["away"]\n[agent]\nchain = ["main"]\n'
             f"[routes.main]\n{route.format(self.main)}[routes.away]\n{route.format(self.away)}"
-            f'[tools.t]\ncommand = {command}\ntrust_annotations = true\ntool_policy = {{ hang = "allow" }}\n'
+            f'[tools.t]\ncommand = {command}\ntrust_annotations = true\ntool_policy = {{ hang = "allow", crash = "allow" }}\n'
         )
 
     def drop_in(self, name: str, *lines: str) -> None:

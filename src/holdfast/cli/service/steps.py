@@ -63,9 +63,13 @@ def do(step: Step) -> str:
 
 
 def _write(step: Write) -> str:
+    """Whole or not at all; everybody may read it, as the service manager wants it."""
+    new = step.path.with_name(f"{step.path.name}.new")
     try:
         step.path.parent.mkdir(parents=True, exist_ok=True)
-        step.path.write_text(step.text)
+        new.write_text(step.text)
+        new.chmod(0o644)
+        new.replace(step.path)
     except OSError as error:
         raise Config(f"{step.path} can't be written: {error.strerror}.") from error
     return ""

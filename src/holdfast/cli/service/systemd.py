@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ _SHOWN: Final = (
     "Result",
     "ExecMainCode",
     "ExecMainStatus",
-    "ActiveEnterTimestamp",
+    "ActiveEnterTimestampMonotonic",
     "StatusText",
     "NRestarts",
     "UnitFileState",
@@ -176,9 +177,9 @@ class Systemd:
 
     def state(self) -> Mapping[str, str]:
         """The unit's properties. Raises `Temporary` if systemd can't be asked."""
-        done = ran((*self._systemctl, "show", "--timestamp=unix", f"--property={','.join(_SHOWN)}", UNIT), within_s=QUERY_S_MAX)
+        done = ran((*self._systemctl, "show", f"--property={','.join(_SHOWN)}", UNIT), within_s=QUERY_S_MAX)
         if done.returncode:
-            whose = "" if self.system else f" Log in as {_me()} directly (su and sudo start none), or: sudo loginctl enable-linger {_me()}"
+            whose = "" if self.system else f" Log in as {_me()} (with su, write su - {_me()}), or: sudo loginctl enable-linger {_me()}"
             raise Temporary(f"The systemd of {'this machine' if self.system else 'your services'} can't be asked: {said(done)}.{whose}")
         return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
@@ -198,9 +199,9 @@ class Systemd:
         return lines, cli.CONFIG if needs_person else cli.AWAY
 
     def _up(self, state: Mapping[str, str]) -> list[str]:
-        since = state["ActiveEnterTimestamp"].removeprefix("@")
+        ago_s = time.monotonic() - int(state["ActiveEnterTimestampMonotonic"]) / 1e6
         doing = f": {state['StatusText']}" if state["StatusText"] else "."
-        lines = [f"Holdfast is up as a service{f' since {when(float(since))}' if since.isdecimal() else ''}{doing}"]
+        lines = [f"Holdfast is up as a service since {when(time.time() - ago_s)}{doing}"]
         if state["NRestarts"] not in {"", "0"}:
             times = "once" if state["NRestarts"] == "1" else f"{state['NRestarts']} times"
             lines.append(f"systemd has started it again {times}.")
@@ -214,7 +215,7 @@ class Systemd:
         return f"It starts when you log in, and ends when you log out: sudo loginctl enable-linger {_me()} changes that."
 
     def _down(self, state: Mapping[str, str]) -> str:
-        again = f"{' '.join((*self._systemctl, 'start', UNIT))}"
+        again = " ".join((*self._systemctl, "start", UNIT))
         match state["ActiveState"], state["SubState"]:
             case "activating", "auto-restart":
                 return f"{_ended(state)} systemd starts it again, every second."
@@ -223,11 +224,10 @@ class Systemd:
             case "deactivating", _:
                 return "It is stopping."
             case "failed", _:
-                return (
-                    f"{_ended(state)} Then start it: {again}" if state["ExecMainStatus"] == str(cli.CONFIG) else f"{_ended(state)} {again}"
-                )
+                then = "Then start it" if state["ExecMainStatus"] == str(cli.CONFIG) else "This starts it"
+                return f"{_ended(state)} {then}: {again}"
             case _:
-                return f"It was stopped. {again}"
+                return f"It was stopped. This starts it: {again}"
 
     def _last_lines(self) -> list[str]:
         shown = ran((*self._journalctl, "--quiet", "--output=cat", f"--lines={LAST_LINES}", "--identifier=holdfast"), within_s=QUERY_S_MAX)

@@ -43,6 +43,8 @@ IN_COMMANDS: Final = (
     "restore.replaced",
     "forget.erased",
     "forget.files",
+    "vacuum.before_rename",
+    "vacuum.renamed",
 )
 """Those that a gateway at work does not pass."""
 

@@ -450,12 +450,24 @@ class Forgot:
     rewritten: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The bytes that the journal took before and takes now; `unused`: of these nothing is in so many, and they could not be given back."""
+
+    before: int
+    after: int
+    unused: int
+
+
 class Keeper(Protocol):
     """Whoever looks after journal and files as such. One thing at a time; none of it holds a conversation up."""
 
     async def back_up(self, file: Path) -> Backup:
         """Make a backup there, of now. There is nothing of that name before it is whole and durable. Raises `Request` if something is, `Temporary` if it
         can't be made."""
+
+    async def vacuum(self) -> Freed:
+        """Give room back that nothing is in any more."""
 
     async def forget(self, conversation: str) -> Forgot:
         """End what is done in it, and erase it. Raises `Request` if there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -9,12 +10,18 @@ from pathlib import Path
 import pytest
 
 from holdfast import failpoints
+from holdfast.core.entries import Forgotten, UserMessage
+from holdfast.runtime.clock import SystemClock
 from holdfast.store.checking import check_backup, check_folder
+from holdfast.store.keeper import LocalKeeper
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import ingest
 from holdfast.testing.process import COMMAND
 
 BACKUP = [name for name in failpoints.NAMES if name.startswith("backup.")]
+FORGET = [name for name in failpoints.IN_COMMANDS if name.startswith("forget.")]
+VACUUM = [name for name in failpoints.IN_COMMANDS if name.startswith("vacuum.")]
+SHA256 = hashlib.sha256(b"x").hexdigest()
 RESTORE = [name for name in failpoints.IN_COMMANDS if name.startswith("restore.")]
 
 
@@ -63,6 +70,36 @@ async def test_a_restore_killed_here_leaves_the_old_journal_or_the_new_one(folde
     assert holdfast(folder, "restore", "b.tar").returncode == 0
     assert await messages(folder / "data") == 2
     assert not (folder / "data" / "restoring").exists()
+
+
+@pytest.mark.parametrize("name", FORGET)
+async def test_forgetting_killed_here_is_done_to_its_end_by_whoever_comes_next(folder: Path, name: str) -> None:
+    """What was said is gone at once; its files and its traces, when the command is done again, or by the next gateway."""
+    journal = SqliteJournal.open(folder / "data")
+    await ingest(journal, "web:local:b", message="1", body=UserMessage(author="ann", id="1", text=f"SECRET {SHA256}"))
+    await journal.close()
+    file = folder / "data" / "files" / SHA256
+    file.parent.mkdir()
+    file.write_bytes(b"x")
+    killed_at(folder, name, "forget", "b", "--yes")
+    assert file.exists() == (name == "forget.erased")
+
+    journal = SqliteJournal.open(folder / "data")
+    assert [entry.body for entry in (await journal.read("web:local:b", 0)).entries] == [Forgotten(n=0)]
+    assert len((await journal.read("a", 0)).entries) == 2
+    await LocalKeeper(folder / "data", journal, SystemClock(), lambda: "1").finish()
+    await journal.close()
+    assert not file.exists()
+    assert b"SECRET" not in (folder / "data" / "journal.db").read_bytes()
+
+
+@pytest.mark.parametrize("name", VACUUM)
+async def test_a_journal_whose_rewriting_is_killed_here_is_whole(folder: Path, name: str) -> None:
+    killed_at(folder, name, "vacuum")
+    assert check_folder(folder / "data").problems == []
+    assert await messages(folder / "data") == 2
+    assert holdfast(folder, "vacuum").returncode == 0
+    assert await messages(folder / "data") == 2
 
 
 async def messages(data_dir: Path) -> int:

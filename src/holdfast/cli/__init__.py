@@ -225,6 +225,8 @@ def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], ever
     forget.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
     forget.add_argument("--yes", action="store_true", help="do not ask")
 
+    commands.add_parser("vacuum", parents=[everywhere], help="give back the room that nothing is in any more")
+
     verify = commands.add_parser("verify", parents=[everywhere], help="see whether a backup is good, or the journal")
     verify.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: the journal of a gateway that is stopped)")
 

@@ -40,7 +40,7 @@ from holdfast.web.wire import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.ports import Access, Backup, Forgot, Offer, Person, PlatformState, RouteState
+    from holdfast.ports import Access, Backup, Forgot, Freed, Offer, Person, PlatformState, RouteState
 
 REPLY_S_MAX: Final = 30.0
 LONG_REPLY_S_MAX: Final = 86_400.0
@@ -130,6 +130,12 @@ class Client:
 
         body = msgspec.json.encode(BackUp(str(file)))
         return decoded(self._ask("POST", "/v1/backups", body, within_s=LONG_REPLY_S_MAX), Backup)
+
+    def vacuum(self) -> Freed:
+        """Have room given back."""
+        from holdfast.ports import Freed  # noqa: PLC0415 as above
+
+        return decoded(self._ask("POST", "/v1/vacuum", within_s=LONG_REPLY_S_MAX), Freed)
 
     def forget(self, key: str) -> Forgot:
         """Have a conversation erased."""

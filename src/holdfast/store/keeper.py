@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdfast.errors import Request
 from holdfast.failpoints import failpoint
-from holdfast.ports import Backup, Clock, Forgot
+from holdfast.ports import Backup, Clock, Forgot, Freed
 from holdfast.store import archive
 from holdfast.store.files import FolderFiles
 from holdfast.store.sqlite import SqliteJournal
@@ -41,6 +41,10 @@ class LocalKeeper:
     async def back_up(self, file: Path) -> Backup:
         async with self._one_at_a_time:
             return await _in_a_thread(lambda stops: archive.write(self._data_dir, file, self._clock.now(), self._version(), stops))
+
+    async def vacuum(self) -> Freed:
+        async with self._one_at_a_time:
+            return await self._journal.shrink()
 
     async def forget(self, conversation: str) -> Forgot:
         async with self._one_at_a_time:

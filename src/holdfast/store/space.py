@@ -1,13 +1,22 @@
-"""The room that the journal takes, and giving it back: as functions of the connection that writes, outside of any transaction."""
+"""The room that the journal takes, and giving it back: as functions of the connection that writes; and with the journal stopped, all of it at once."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import apsw
 
+from holdfast.errors import Temporary
+from holdfast.failpoints import failpoint
+from holdfast.ports import Freed
+from holdfast.store.failures import unusable
+from holdfast.store.folder import DataFolder, make_private, sync_folder
+
 SMALL_BYTES: Final = 32 << 20
 """A journal up to here is rewritten in a fraction of a second, for which commits wait."""
+PAGES_AT_ONCE: Final = 256
+"""So few that nobody else's commit waits for long."""
 
 
 def size_of(db: apsw.Connection) -> int:
@@ -33,6 +42,50 @@ def empty_log(db: apsw.Connection) -> bool:
     except apsw.BusyError:
         return False
     return True
+
+
+def give_back_some(db: apsw.Connection) -> bool:
+    """Give some of the room back that nothing is in. False if there is none left; or if it can't be, since the journal was begun by an older version."""
+    before = unused(db)
+    db.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+    return 0 < unused(db) < before
+
+
+def unused(db: apsw.Connection) -> int:
+    """The bytes of the database that nothing is in."""
+    return _number(db, "freelist_count") * _number(db, "page_size")
+
+
+def rewrite(folder: DataFolder) -> Freed:
+    """Write the whole journal anew, beside the old one, while nobody else uses it. Whoever is killed in the middle leaves the old one or the new one. Raises
+    `Temporary` if there is no room for that."""
+    journal, new = folder.journal, folder.journal.with_name(f"{folder.journal.name}.new")
+    before = journal.stat().st_size
+    db = apsw.Connection(str(journal))
+    try:
+        new.unlink(missing_ok=True)
+        os.close(make_private(new))
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # before it was read, nothing is known of its log
+        empty_log(db)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("VACUUM INTO ?", (str(new),))
+        db.close()
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        failpoint("vacuum.before_rename")
+        new.replace(journal)
+        sync_folder(folder.path)
+        failpoint("vacuum.renamed")
+    except (apsw.FullError, OSError) as error:
+        raise Temporary(
+            f"There is no room beside {journal} to write it anew ({error}). Free as much as it takes itself; nothing was changed."
+        ) from error
+    except apsw.Error as error:
+        raise unusable(journal, error) from error
+    finally:
+        db.close()
+        new.unlink(missing_ok=True)
+    return Freed(before, journal.stat().st_size, 0)
 
 
 def _number(db: apsw.Connection, pragma: str) -> int:

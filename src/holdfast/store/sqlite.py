@@ -24,6 +24,7 @@ from holdfast.ports import (
     Cursor,
     Erased,
     Found,
+    Freed,
     GateRow,
     Held,
     Lease,
@@ -52,6 +53,7 @@ HASTENED_TOGETHER: Final = 500
 """So few that nobody else's commit waits for long."""
 
 PRAGMAS: Final = (
+    "auto_vacuum = INCREMENTAL",  # of a new one, which has to be the first thing: room can be given back while it is in use
     "journal_mode = WAL",
     "secure_delete = ON",  # what is erased is overwritten, also where a page is split; it costs nothing that can be measured
     "synchronous = FULL",  # an fsync at every commit. NORMAL loses acknowledged commits in a power cut; a test shows that
@@ -240,6 +242,15 @@ class SqliteJournal:
         asked = frozenset(names)
         return await self._aside().do(lambda db: forgetting.mentioned(db, asked, since))
 
+    async def shrink(self) -> Freed:
+        """Give back the room that nothing is in, a little at a time."""
+        before = await self._writer.do(space.size_of)
+        whole = await self._writer.do(space.rewrite_if_small, alone=True)
+        while not whole and await self._writer.do(space.give_back_some):
+            pass
+        await self._writer.do(space.empty_log, alone=True)
+        return Freed(before, await self._writer.do(space.size_of), await self._writer.do(space.unused))
+
     async def scrub(self) -> bool:
         """Leave no trace of what was erased: none in the log, and if the journal is not too large to be rewritten now, none in unused corners. Says whether it
         was."""
@@ -293,8 +304,9 @@ class SqliteJournal:
 
 def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
     writer = apsw.Connection(str(file))
-    modes = [writer.execute(f"PRAGMA {pragma}").get for pragma in PRAGMAS]
-    if writer.readonly("main") or modes[0] != "wal":
+    for pragma in PRAGMAS:
+        writer.execute(f"PRAGMA {pragma}")
+    if writer.readonly("main") or writer.execute("PRAGMA journal_mode").get != "wal":
         writer.close()
         raise unwritable(file)
     migrate(writer, file)

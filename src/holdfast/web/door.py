@@ -29,6 +29,7 @@ The socket's mode is its guard; it alone makes links, and is asked what `keeping
     POST /v1/login/codes                     a `Link`
     POST /v1/adopt                           a conversation as `core.exported` writes it, with all its entries, at rest; answered with `Adopted`
     POST /v1/backups {"file"}                a `ports.Backup`, when it is whole and durable
+    POST /v1/vacuum                          a `ports.Freed`
     DELETE /v1/conversations/{key}           erases it; a `ports.Forgot`
 
 The port's guard is `guard.py`; its two own requests give a browser the cookie and take it back:

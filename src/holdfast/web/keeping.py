@@ -24,10 +24,14 @@ def keeping_routes(keeper: Keeper) -> list[Route]:
             raise errors.Request(f"{asked.file!r} is no whole path: the gateway is at home in another folder than you. Begin it with /.")
         return json(await keeper.back_up(Path(asked.file)))
 
+    async def vacuum(request: Request) -> Response:  # noqa: ARG001 the signature is starlette's
+        return json(await keeper.vacuum())
+
     async def forget(request: Request) -> Response:
         return json(await keeper.forget(request.path_params["key"]))
 
     return [
         Route("/v1/backups", back_up, methods=["POST"]),
+        Route("/v1/vacuum", vacuum, methods=["POST"]),
         Route("/v1/conversations/{key:path}", forget, methods=["DELETE"]),
     ]

@@ -28,16 +28,18 @@ from holdfast.core.entries import (
     UserMessage,
 )
 from holdfast.core.failure import Failure
+from holdfast.core.incoming import Place
 from holdfast.core.records import Asked as Put
 from holdfast.core.request import READ_TOKENS_MIN, User
 from holdfast.core.request import Request as Asked
 from holdfast.core.steps import CallTool, Deliver, Fetch, LookUp
 from holdfast.core.transcript import Transcript
 from holdfast.errors import Request, Temporary
-from holdfast.ports import Lease, Traits
+from holdfast.ports import Lease, Message, Traits
 from holdfast.runtime.acts import OWN_BACK_OFF_S, AccountSettings, AgentSettings, RouteSettings
 from holdfast.runtime.speech import RETRY_S
 from holdfast.testing.clock import LoopClock
+from holdfast.testing.fake_platform import FakePlatform
 from holdfast.testing.scripted_model import Break, Say, ScriptedModel, Step
 from holdfast.testing.sim import simulated
 
@@ -180,6 +182,18 @@ async def test_a_part_is_looked_for_in_the_chats_history() -> None:
     await rig.hands.perform(LEASE, Transcript(), Deliver("a1", 0, text="Yes.", key="a1/0"), NOBODY)
     (found,) = await rig.hands.perform(LEASE, Transcript(), step, NOBODY)
     assert isinstance(found, Delivered) and found.id == "s1"
+
+
+@simulated
+async def test_a_part_is_looked_for_where_what_it_replies_to_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def find(self: FakePlatform, place: Place, message: Message, since: float) -> None:
+        asked.append(message.replies_to)
+
+    monkeypatch.setattr(FakePlatform, "find", find)
+    await Rig().hands.perform(LEASE, Transcript(), LookUp("a1", 0, "Yes.", "a1/0", 0.0, replies_to="7@thread"), NOBODY)
+    assert asked == ["7@thread"]
 
 
 @simulated

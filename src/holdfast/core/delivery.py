@@ -52,7 +52,7 @@ def _part(t: Transcript, speech: Speech, index: int, epoch: int, world: World, n
         d.wanted.append(step)  # S3
         return True
     if account.history:
-        d.wanted.append(LookUp(speech.name, index, step.text, part_now.key, part_now.first_at, step.id_only))
+        d.wanted.append(LookUp(speech.name, index, step.text, part_now.key, part_now.first_at, step.id_only, step.replies_to))
         return True
     if not in_doubt:
         d.wanted.append(step)

@@ -88,7 +88,8 @@ class Deliver(_Act):
 
 @dataclass(frozen=True, slots=True)
 class LookUp(_Act):
-    """Look in the chat's history whether a part in doubt, first sent at `since`, arrived. With `id_only` what is found may be a preview."""
+    """Look in the chat's history whether a part in doubt, first sent at `since`, arrived. With `id_only` what is found may be a preview. `replies_to`: what
+    it was sent as a reply to, which may say where."""
 
     of: str
     part: int
@@ -96,6 +97,7 @@ class LookUp(_Act):
     key: str = field(compare=False)
     since: float = field(compare=False)
     id_only: bool = field(compare=False, default=False)
+    replies_to: str = field(compare=False, default="")
 
     @property
     def subject(self) -> tuple[str, ...]:

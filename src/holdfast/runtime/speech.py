@@ -77,7 +77,7 @@ class Speech:
         return (self._outcome(step.of, 0, receipt, done),)
 
     async def look_up(self, lease: Lease, step: LookUp) -> Facts:
-        message = Message(step.text, _key(lease, step.key))
+        message = Message(step.text, _key(lease, step.key), replies_to=step.replies_to)
         try:
             found = await self._platforms[lease.account].find(Place.of(lease.address), message, step.since)
         except Temporary as failure:

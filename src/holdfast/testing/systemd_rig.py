@@ -15,6 +15,7 @@ import contextlib
 import json
 import sys
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -121,13 +122,25 @@ class Service:
         pids = self.machine.path(group).read_text().split()
         return [int(pid) for pid in pids if words in Path(f"/proc/{pid}/cmdline").read_text()]
 
+    async def until(self, look: Callable[[], Awaitable[bool]]) -> None:
+        """Return when this is so (not while the gateway is away). Raises `AssertionError` with all that was logged if it takes too long."""
+        try:
+            async with asyncio.timeout(UP_S_MAX):
+                while True:
+                    with contextlib.suppress(Away):
+                        if await look():
+                            return
+                    await asyncio.sleep(LOOK_S)
+        except TimeoutError:
+            raise AssertionError(f"waited for in vain:\n{await asyncio.to_thread(self.log)}") from None
+
     async def becomes(self, **state: str) -> None:
         """Wait until these properties are so."""
 
         async def look() -> bool:
             return await asyncio.to_thread(self.show, *state) == state
 
-        await _until(look)
+        await self.until(look)
 
     async def up(self, other_than: str) -> Up:
         """Wait until it is up, in another life than this one (systemd's id of it)."""
@@ -138,10 +151,7 @@ class Service:
             state = await asyncio.to_thread(self.show, "ActiveState", "InvocationID", "ActiveEnterTimestampMonotonic")
             return state["ActiveState"] == "active" and state["InvocationID"] != other_than
 
-        try:
-            await _until(look)
-        except TimeoutError:
-            raise AssertionError(f"it does not come up: {state}\n{self.log()}") from None
+        await self.until(look)
         return Up(int(state["ActiveEnterTimestampMonotonic"]) / 1e6)
 
     @asynccontextmanager
@@ -193,14 +203,14 @@ class World:
 
     async def say(self, name: str, words: str) -> None:
         """Send a message, as soon as the door takes it."""
-        key = f"{name}-{len(self._sent[name])}"
+        key = uuid.uuid4().hex
 
         async def send() -> bool:
             await door.send(name, key, words)
             return True
 
         async with self.service.door() as door:
-            await _until(send)
+            await self.service.until(send)
         self._sent[name].append((key, words))
 
     async def talks(self, tag: str, *kinds: str) -> None:
@@ -216,14 +226,14 @@ class World:
     async def _in_the_middle(self, kind: str, name: str, words: str) -> None:
         match kind:
             case "long":
-                await _until(lambda: self._was_asked(words))
+                await self.service.until(lambda: self._was_asked(words))
             case "hang":
                 await self.told(name, lambda entries: bool(_of(entries, ToolStarted)))
             case "count":
                 await self.told(name, lambda entries: bool(_of(entries, Question)))
             case _:
                 async with self.service.door() as door:
-                    await _until(lambda: self._waits(door, name))
+                    await self.service.until(lambda: self._waits(door, name))
 
     async def _was_asked(self, words: str) -> bool:
         return bool(self.asked[words])
@@ -241,7 +251,7 @@ class World:
             return enough(entries)
 
         async with self.service.door() as door:
-            await _until(look)
+            await self.service.until(look)
         return entries
 
     async def answered(self, name: str) -> tuple[Entry, ...]:
@@ -277,16 +287,6 @@ def _of(entries: Sequence[Entry], kind: Any) -> list[Entry]:
 
 def _whole(*parts: Say | Use) -> Reply:
     return Reply(http(b"".join(messages(*parts))))
-
-
-async def _until(look: Callable[[], Awaitable[bool]]) -> None:
-    """Return when this is so (not while the gateway is away)."""
-    async with asyncio.timeout(UP_S_MAX):
-        while True:
-            with contextlib.suppress(Away):
-                if await look():
-                    return
-            await asyncio.sleep(LOOK_S)
 
 
 def _free_port() -> int:

@@ -282,7 +282,7 @@ class Journal(Protocol):
         """
 
     async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
-        """One transaction: begin a conversation with these entries, as they are; numbered from 1, and at rest: nothing is due in it.
+        """One transaction: begin a conversation with these entries, as they are; numbered without a gap, and at rest: nothing is due in it.
 
         False if there is one of that key or at that address; then nothing is changed.
         """

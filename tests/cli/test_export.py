@@ -221,6 +221,22 @@ def test_a_document_is_one_that_people_read(filled: Any, tmp_path: Path, holdfas
     ]
 
 
+def test_what_was_forgotten_is_exported_as_what_is_left_of_it(home: Any, tmp_path: Path, holdfast: Run) -> None:
+    async def forget() -> None:
+        journal = SqliteJournal.open(home.data_dir)
+        await journal.adopt("web:local:cats", "web:local", "cats", entries())
+        await journal.forget("web:local:cats", 5_000.0)
+        await journal.close()
+
+    asyncio.run(forget())
+    holdfast("export", "--to", tmp_path / "left.jsonl")
+    head, only = map(json.loads, (tmp_path / "left.jsonl").read_text().splitlines())
+    assert (head["entries"], only["seq"], only["body"]["kind"]) == (1, 18, "forgotten/1")
+    home.data_dir.rename(tmp_path / "before")
+    assert "1 conversation came here." in holdfast("import", "jsonl", tmp_path / "left.jsonl", "--yes")[1]
+    assert holdfast("export")[1] == (tmp_path / "left.jsonl").read_text()
+
+
 def test_several_documents_are_set_apart(filled: Any, holdfast: Run) -> None:
     _, out, _ = holdfast("export", "--format", "markdown")
     assert out.count("\n---\n\n# ") == 2

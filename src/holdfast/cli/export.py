@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from holdfast import cli, config
@@ -59,8 +60,12 @@ def _chosen(conversations: Kept, keys: Sequence[str]) -> Iterator[Listed]:
 
 
 def _write_lines(write: Write, row: Listed, entries: Iterator[Entry]) -> None:
-    head = Head(holdfast=1, conversation=row.key, account=row.account, address=row.address, entries=row.last_seq, title=row.title)
-    for line in lines(head, entries):
+    first = next(entries, None)
+    if first is None:
+        return  # it is gone
+    number = row.last_seq - first.seq + 1
+    head = Head(holdfast=1, conversation=row.key, account=row.account, address=row.address, entries=number, title=row.title)
+    for line in lines(head, chain([first], entries)):
         write(line.decode())
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from holdfast.core import request
-from holdfast.core.entries import Entry, UserMessage
+from holdfast.core.entries import Entry, Forgotten, UserMessage
 from holdfast.core.history import LATEST
 from holdfast.core.transcript import Transcript
 
@@ -66,13 +66,14 @@ def check(head: Head, entries: Sequence[Entry], *, at_rest: bool = True) -> None
         raise Unusable("its conversation, account and address have to be names of up to 512 printable characters")
     if not head.conversation.startswith(f"{head.account}:"):
         raise Unusable(f"the key {head.conversation!r} is none of the account {head.account!r}")
-    if not entries or len(entries) != head.entries:
+    if not entries or len(entries) != head.entries or not 0 < entries[0].seq < EPOCH_MAX:
         raise Unusable(f"{len(entries):,} of its {head.entries:,} entries are here; was the file cut off?")
     if len(entries) > ENTRIES_MAX:
         raise Unusable(f"it has {len(entries):,} entries, and at most {ENTRIES_MAX:,} are taken")
-    for seq, entry in enumerate(entries, 1):
+    first = entries[0].seq if isinstance(entries[0].body, Forgotten) else 1
+    for seq, entry in enumerate(entries, first):
         if entry.seq != seq or not 0 <= entry.epoch < EPOCH_MAX or not 0 <= entry.at <= LATEST:
-            raise Unusable(f"its entries are not numbered from 1 on without a gap, or entry {seq} has no possible time or epoch")
+            raise Unusable(f"its entries are not numbered from {first} on without a gap, or entry {seq} has no possible time or epoch")
     last = entries[-1]
     try:
         t = Transcript(entries)

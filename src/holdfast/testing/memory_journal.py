@@ -119,7 +119,7 @@ class MemoryJournal:
         if conversation in self.disk.conversations or self._at(account, address):
             return await self._committed(False)
         failpoints.failpoint("ingest.before_commit")
-        row = Conversation(conversation, account, address, epoch=max(entry.epoch for entry in entries))
+        row = Conversation(conversation, account, address, epoch=max(entry.epoch for entry in entries), forgotten=entries[0].seq - 1)
         for entry in entries:
             row.add(entry.body, entry.at, entry.epoch)
         self.disk.conversations[conversation] = row

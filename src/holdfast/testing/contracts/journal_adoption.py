@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from holdfast.core.entries import AssistantMessage, Command, Entry, Usage, UserMessage
+from holdfast.core.entries import AssistantMessage, Command, Entry, Forgotten, Usage, UserMessage
 from holdfast.ports import Accepted, Journal, Used
 from holdfast.testing.contracts.journal_kit import WEB, Rig, answer, arrival, claim
 
@@ -64,6 +64,13 @@ class JournalAdoptionContract:
         assert await journal.read("a", 0) == before
         assert await journal.conversation("b") is None
         assert await adopt(journal, key="b", address="to-b")
+
+    async def test_one_that_was_forgotten_once_begins_where_it_did(self, journal: Journal) -> None:
+        past = (Entry(41, 10.0, 0, Forgotten(n=3)), Entry(42, 11.0, 0, UserMessage(author="ann", id="1", text="Anew.")))
+        assert await journal.adopt("a", "web", "to-a", past)
+        assert (await journal.read("a", 0)).entries == past
+        assert (await journal.read("a", 41)).entries == past[1:]
+        assert await journal.ingest([arrival("a", "9", at=50.0)]) == (Accepted("a", 43, new=True),)
 
     async def test_who_writes_there_goes_on_after_the_past_and_a_worker_has_a_later_epoch(self, journal: Journal) -> None:
         await adopt(journal)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from holdfast.errors import Config
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 SPANS_WAITING_MAX: Final = 2_048
 TURNS_MAX: Final = 10_000
 """So many turns are under way, as far as the traces know."""
+SAID_AGAIN_S: Final = 600.0
+"""How often the log says that a collector is away: OpenTelemetry would say it at every try."""
+SAYS: Final = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal")
 LAST_S_MAX: Final = 1.0
 """How long the last spans may take when the gateway ends."""
 
@@ -42,7 +48,9 @@ class Traces:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Until cancelled. Raises `Config` if OpenTelemetry is not installed."""
-        provider = await asyncio.to_thread(self._opened)
+        provider, seldom = await asyncio.to_thread(self._opened), _Seldom()
+        for name in SAYS:
+            logging.getLogger(name).addFilter(seldom)
         self._tracer = provider.get_tracer("holdfast")
         ready()
         try:
@@ -52,6 +60,8 @@ class Traces:
                 self.let_go(conversation)
             self._tracer = None
             await _closed(provider)
+            for name in SAYS:
+                logging.getLogger(name).removeFilter(seldom)
 
     def _opened(self) -> TracerProvider:
         try:
@@ -127,6 +137,21 @@ class Traces:
             if len(self._turns) > TURNS_MAX:
                 self.let_go(next(iter(self._turns)))
         return self._turns[conversation]
+
+
+class _Seldom(logging.Filter):
+    """Lets each kind of line through now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now - self._said.get(str(record.msg), -inf) < SAID_AGAIN_S:
+            return False
+        self._said[str(record.msg)] = now
+        return True
 
 
 class _Turn:

@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
@@ -158,15 +159,52 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
     Raises `errors.Config`. Reads no other file and no secret.
     """
-    named = path or (Path(environ["HOLDFAST_CONFIG"]) if environ.get("HOLDFAST_CONFIG") else None)
-    file = (named or usual_place(environ)).absolute()
-    if named is None and not file.exists():
-        return _checked(file, {}, environ)
+    return read(*text_of(path, environ), environ)
+
+
+def read(file: Path, text: str, environ: Mapping[str, str]) -> Config:
+    """What this text says where it stands in this file. Raises `errors.Config`."""
+    return _checked(file, _parsed(file, text), environ)
+
+
+def data_dir_of(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """Where a gateway that was started with this configuration keeps everything, whatever is wrong elsewhere in it.
+
+    Raises `errors.Config` if nobody can tell: an unknown setting at the top may have been meant for this one.
+    """
+    file, text = text_of(path, environ)
     try:
-        raw = tomllib.loads(_read(file, CONFIG_BYTES_MAX, "The configuration"))
+        raw = _parsed(file, text)
+    except errors.Config:
+        top = takewhile(lambda line: not line.lstrip().startswith("["), text.splitlines())
+        raw = _parsed(file, next((line for line in top if line.lstrip().startswith("data")), ""))
+    if "data_dir" not in raw:
+        _known(file, "", raw, File)
+    return secrets.expanded(_data_dir(file, raw), file.parent, environ)
+
+
+def file_of(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The file that is meant, whether it is there or not."""
+    return (path or _named(environ) or usual_place(environ)).absolute()
+
+
+def _named(environ: Mapping[str, str]) -> Path | None:
+    return Path(environ["HOLDFAST_CONFIG"]) if environ.get("HOLDFAST_CONFIG") else None
+
+
+def text_of(path: Path | None, environ: Mapping[str, str]) -> tuple[Path, str]:
+    """The file, and what stands in it: nothing, if nobody named it and it is not there. Raises `errors.Config`."""
+    file = file_of(path, environ)
+    if path is None and _named(environ) is None and not file.exists():
+        return file, ""
+    return file, _read(file, CONFIG_BYTES_MAX, "The configuration")
+
+
+def _parsed(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise errors.Config(f"{file} is not valid TOML: {error}. Correct that place; text stands in double quotes.") from error
-    return _checked(file, raw, environ)
 
 
 def usual_place(environ: Mapping[str, str]) -> Path:
@@ -193,7 +231,6 @@ def _read(path: Path, bytes_max: int, what: str) -> str:
 
 def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Config:
     _known(file, "", raw, File)
-    data_dir = _value(file, "", "data_dir", raw["data_dir"], _fields(File)["data_dir"]) if "data_dir" in raw else File().data_dir
     agent = _table(file, "agent", raw.get("agent", {}), Agent)
     routes = {name: _table(file, f"routes.{name}", table, Route) for name, table in _tables(file, "routes", raw)}
     tools = {name: _table(file, f"tools.{name}", table, ToolServer) for name, table in _tables(file, "tools", raw)}
@@ -203,7 +240,7 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     accounts = dict(_accounts(file, raw))
     config = Config(
         file=file,
-        data_dir=secrets.expanded(data_dir, file.parent, environ),
+        data_dir=secrets.expanded(_data_dir(file, raw), file.parent, environ),
         agent=agent,
         routes=routes,
         tools=tools,
@@ -243,6 +280,11 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
     _check_web(file, config.web)
     _check_owner(file, config)
     return config
+
+
+def _data_dir(file: Path, raw: Mapping[str, Any]) -> str:
+    found: str = _value(file, "", "data_dir", raw["data_dir"], _fields(File)["data_dir"]) if "data_dir" in raw else File().data_dir
+    return found
 
 
 def _account_table(account: str) -> str:

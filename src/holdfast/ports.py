@@ -907,10 +907,19 @@ class Gateway(Protocol):
 
     async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
 
+    async def owing(self, most: int) -> tuple[Standing, ...]:
+        """Those in which something is owed that is not done, the longest first."""
+
+    async def used(self, since: float, before: float) -> tuple[Used, ...]:
+        """See `Journal.used`."""
+
     async def status(self) -> Mapping[str, Any]: ...
 
+    async def compared(self) -> tuple[str, ...]:
+        """What is other in the configuration as it stands now, a line each. Raises `Config` if a gateway could not start with it. Changes nothing."""
+
     async def differences(self) -> tuple[str, ...]:
-        """What is other in the configuration as it stands now, a line each. Raises `Config` if a gateway could not start with it; the old one goes on."""
+        """The same for whoever orders that it be taken: a bad one has been refused, and the old one goes on."""
 
     def start_again(self) -> None:
         """End in order and start again in place, with the configuration as it stands now."""

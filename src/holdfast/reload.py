@@ -16,11 +16,12 @@ from holdfast.config import Config
 from holdfast.platforms import open_account
 from holdfast.runtime.clock import SystemClock
 from holdfast.secrets import MASK, Secret, mask
+from holdfast.settings import File
 from holdfast.store.files import FolderFiles
 
 log = logging.getLogger(__name__)
 
-TABLES: Final = ("data_dir", "agent", "routes", "tools", "accounts", "web", "webhooks", "owner", "chains")
+TABLES: Final = tuple("accounts" if name == "platforms" else name for name in File.__struct_fields__)
 """What was set. (The rest follows from it.)"""
 
 
@@ -29,20 +30,25 @@ class Reload:
 
     def __init__(self, running: Config, path: Path | None, environ: Mapping[str, str], stopping: asyncio.Event) -> None:
         self._running, self._path, self._environ, self._stopping = running, path, environ, stopping
+        self.file = running.file
         self.wanted = False
         self.refused = ""
         """Why the newest configuration was not taken."""
 
-    async def differences(self) -> tuple[str, ...]:
+    async def compared(self) -> tuple[str, ...]:
         """What is other in the configuration as it stands now. Raises `Config` if a gateway could not start with it."""
+        return differences(self._running, await asyncio.to_thread(rehearsed, self._path, self._environ))
+
+    async def differences(self) -> tuple[str, ...]:
+        """The same for whoever orders that it be taken."""
         try:
-            found = await asyncio.to_thread(rehearsed, self._path, self._environ)
+            other = await self.compared()
         except errors.Config as bad:
             self.refused = str(bad)
             log.error("The new configuration is not taken, the old one goes on: %s", bad)  # noqa: TRY400 - a sentence, no bug of ours
             raise
         self.refused = ""
-        return differences(self._running, found)
+        return other
 
     def start_again(self) -> None:
         """End in order, and start again in place."""

@@ -56,8 +56,18 @@ def test_a_conversation_that_does_not_exist_is_a_sentence(home: Any) -> None:
     assert done.stderr == b"holdfast: There is no conversation 'web:local:nowhere'. `holdfast show` lists them.\n"
 
 
-def test_without_a_gateway_it_is_said_what_still_works(home: Any) -> None:
-    done = home.holdfast("why")
-    assert (done.returncode, done.stdout) == (75, b"")
-    assert b"The gateway is not running." in done.stderr
-    assert b"`holdfast show`" in done.stderr
+def test_while_the_gateway_is_stopped_the_journal_says_how_it_was_left(waiting: Any) -> None:
+    waiting.kill(waiting.processes[0])
+    one = waiting.holdfast("why", "my kitchen")
+    assert one.returncode == 0
+    stopped, words = one.stdout.decode().splitlines()
+    assert stopped == "The gateway is stopped. Nothing is lost; it goes on when it is started: `holdfast run`."
+    assert words.startswith("Waiting for spare, which has been away") or words == "About to go on."
+    assert waiting.holdfast("why").stdout.decode().splitlines()[1].startswith("my kitchen: ")
+    assert waiting.holdfast("why", "nowhere").returncode == 2
+
+
+def test_before_the_first_start_nothing_waits(home: Any) -> None:
+    home.data_dir.rmdir()
+    assert home.holdfast("why").stdout.startswith(b"The gateway is stopped. Nothing is lost")
+    assert not home.data_dir.exists()

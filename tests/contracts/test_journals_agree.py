@@ -79,6 +79,7 @@ class Caller:
             speech_gate=self.rng.choice(GATES),
             floor=self.rng.randint(0, 3),
             failed=self.rng.random() < 0.3,
+            asks=self.rng.random() < 0.2,
         )
         release = self.rng.choice((released, None))
 
@@ -144,6 +145,8 @@ async def everything(journal: Journal) -> list[Any]:
         await journal.held(),
         [(account, raw) for account, _, raw in await journal.unread(9)],
         await journal.used(15.0),
+        await journal.owing(3),
+        await journal.counts(20.0),
         await journal.due_timers(1e9, 5),
     ]
 

@@ -47,6 +47,8 @@ def test_no_query_walks_a_table_or_sorts(db: apsw.Connection, name: str) -> None
             assert walks == ["SCAN conversation USING INDEX conversation_due"]  # of those it is about
         case "unsaid":
             assert walks == ["SCAN conversation USING INDEX conversation_speech_gate"]  # those that wait
+        case "counts":
+            assert walks == ["SCAN (subquery-1)"] or walks == []  # of those in which something is owed
         case "used":
             assert walks == ["SCAN one VIRTUAL TABLE INDEX 1:"]  # the answers in one entry
         case _:
@@ -67,6 +69,8 @@ def test_a_walk_is_found(db: apsw.Connection) -> None:
         ("next_turn_gate", "conversation_turn_gate ((account,turn_gate)>(?,?))"),
         ("suspects_running", "conversation_alone (attempts>?)"),
         ("conversations", "conversation_last_at"),
+        ("owing", "conversation_owes (owes_since>?)"),
+        ("counts", "conversation_owes (owes_since>?)"),
         ("find_arrival", "entry_dedupe (dedupe=?)"),
         ("conversation_at", "(account=? AND address=?)"),
         ("move_chat", "(account=? AND address>? AND address<?)"),

@@ -15,10 +15,9 @@ from typing import Final
 from holdfast.checks.findings import Finding
 from holdfast.config import Web
 from holdfast.invoked import command
-from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES
+from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES, FREE_BYTES_LEAST
 from holdfast.store.version import SOUND, sqlite_version
 
-FREE_BYTES_LEAST: Final = 256 << 20
 MOUNTS: Final = Path("/proc/self/mountinfo")
 FAR: Final = (
     "nfs",

@@ -7,6 +7,7 @@ Exit codes, the same everywhere:
     3    `chat`: the turn waits for the answer to a question
     4    `chat`: the turn was stopped or set aside; no answer will come
     5    `verify`: it is not as it should be
+    6    `status`: something needs you
     70   the journal can't commit; nothing was acknowledged that is not kept
     74   the output can't be written (a full disk, say)
     75   the gateway is away, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
@@ -31,6 +32,7 @@ WRONG: Final = 2
 ASKS: Final = 3
 STOPPED: Final = 4
 DAMAGED: Final = 5
+NEEDS_YOU: Final = 6
 JOURNAL_FAILED: Final = 70
 OUTPUT_FAILED: Final = 74
 AWAY: Final = 75
@@ -178,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true", help="as JSON, for programs")
     show.add_argument("--save", type=int, metavar="SEQ", help="write the files of the entry [SEQ] into this folder")
 
+    _questions(commands, everywhere)
+
     why = commands.add_parser("why", parents=[everywhere], help="say what a conversation waits for, and why")
     why.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key (default: all that wait)")
 
@@ -205,11 +209,42 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("--json", action="store_true", help="as JSON, for programs")
     people.add_argument("act", nargs="?", default="", metavar="approve CODE | remove ACCOUNT PERSON", help="let in, or end it at once")
     people.add_argument("names", nargs="*", default=[], metavar="", help=argparse.SUPPRESS)
+    _config(commands, everywhere)
     _export(commands, everywhere)
     _import(commands, everywhere)
     _service(commands, everywhere)
     _keeping(commands, everywhere)
     return parser
+
+
+def _questions(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parsers of what can be asked about all conversations, running or stopped."""
+    status = commands.add_parser(
+        "status", parents=[everywhere], help="say how everything is, and what needs you", epilog="Exit code 6: something needs you."
+    )
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    status.add_argument("--watch", action="store_true", help="go on as it changes")
+
+    queue = commands.add_parser("queue", parents=[everywhere], help="list what is owed and not done yet, the longest first")
+    queue.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    search = commands.add_parser("search", parents=[everywhere], help="find the conversations in which something was said")
+    search.add_argument("words", nargs="+", metavar="WORDS", help="as they were said")
+    search.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+    """The parser of `config`."""
+    config = commands.add_parser("config", parents=[everywhere], help="the configuration: see whether it is good, show it, change it")
+    acts = config.add_subparsers(dest="act", metavar="ACT")
+    acts.add_parser(
+        "check", parents=[everywhere], help="read it as a start does, and say what the running gateway has otherwise (the default)"
+    )
+    show = acts.add_parser("show", parents=[everywhere], help="show every setting, with those that are left out; of secrets where they are")
+    show.add_argument("--json", action="store_true", help="as JSON, for programs")
+    set_ = acts.add_parser("set", parents=[everywhere], help="change settings in the file; what else stands there stays as it is")
+    set_.add_argument("pairs", nargs="+", metavar="KEY VALUE", help="such as routes.main.model qwen3:8b; several at once")
+    acts.add_parser("schema", parents=[everywhere], help="print the JSON Schema of the file, for editors")
 
 
 def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:

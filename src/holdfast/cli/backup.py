@@ -12,29 +12,31 @@ from typing import TYPE_CHECKING
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import count, when
+from holdfast.cli.place import data_dir_of, door_of
 from holdfast.core.words import size
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
 
 if TYPE_CHECKING:
     from holdfast.ports import Backup
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
+    data_dir = data_dir_of(arguments)
     file = (arguments.file or Path(f"holdfast-{time.strftime('%Y-%m-%dT%H%M%S')}.tar")).absolute()
     try:
-        made = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))).back_up(file)
+        made = Client(door_of(data_dir)).back_up(file)
     except Away as away:
-        made = _made_here(settings.data_dir, file, away)
+        made = _made_here(data_dir, file, away)
     print(
         f"{made.file}: {count(made.conversations, 'conversation')} and {count(made.files, 'file')}, {size(made.size)}, as of {when(made.at)}."
     )
-    print(f"It holds all that was said: keep it where only you can read it. The configuration, {settings.file}, is not in it.")
+    print(
+        f"It holds all that was said: keep it where only you can read it. The configuration, {config.file_of(getattr(arguments, 'config', None), os.environ)}, is not in it."
+    )
     print(f"See that it is good: {command('verify')} {shlex.quote(made.file)}")
     for name in made.damaged:
-        print(f"The file {name} is damaged in {settings.data_dir}: its bytes are not those that came. An older backup may have it whole.")
+        print(f"The file {name} is damaged in {data_dir}: its bytes are not those that came. An older backup may have it whole.")
     return cli.ANSWERED
 
 

@@ -17,15 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.client import Away, Client
+from holdfast.cli.place import data_dir_of, door_of
 from holdfast.cli.screen import Screen
 from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Reply, Watch
 from holdfast.core.commands import parse
 from holdfast.core.entries import Entry
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Progress, Stands, Writing, check_text, conversation_key, door_path
+from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Progress, Stands, Writing, check_text, conversation_key
 
 SILENT_S: Final = 0.5
 PAUSE_S: Final = 0.05
@@ -67,8 +68,8 @@ def _on_terminal(arguments: argparse.Namespace) -> int:
 
 def _places(arguments: argparse.Namespace) -> tuple[Path, Path]:
     """The data folder, and the door."""
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    return settings.data_dir, door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
+    data_dir = data_dir_of(arguments)
+    return data_dir, door_of(data_dir)
 
 
 def _text(argument: str) -> str:

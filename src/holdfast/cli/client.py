@@ -40,7 +40,7 @@ from holdfast.web.wire import (
 )
 
 if TYPE_CHECKING:
-    from holdfast.ports import Access, Backup, Forgot, Freed, Offer, Person, PlatformState, RouteState
+    from holdfast.ports import Access, Backup, Forgot, Freed, Offer, Person, PlatformState, RouteState, Used
 
 REPLY_S_MAX: Final = 30.0
 LONG_REPLY_S_MAX: Final = 86_400.0
@@ -100,6 +100,20 @@ class Client:
         place = f"?before={quoted(before.key)}&at={before.last_at!r}" if before is not None else ""
         return decoded(self._ask("GET", f"/v1/conversations{place}"), tuple[Listed, ...])
 
+    def search(self, text: str) -> tuple[Listed, ...]:
+        """Those in which this is said, each with the words around it."""
+        return decoded(self._ask("GET", f"/v1/conversations?search={quoted(text)}"), tuple[Listed, ...])
+
+    def owing(self, most: int) -> tuple[Listed, ...]:
+        """Those in which something is owed that is not done, the longest first."""
+        return decoded(self._ask("GET", f"/v1/owing?most={most}"), tuple[Listed, ...])
+
+    def used(self, since: float, before: float) -> tuple[Used, ...]:
+        """What was asked of each route in that time, by whom."""
+        from holdfast.ports import Used  # noqa: PLC0415 not needed to talk, and not free at start
+
+        return decoded(self._ask("GET", f"/v1/used?since={since!r}&before={before!r}", within_s=LONG_REPLY_S_MAX), tuple[Used, ...])
+
     def adopt(self, lines: Iterable[bytes]) -> bool:
         """Begin a conversation with a past: the lines of `core.exported`. False if it is here, or another one has its place."""
         return decoded(self._ask("POST", "/v1/adopt", lines), Adopted).new
@@ -116,6 +130,10 @@ class Client:
         """What the gateway says of itself."""
         return decoded(self._ask("GET", "/v1/status"), dict[str, Any])
 
+    def compared(self) -> tuple[str, ...]:
+        """What the configuration says by now that the gateway has otherwise. Raises `Config` if no gateway could start with it."""
+        return decoded(self._ask("GET", "/v1/reload"), Differences).differences
+
     def reload(self) -> tuple[str, ...]:
         """Have the gateway start again with the configuration as it stands now. Returns what differs."""
         return decoded(self._ask("POST", "/v1/reload"), Differences).differences
@@ -126,7 +144,7 @@ class Client:
 
     def back_up(self, file: Path) -> Backup:
         """Have a backup made there."""
-        from holdfast.ports import Backup  # noqa: PLC0415 not needed to talk, and not free at start
+        from holdfast.ports import Backup  # noqa: PLC0415 as above
 
         body = msgspec.json.encode(BackUp(str(file)))
         return decoded(self._ask("POST", "/v1/backups", body, within_s=LONG_REPLY_S_MAX), Backup)
@@ -145,7 +163,7 @@ class Client:
 
     def routes(self) -> tuple[RouteState, ...]:
         """How each route is, and what it did today."""
-        from holdfast.ports import RouteState  # noqa: PLC0415 not needed to talk, and not free at start
+        from holdfast.ports import RouteState  # noqa: PLC0415 as above
 
         return decoded(self._ask("GET", "/v1/routes"), tuple[RouteState, ...])
 
@@ -265,7 +283,7 @@ def _response(
 # --- what both ways to the door share ---------------------------------------------------------------------------------------------------
 
 
-def refusal(status: int, body: bytes) -> Away | Request:
+def refusal(status: int, body: bytes) -> Away | Config | Request:
     """What to raise for an answer with this status."""
     try:
         sentence = str(msgspec.json.decode(body)["error"])
@@ -273,7 +291,13 @@ def refusal(status: int, body: bytes) -> Away | Request:
         sentence = f"The gateway refused with status {status}."
     if status >= http.client.INTERNAL_SERVER_ERROR:
         return Away(sentence)
-    return Missing(sentence) if status == http.client.NOT_FOUND else Request(sentence)
+    match status:
+        case http.client.NOT_FOUND:
+            return Missing(sentence)
+        case http.client.UNPROCESSABLE_ENTITY:
+            return Config(sentence)
+        case _:
+            return Request(sentence)
 
 
 class Events(Generic[T]):

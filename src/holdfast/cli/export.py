@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.client import key_of
 from holdfast.cli.document import document
 from holdfast.cli.kept import Kept, kept
 from holdfast.cli.output import count
+from holdfast.cli.place import data_dir_of
 from holdfast.cli.screen import plain
 from holdfast.core.entries import Entry, Fetched, ToolResult, UserMessage
 from holdfast.core.exported import Head, lines
@@ -26,8 +27,7 @@ Write = Callable[[str], object]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    with kept(settings.data_dir) as conversations, _output(arguments.to) as write:
+    with kept(data_dir_of(arguments)) as conversations, _output(arguments.to) as write:
         files = _Files(conversations, arguments.files) if arguments.files else None
         done = 0
         for row in _chosen(conversations, [key_of(name) for name in arguments.conversations]):

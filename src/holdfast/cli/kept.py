@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
+
 from holdfast.cli.client import Away, Client, Missing
+from holdfast.cli.place import door_of
 from holdfast.core.entries import Entry
 from holdfast.core.exported import Head, lines
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
-from holdfast.web.wire import Listed, door_path
+from holdfast.web.wire import Listed
 
 if TYPE_CHECKING:
+    from holdfast.core.lives import Life
+    from holdfast.ports import ConversationRow, Counts, Room, Used
     from holdfast.store.sqlite import SqliteJournal
 
 MANY: Final = 2**53
@@ -32,6 +37,15 @@ class Kept(Protocol):
     def rows(self) -> Iterator[Listed]:
         """Every conversation once, the most recently changed first; what changes meanwhile may come late."""
 
+    def search(self, text: str) -> Sequence[Listed]:
+        """Those in which this is said, the most recently changed first, each with the words around it."""
+
+    def owing(self, most: int) -> Sequence[Listed]:
+        """Those in which something is owed that is not done, the longest first."""
+
+    def used(self, since: float, before: float) -> Sequence[Used]:
+        """What was asked of each route in that time, by whom."""
+
     def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
         """The entries with `seq <= upto`, in order; none if there is no such conversation."""
 
@@ -45,6 +59,15 @@ class Kept(Protocol):
         """Keep the bytes of this file; returns their sha256. Raises `Request` if they are too many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a gateway that is stopped has left behind: its journal, what is owed there, and its last life."""
+
+    room: Room
+    counts: Counts
+    life: Life | None
+
+
 class Nothing(Request):
     """There is no journal yet."""
 
@@ -52,18 +75,19 @@ class Nothing(Request):
 @contextmanager
 def kept(data_dir: Path, *, make: bool = False) -> Iterator[Kept]:
     """Where to read and bring conversations. Raises `Nothing` if there is none yet, unless it is to be made."""
-    client = Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    client = Client(door_of(data_dir))
     if client.is_there():
         yield _Running(client)
-    elif not make and not data_dir.is_dir():
-        raise Nothing(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
     else:
-        with _stopped(data_dir) as stopped:
-            yield stopped
+        with stopped(data_dir, make=make) as conversations:
+            yield conversations
 
 
 @contextmanager
-def _stopped(data_dir: Path) -> Iterator[Kept]:
+def stopped(data_dir: Path, *, make: bool = False) -> Iterator[Stopped]:
+    """The journal of a gateway that is stopped. Raises `Nothing` if there is none yet, unless it is to be made; `Away` if a gateway has it."""
+    if not make and not data_dir.is_dir():
+        raise Nothing(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
     from holdfast.store.sqlite import SqliteJournal  # noqa: PLC0415 needed only while the gateway is stopped
 
     with asyncio.Runner() as runner:
@@ -72,7 +96,7 @@ def _stopped(data_dir: Path) -> Iterator[Kept]:
         except AlreadyRunning as running:
             raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from running
         try:
-            yield _Stopped(runner, journal, data_dir / "files")
+            yield Stopped(runner, journal, data_dir / "files")
         finally:
             runner.run(journal.close())
 
@@ -94,6 +118,15 @@ class _Running:
                     seen.add(row.key)
                     yield row
             since = newest
+
+    def search(self, text: str) -> Sequence[Listed]:
+        return self._client.search(text)
+
+    def owing(self, most: int) -> Sequence[Listed]:
+        return self._client.owing(most)
+
+    def used(self, since: float, before: float) -> Sequence[Used]:
+        return self._client.used(since, before)
 
     def _changed(self, since: float) -> Iterator[Listed]:
         page = self._client.conversations()
@@ -123,25 +156,45 @@ class _Running:
         return self._client.put(file.read_bytes())
 
 
-class _Stopped:
+class Stopped:
     def __init__(self, runner: asyncio.Runner, journal: SqliteJournal, files: Path) -> None:
         self._runner, self._journal, self._files = runner, journal, files
 
     def rows(self) -> Iterator[Listed]:
+        rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE))
+        while rows:
+            yield from self._listed(rows)
+            rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE, rows[-1]))
+
+    def search(self, text: str) -> Sequence[Listed]:
+        found = self._runner.run(self._journal.search(text, ROWS_AT_ONCE))
+        listed = self._listed([one.row for one in found])
+        return [msgspec.structs.replace(row, excerpt=one.excerpt) for row, one in zip(listed, found, strict=True)]
+
+    def owing(self, most: int) -> Sequence[Listed]:
+        return self._listed(self._runner.run(self._journal.owing(most)))
+
+    def used(self, since: float, before: float) -> Sequence[Used]:
+        return self._runner.run(self._journal.used(since, before))
+
+    def _listed(self, rows: Sequence[ConversationRow]) -> Sequence[Listed]:
         from holdfast.ports import Standing  # noqa: PLC0415 as above
         from holdfast.web.words import listed  # noqa: PLC0415 as above
 
         now, gates = time.time(), self._runner.run(self._journal.gates())
-        rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE))
-        while rows:
-            yield from (listed(Standing(row, gates), now) for row in rows)
-            rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE, rows[-1]))
+        left = (replace(row, running=False, due=now) if row.running else row for row in rows)  # nobody works on it now
+        return [listed(Standing(row, gates), now) for row in left]
 
     def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
         after = 0
         while after < upto and (page := self._runner.run(self._journal.read(key, after, ENTRIES_AT_ONCE)).entries):
             yield from (entry for entry in page if entry.seq <= upto)
             after = page[-1].seq
+
+    def left(self, now: float) -> Left:
+        """How the gateway left it."""
+        ask, journal = self._runner.run, self._journal
+        return Left(ask(journal.room()), ask(journal.counts(now)), next(iter(ask(journal.lives(1))), None))
 
     def adopt(self, head: Head, entries: Sequence[Entry]) -> bool:
         return self._runner.run(self._journal.adopt(head.conversation, head.account, head.address, entries))

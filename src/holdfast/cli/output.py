@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.cli.screen import plain
 from holdfast.errors import Request
+from holdfast.web.wire import Listed
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -39,6 +40,13 @@ def clock(at: float, now: float) -> str:
     """An instant, with its day only where that is another one than today."""
     day, _, time = when(at).partition(" ")
     return time if day == when(now).partition(" ")[0] else f"{day} {time}"
+
+
+def standing(row: Listed) -> str:
+    """How a conversation stands: the words, with the instant that belongs to them."""
+    if not row.until:
+        return row.words
+    return f"{row.words} {'Until' if row.state == 'asking' else 'Next try:'} {when(row.until)}."
 
 
 def unknown(what: str, name: str, names: Iterable[str], who_has: str) -> Request:

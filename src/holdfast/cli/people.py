@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
+from holdfast.cli.place import client_of
 from holdfast.cli.platforms import NONE, line
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
 
 if TYPE_CHECKING:
     from holdfast.ports import Access, Person
@@ -28,8 +27,7 @@ TAKES: Final = {"": 0, "approve": 1, "remove": 2}
 def run(arguments: argparse.Namespace) -> int:
     if TAKES.get(arguments.act) != len(arguments.names):
         raise Request(f"Write `{command('people')}`, `{command('people')} approve CODE` or `{command('people')} remove ACCOUNT PERSON`.")
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    client = client_of(arguments)
     match arguments.act:
         case "approve":
             print(line(_approve(client, *arguments.names)))

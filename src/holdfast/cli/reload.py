@@ -9,22 +9,24 @@ from typing import Final
 
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
+from holdfast.cli.place import door_of
 from holdfast.cli.screen import plain
+from holdfast.errors import Config
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
 
 BACK_S_MAX: Final = 60.0
 LOOK_S: Final = 0.05
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    client = Client(door_of(config.data_dir_of(getattr(arguments, "config", None), os.environ)))  # what is wrong with it, the gateway says
     try:
         before = client.status()["started"]
         other = client.reload()
     except Away as away:
         raise Away(f"{away} The next start takes the configuration as it is then: `{command('run')}`.") from away
+    except Config as bad:
+        raise Config(f"{bad} The gateway goes on with the one it has.") from bad
     for line in other or ("The configuration is as it was.",):
         print(plain(line))
     until = time.monotonic() + BACK_S_MAX

@@ -8,16 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
+from holdfast.cli.place import client_of, door_of
 from holdfast.cli.screen import plain
 from holdfast.core.words import span
 from holdfast.invoked import command
-from holdfast.web.wire import ACCOUNT, door_path
+from holdfast.web.wire import ACCOUNT
 
 if TYPE_CHECKING:
     from holdfast.ports import RouteState
@@ -35,10 +35,10 @@ MANY_TOKENS: Final = 10_000_000
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(_door(settings.data_dir))
     if arguments.act == "test":
-        return _test(settings, client, arguments.name)
+        settings = config.load(getattr(arguments, "config", None), os.environ)
+        return _test(settings, Client(door_of(settings.data_dir)), arguments.name)
+    client = client_of(arguments)
     try:
         states = client.routes()
         if arguments.act == "retry":
@@ -53,10 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(table(states, time.time())))
     return cli.ANSWERED
-
-
-def _door(data_dir: Path) -> Path:
-    return door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))
 
 
 # --- the table ------------------------------------------------------------------------------------------------------------------------

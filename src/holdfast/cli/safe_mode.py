@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from holdfast import cli, config
-from holdfast.cli.client import Away, Client
+from holdfast import cli
+from holdfast.cli.client import Away
+from holdfast.cli.place import client_of
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    client = client_of(arguments)
     try:
         client.leave_safe_mode()
     except Away as away:

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.client import Client, key_of
 from holdfast.cli.kept import Nothing, kept
-from holdfast.cli.output import columns, print_json, when
+from holdfast.cli.output import columns, print_json, standing, when
+from holdfast.cli.place import data_dir_of, door_of
 from holdfast.cli.save import save
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import Listed, door_path
+from holdfast.web.wire import Listed
 
 ROWS_MAX: Final = 200
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = config.load(getattr(arguments, "config", None), os.environ)
+    data_dir = data_dir_of(arguments)
     if arguments.conversation is None:
         if arguments.save is not None:
             raise Request(f"Say which conversation the entry is of: `{command('show')} CONVERSATION --save {arguments.save}`.")
-        _show_rows(_rows(settings.data_dir), arguments.json)
+        _show_rows(_rows(data_dir), arguments.json)
         return cli.ANSWERED
-    entries = _entries(settings.data_dir, key_of(arguments.conversation))
+    entries = _entries(data_dir, key_of(arguments.conversation))
     if arguments.save is None:
         _show_story(entries, arguments.json)
     else:
-        client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
-        save(entries, arguments.save, client, settings.data_dir / "files")
+        client = Client(door_of(data_dir))
+        save(entries, arguments.save, client, data_dir / "files")
     return cli.ANSWERED
 
 
@@ -46,7 +46,7 @@ def _show_rows(rows: Sequence[Listed], as_json: bool) -> None:
     if not rows:
         print(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
         return
-    for line in columns([("CONVERSATION", "LAST ACTIVITY", "STATE"), *((row.name, when(row.last_at), _how(row)) for row in rows)]):
+    for line in columns([("CONVERSATION", "LAST ACTIVITY", "STATE"), *((row.name, when(row.last_at), standing(row)) for row in rows)]):
         print(line)
 
 
@@ -56,13 +56,6 @@ def _show_story(entries: Sequence[Entry], as_json: bool) -> None:
         return
     for line in story(entries, when):
         print(line)
-
-
-def _how(row: Listed) -> str:
-    """The words, with the instant that belongs to them."""
-    if not row.until:
-        return row.words
-    return f"{row.words} {'Until' if row.state == 'asking' else 'Next try:'} {when(row.until)}."
 
 
 # --- where it comes from --------------------------------------------------------------------------------------------------------------

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
+from holdfast.cli.place import client_of
 from holdfast.cli.screen import plain
 from holdfast.core.words import span
 from holdfast.errors import Request
 from holdfast.invoked import command
-from holdfast.web.wire import door_path
 
 if TYPE_CHECKING:
     from holdfast.ports import Offer, OfferedTool, ToolServerState
@@ -34,8 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise Request(
             f"{act!r} is nothing that can be done. Write `{command('tools')} {name}` to see it, or `{command('tools')} retry {name}`."
         )
-    settings = config.load(getattr(arguments, "config", None), os.environ)
-    client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
+    client = client_of(arguments)
     try:
         offers = client.tools()
         if not name:

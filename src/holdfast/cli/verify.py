@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from holdfast import cli, config
+from holdfast import cli
 from holdfast.cli.backup import there_is_a_journal
 from holdfast.cli.output import count, when
+from holdfast.cli.place import data_dir_of
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
 
@@ -15,19 +15,19 @@ from holdfast.invoked import command
 def run(arguments: argparse.Namespace) -> int:
     from holdfast.store.checking import check_backup, check_folder  # noqa: PLC0415 - opens databases
 
-    settings = config.load(getattr(arguments, "config", None), os.environ)
     if arguments.file is not None:
         about, checked = check_backup(arguments.file)
         what = f"{arguments.file}, of {when(about.at)},"
     else:
-        there_is_a_journal(settings.data_dir)
+        data_dir = data_dir_of(arguments)
+        there_is_a_journal(data_dir)
         try:
-            checked = check_folder(settings.data_dir)
+            checked = check_folder(data_dir)
         except AlreadyRunning as running:
             raise Request(
-                f"A gateway uses {settings.data_dir}. Make a backup, and look at that: `{command('backup')} FILE`, `{command('verify')} FILE`."
+                f"A gateway uses {data_dir}. Make a backup, and look at that: `{command('backup')} FILE`, `{command('verify')} FILE`."
             ) from running
-        what = f"The journal in {settings.data_dir}"
+        what = f"The journal in {data_dir}"
     entries, conversations = count(checked.entries, "entry", "entries"), count(checked.conversations, "conversation")
     if not checked.problems:
         print(f"{what} is good: {entries} of {conversations} were read and replayed, and {count(checked.files, 'file')} compared.")

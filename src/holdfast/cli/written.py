@@ -38,14 +38,14 @@ class Written:
 
 def text_of(choice: Choice, context_tokens: int | None) -> str:
     """The whole file."""
-    lines = [f"[routes.main]    # {choice.place}", f"dialect = {_quoted(choice.dialect)}"]
+    lines = [f"[routes.main]    # {choice.place}", f"dialect = {quoted(choice.dialect)}"]
     if choice.dialect != "practice":
-        lines += [f"base_url = {_quoted(choice.base_url)}", f"model = {_quoted(choice.model)}"]
+        lines += [f"base_url = {quoted(choice.base_url)}", f"model = {quoted(choice.model)}"]
         if choice.key:
             where = (
                 "this variable has to be set where the gateway is started" if choice.key.startswith("env:") else "the key itself is there"
             )
-            lines.append(f"api_key = {_quoted(choice.key)}    # {where}")
+            lines.append(f"api_key = {quoted(choice.key)}    # {where}")
         told = "what it reads at once; a longer conversation is summarised first"
         lines.append(f"context_tokens = {context_tokens}    # {told}" if context_tokens else f"# context_tokens = 128000    # {told}")
     return _TOP + "\n".join(lines) + "\n" + _TOOLS
@@ -64,31 +64,41 @@ def write(file: Path, choice: Choice, context_tokens: int | None) -> Written:
 
 def _put(file: Path, text: str) -> list[Path]:
     """The whole text or nothing, for this user alone. A copy of what was there is kept, and named in what is returned."""
+    kept = [next(one for number in count(1) if not (one := file.with_name(f"{file.name}.{number}")).exists())] if file.exists() else []
+    if kept:
+        create(kept[0], file.read_bytes())
+    replace(file, text)
+    return kept
+
+
+def replace(file: Path, text: str, *, same_rights: bool = False) -> None:
+    """The whole text or nothing, for this user alone, or for whoever has the file that is there now. Raises `OSError`."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        _create(partial, text.encode())
-        kept = [_copy(file)] if file.exists() else []
+        create(partial, text.encode())
+        if same_rights and file.exists():
+            had = file.stat()
+            partial.chmod(had.st_mode & 0o777)
+            if os.geteuid() == 0:  # else it would be ours, and the gateway's no more
+                os.chown(partial, had.st_uid, had.st_gid)
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(file.parent)
-    return kept
 
 
-def _copy(file: Path) -> Path:
-    copy = next(one for number in count(1) if not (one := file.with_name(f"{file.name}.{number}")).exists())
-    _create(copy, file.read_bytes())
-    return copy
-
-
-def _create(file: Path, content: bytes) -> None:
+def create(file: Path, content: bytes) -> None:
     """A new file that only this user may read, durable."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+        try:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        except OSError:
+            file.unlink()
+            raise
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """As TOML writes it: nearly as JSON does."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -279,10 +279,12 @@ def files_damaged(names: Sequence[str]) -> str:
 
 
 def size(length: int) -> str:
-    """Of a file, as people say it: `812 bytes`, `12 kB`, `3.4 MB`."""
+    """Of a file, as people say it: `812 bytes`, `12 kB`, `3.4 MB`, `73.1 GB`."""
     if length < 1000:
         return f"{length} bytes"
-    return f"{length / 1000:.0f} kB" if length < 999_500 else f"{length / 1e6:.1f} MB"
+    if length < 999_500:
+        return f"{length / 1000:.0f} kB"
+    return f"{length / 1e6:.1f} MB" if length < 999.95e6 else f"{length / 1e9:.1f} GB"
 
 
 def unread(files: Sequence[Kept]) -> str:

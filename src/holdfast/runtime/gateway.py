@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from holdfast.core import turn
 from holdfast.core.access import Rules
-from holdfast.core.entries import Command, Entry
+from holdfast.core.entries import Command, Entry, UserMessage
 from holdfast.core.transcript import Transcript
 from holdfast.core.weather import GateRow
 from holdfast.errors import Request
@@ -60,7 +61,10 @@ NO_ACCOUNTS: Final = "There are no accounts of chat systems here. A table [platf
 class Reloads(Protocol):
     """How this gateway gets another configuration: see `ports.Gateway`."""
 
+    file: Path
     refused: str
+
+    async def compared(self) -> tuple[str, ...]: ...
 
     async def differences(self) -> tuple[str, ...]: ...
 
@@ -95,6 +99,8 @@ class LocalGateway:
         self.accounts: Accounts | None = None
         """Of chat systems: they are told when these are there, since they accept through us."""
         self.backups: Backups | None = None
+        self.received: Callable[[str], None] = lambda _: None
+        """Told of the account of each message that was kept."""
 
     async def accept(
         self, arrivals: Sequence[Arrival], cursor: Cursor | None = None, moves: Sequence[Move] = (), unread: Sequence[str] = ()
@@ -105,6 +111,8 @@ class LocalGateway:
             self._arrived(conversation)
             self._followers.changed(conversation)
         for one, arrival in zip(accepted, arrivals, strict=True):
+            if one.new and isinstance(arrival.body, UserMessage):
+                self.received(arrival.account)
             if one.new and isinstance(arrival.body, Command) and arrival.body.name == "retry":
                 await self._try_now(one.conversation)
         return accepted
@@ -145,6 +153,12 @@ class LocalGateway:
     async def search(self, text: str, most: int) -> tuple[Found, ...]:
         return await self._journal.search(text, most)
 
+    async def owing(self, most: int) -> tuple[Standing, ...]:
+        return tuple(map(self._followers.standing, await self._journal.owing(most)))
+
+    async def used(self, since: float, before: float) -> tuple[Used, ...]:
+        return await self._journal.used(since, before)
+
     async def status(self) -> Mapping[str, Any]:
         """Lists of what has a name and a state, beside the version and when it started."""
         now, parts = self._clock.now(), self._supervisor.states()
@@ -152,13 +166,19 @@ class LocalGateway:
             "version": self._version(),
             "started": self._started,
             "safe mode": self._lifetime.state(),
+            "configuration": str(self._reload.file),
             "configuration refused": self._reload.refused,
+            "journal": asdict(await self._journal.room()),
+            "conversations": asdict(await self._journal.counts(now)),
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
             "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
             "platforms": [asdict(platform) for platform in await self.platforms()],
             "backups": self.backups.state() if self.backups else None,
             "parts": [{"name": name, **asdict(state)} for name, state in parts.items()],
         }
+
+    async def compared(self) -> tuple[str, ...]:
+        return await self._reload.compared()
 
     async def differences(self) -> tuple[str, ...]:
         return await self._reload.differences()

@@ -15,6 +15,8 @@ BALLAST_BYTES: Final = 1 << 20
 BALLAST_NEEDS_FREE_BYTES: Final = 16 << 20
 """With less free than this, room is better left to the journal: else a full disk would be filled again at each start."""
 
+FREE_BYTES_LEAST: Final = 256 << 20
+"""With less, whoever runs this is told."""
 
 log = logging.getLogger(__name__)
 

@@ -43,6 +43,7 @@ MIGRATIONS: Final = tuple(
         "0005_platforms.sql",
         "0006_lives.sql",
         "0007_forgotten.sql",
+        "0008_owing.sql",
     )
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from holdfast.core.entries import ENDS_AN_ATTEMPT, OUTSIDE, Entry, Fact, Intention, Outside, Question, decode
+from holdfast.core.entries import OUTSIDE, Entry, Fact, Intention, Outside, Question, decode, ends_an_attempt
 from holdfast.core.lives import Life
 from holdfast.core.text import well_formed
 from holdfast.core.words import title
@@ -247,8 +247,8 @@ def append(db: apsw.Connection, asked: Append) -> Appended:
     for offset, (_, text) in enumerate(bodies):
         db.execute(SQL["add_entry"], (key, seq + offset, epoch, now, None, text))
     if bodies:
-        ends_an_attempt = any(isinstance(body, ENDS_AN_ATTEMPT) for body, _ in bodies)
-        db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ends_an_attempt else attempts))
+        ended = any(ends_an_attempt(body) for body, _ in bodies)
+        db.execute(SQL["advance"], (key, seq + len(bodies), now, 1 if ended else attempts))
     if fresh and release:
         counted = 0 if release.failed else attempts if release.rests else 1
         db.execute(SQL["release"], (key, release.due, release.turn_gate, release.speech_gate, now, release.floor, counted, release.asks))
@@ -330,17 +330,18 @@ def conversations(db: apsw.Connection, most: int, before: ConversationRow | None
     return tuple(_conversation_row(db, found) for found in _rows(db, "conversations", *place, most).fetchall())
 
 
-def used(db: apsw.Connection, since: float) -> tuple[Used, ...]:
-    rows: Any = db.execute(SQL["used"], {"since": since})
+def used(db: apsw.Connection, since: float, before: float) -> tuple[Used, ...]:
+    rows: Any = db.execute(SQL["used"], {"since": since, "before": before})
     return tuple(Used(*found) for found in rows)
 
 
 def _conversation_row(db: apsw.Connection, found: tuple[Any, ...]) -> ConversationRow:
-    *columns, address = found
+    *columns, address, owes_since = found
     row = ConversationRow(*columns)
     given, began = _row(db, "title", row.key)
+    name = title(given or began or "")
     return replace(
-        row, running=bool(row.running), asks=bool(row.asks), title=title(given or began or ""), address=address
+        row, running=bool(row.running), asks=bool(row.asks), title=name, address=address, owes_since=owes_since
     )  # no truth values in SQLite
 
 

@@ -10,9 +10,10 @@ SELECT key FROM conversation WHERE account = ?1 AND address = ?2;
 
 -- wake_conversation --
 -- Give an arrival its seq and make its conversation due; begins the conversation if there is none.
-INSERT INTO conversation (key, account, address, wakes, next_seq, last_at, due) VALUES (?1, ?2, ?3, 1, 2, ?4, ?4)
+INSERT INTO conversation (key, account, address, wakes, next_seq, last_at, due, owes_since) VALUES (?1, ?2, ?3, 1, 2, ?4, ?4, ?4)
 ON CONFLICT (key) DO UPDATE SET
-  wakes = wakes + 1, next_seq = next_seq + 1, last_at = max(last_at, excluded.last_at), due = min(ifnull(due, excluded.due), excluded.due)
+  wakes = wakes + 1, next_seq = next_seq + 1, last_at = max(last_at, excluded.last_at), due = min(ifnull(due, excluded.due), excluded.due),
+  owes_since = ifnull(owes_since, excluded.owes_since)
 RETURNING next_seq - 1;
 
 -- add_entry --
@@ -92,7 +93,8 @@ UPDATE conversation SET next_seq = ?2, last_at = max(last_at, ?3), attempts = ?4
 -- release --
 -- Let a conversation go, to wait at an instant, at gates, or for an arrival.
 UPDATE conversation
-SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - ?7, 0), asks = ?8
+SET owner = NULL, due = ?2, turn_gate = ?3, speech_gate = ?4, since = ?5, floor = ?6, attempts = max(attempts - ?7, 0), asks = ?8,
+  owes_since = iif(?2 IS NULL AND ?3 = '' AND ?4 = '' AND NOT ?8, NULL, owes_since)
 WHERE key = ?1;
 
 -- read --
@@ -142,12 +144,24 @@ UPDATE conversation SET attempts = 0 WHERE owner = ?1;
 
 -- conversation --
 -- One conversation at a glance.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address FROM conversation WHERE key = ?1;
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address,
+  ifnull(owes_since, 0) FROM conversation WHERE key = ?1;
 
 -- conversations --
 -- Conversations at a glance, the most recently changed first, from a place in that order.
-SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address FROM conversation
+SELECT key, account, next_seq - 1, last_at, owner IS NOT NULL, due, turn_gate, speech_gate, attempts, asks, address,
+  ifnull(owes_since, 0) FROM conversation
 WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
+
+-- owing --
+-- Where something is owed, the longest first.
+SELECT key FROM conversation WHERE owes_since IS NOT NULL ORDER BY owes_since, key LIMIT ?1;
+
+-- counts --
+-- How those stand where something is owed: worked on, about to be, waiting, asking. Of so many at most.
+SELECT count(*) FILTER (WHERE owner IS NOT NULL), count(*) FILTER (WHERE owner IS NULL AND due <= ?1),
+  count(*) FILTER (WHERE owner IS NULL AND ifnull(due > ?1, 1) AND NOT asks), count(*) FILTER (WHERE owner IS NULL AND ifnull(due > ?1, 1) AND asks)
+FROM (SELECT owner, due, asks FROM conversation WHERE owes_since IS NOT NULL ORDER BY owes_since LIMIT ?2);
 
 -- gates --
 -- The weather of all routes and accounts.
@@ -249,13 +263,13 @@ SELECT account, count(*) FROM conversation WHERE owner IS NULL AND speech_gate <
 SELECT account, count(*) FROM unread GROUP BY account;
 
 -- used --
--- What each route answered since then, to tools in mid-call too, and for whom. Only conversations (CROSS: that way round) that were changed since then count.
+-- What each route answered in that time, to tools in mid-call too, and for whom. Only conversations (CROSS: that way round) that were changed since then count.
 SELECT coalesce(json_extract(one.value, '$.route'), ''), c.account, coalesce(json_extract(e.body, '$.author'), ''), count(*),
   coalesce(sum(json_extract(one.value, '$.usage.input_tokens')), 0), coalesce(sum(json_extract(one.value, '$.usage.output_tokens')), 0)
 FROM conversation c CROSS JOIN entry e ON e.conversation = c.key CROSS JOIN json_each(CASE e.kind
   WHEN 'answer/1' THEN json_array(json_object('route', e.body ->> '$.route', 'usage', json(coalesce(e.body -> '$.usage', '{}'))))
   ELSE coalesce(e.body -> '$.sampled', '[]') END) one
-WHERE c.last_at >= :since AND e.at >= :since AND e.kind IN ('answer/1', 'result/1')
+WHERE c.last_at >= :since AND e.at >= :since AND e.at < :before AND e.kind IN ('answer/1', 'result/1')
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- find_forgotten --
@@ -291,7 +305,7 @@ DELETE FROM unread WHERE account = ?1 AND instr(raw, ?2);
 -- begin_anew --
 -- The conversation goes on from its one line, with nothing due, and no worker that had it may write.
 UPDATE conversation SET owner = NULL, epoch = epoch + 1, wakes = wakes + 1, next_seq = ?2 + 1, last_at = ?3, due = NULL, turn_gate = '', speech_gate = '',
-  attempts = 0, asks = 0, floor = ?2 WHERE key = ?1;
+  attempts = 0, asks = 0, owes_since = NULL, floor = ?2 WHERE key = ?1;
 
 -- doom --
 -- A file is to be deleted unless others have it.

@@ -6,7 +6,9 @@ Nothing else ever opens the files: a stray `open().close()` of the database in t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from holdfast.ports import (
     Appended,
     Arrival,
     ConversationRow,
+    Counts,
     Cursor,
     Erased,
     Found,
@@ -31,6 +34,7 @@ from holdfast.ports import (
     Move,
     Person,
     Release,
+    Room,
     Snapshot,
     Timer,
     ToolList,
@@ -41,6 +45,7 @@ from holdfast.store.adoption import adopt
 from holdfast.store.failures import failed, unusable, unwritable
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import migrate
+from holdfast.store.owing import counts, owing, room
 from holdfast.store.search import search
 from holdfast.store.writer import COMMITTED_TOGETHER_MAX, READ_TOGETHER_MAX, Breakage, Job, JobThread, anew, commit_together, read_each
 
@@ -76,6 +81,8 @@ class SqliteJournal:
         self._searcher: JobThread | None = None  # a connection more, for those who search
         self._owners: frozenset[str] = frozenset()
         self._open = True
+        self.committed: Callable[[int, float], None] = lambda _jobs, _took_s: None
+        """Told, in the thread that commits, of each commit: of how many jobs, and how long it took."""
 
     @classmethod
     def open(cls, data_dir: Path) -> SqliteJournal:
@@ -224,8 +231,17 @@ class SqliteJournal:
     async def search(self, text: str, most: int) -> tuple[Found, ...]:
         return await self._aside().do(lambda db: search(db, text, most))
 
-    async def used(self, since: float) -> tuple[Used, ...]:
-        return await self._aside().do(lambda db: operations.used(db, since))
+    async def used(self, since: float, before: float = inf) -> tuple[Used, ...]:
+        return await self._aside().do(lambda db: operations.used(db, since, before))
+
+    async def owing(self, most: int) -> tuple[ConversationRow, ...]:
+        return await self._reader.do(lambda db: owing(db, most))
+
+    async def counts(self, now: float) -> Counts:
+        return await self._reader.do(lambda db: counts(db, now))
+
+    async def room(self) -> Room:
+        return room(self._folder.journal)
 
     # --- upkeep: of this journal alone, not of the port ---------------------------------------------------------------------------------
 
@@ -284,7 +300,9 @@ class SqliteJournal:
     def _commit(self, db: apsw.Connection, jobs: Sequence[Job[Any]]) -> None:
         if self._folder.is_gone():  # SQLite would go on writing to a file without a name
             raise apsw.CantOpenError("the file, or the lock beside it, was deleted or replaced while it was in use")
+        began = time.monotonic()
         commit_together(db, jobs)
+        self.committed(len(jobs), time.monotonic() - began)
 
     def _explain(self, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
         failure = failed(self._folder.journal, db, error)

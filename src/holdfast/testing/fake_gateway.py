@@ -48,6 +48,7 @@ from holdfast.ports import (
     SignIn,
     Snapshot,
     Standing,
+    Used,
 )
 from holdfast.runtime.clock import SystemClock
 from holdfast.store.files import FolderFiles
@@ -66,7 +67,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class FakeGateway:
-    """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does, `offers` what `tool_servers` does; `gates` are the
+    """Implements `ports.Gateway`. `state` is what `status` says, `route_states` what `routes` does, `offers` what `tool_servers` does; `uses` what `used` does; `gates` are the
     names that `retry` knows, and `retried` the tool servers and accounts that were to be started now; `platform_states` and `access` are what `platforms` and
     `people` say."""
 
@@ -77,6 +78,7 @@ class FakeGateway:
         self.offers: tuple[Offer, ...] = ()
         self.platform_states: tuple[PlatformState, ...] = ()
         self.access: tuple[Access, ...] = ()
+        self.uses: tuple[Used, ...] = ()
         self.retried: list[str] = []
         self.sign_in_steps: tuple[SignIn, ...] = ()
         self.answers: list[tuple[str, str]] = []
@@ -182,8 +184,18 @@ class FakeGateway:
             found += [Found(standing.row, seq, words) for seq, words in said[::-1] if text.lower() in words.lower()][:1]
         return tuple(found)
 
+    async def owing(self, most: int) -> tuple[Standing, ...]:
+        standings = map(self._standing, self.transcripts)
+        return tuple(sorted((one for one in standings if one.row.owes_since), key=lambda one: one.row.owes_since))[:most]
+
+    async def used(self, since: float, before: float) -> tuple[Used, ...]:
+        return self.uses if since < before else ()
+
     async def status(self) -> Mapping[str, Any]:
         return self.state
+
+    async def compared(self) -> tuple[str, ...]:
+        return ()
 
     async def differences(self) -> tuple[str, ...]:
         return ()

@@ -28,6 +28,7 @@ class Conversation:
     attempts: int = 0
     floor: int = 0
     asks: bool = False
+    owes_since: float | None = None
     forgotten: int = 0
     """So many entries that there were have been erased."""
     entries: list[Entry] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Conversation:
             self.asks,
             title(self._given or self._began),
             self.address,
+            self.owes_since or 0.0,
         )
 
     @property

@@ -10,11 +10,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TypeVar
 
 from holdfast import failpoints
 from holdfast.core.entries import (
-    ENDS_AN_ATTEMPT,
     AssistantMessage,
     Entry,
     Fact,
@@ -23,12 +23,14 @@ from holdfast.core.entries import (
     Sampled,
     ToolResult,
     UserMessage,
+    ends_an_attempt,
 )
 from holdfast.core.lives import Life
 from holdfast.core.text import well_formed
 from holdfast.errors import Config, JournalFailed, LeaseLost
 from holdfast.ports import (
     ALL,
+    COUNTED_MAX,
     LIVES_MAX,
     UNREAD_CHARS_MAX,
     UNREAD_MAX,
@@ -36,6 +38,7 @@ from holdfast.ports import (
     Appended,
     Arrival,
     ConversationRow,
+    Counts,
     Cursor,
     Erased,
     Found,
@@ -45,6 +48,7 @@ from holdfast.ports import (
     Move,
     Person,
     Release,
+    Room,
     Snapshot,
     Timer,
     ToolList,
@@ -112,6 +116,7 @@ class MemoryJournal:
         self.disk.arrivals[arrival.dedupe] = (row.key, seq)
         row.wakes += 1
         row.due = arrival.at if row.due is None else min(row.due, arrival.at)
+        row.owes_since = arrival.at if row.owes_since is None else row.owes_since
         return Accepted(row.key, seq, new=True)
 
     async def adopt(self, conversation: str, account: str, address: str, entries: Sequence[Entry]) -> bool:
@@ -229,7 +234,7 @@ class MemoryJournal:
         failpoints.failpoint("append.before_commit")
         fresh = row.wakes == wakes
         entries = tuple(row.add(body, now, row.epoch) for body in ([*facts, *intentions] if fresh else facts))
-        if any(isinstance(entry.body, ENDS_AN_ATTEMPT) for entry in entries):
+        if any(ends_an_attempt(entry.body) for entry in entries):
             row.attempts = 1
         released = fresh and release is not None
         if fresh and release:
@@ -243,6 +248,8 @@ class MemoryJournal:
             row.attempts = 0 if release.rests else max(row.attempts - 1, 0)
         row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
         row.asks = release.asks
+        if row.due is None and not (row.turn_gate or row.speech_gate or row.asks):
+            row.owes_since = None
 
     # --- timers ---------------------------------------------------------------------------------------------------------------------
 
@@ -363,13 +370,30 @@ class MemoryJournal:
                 found.append(Found(row, 0, row.title))
         return tuple(found[:most])
 
-    async def used(self, since: float) -> tuple[Used, ...]:
+    async def owing(self, most: int) -> tuple[ConversationRow, ...]:
+        await self._begin()
+        owing = sorted((row.owes_since, row.key) for row in self.disk.conversations.values() if row.owes_since is not None)
+        return tuple(self.disk.conversations[key].row for _, key in owing[:most])
+
+    async def counts(self, now: float) -> Counts:
+        rows = await self.owing(COUNTED_MAX)
+        free = [row for row in rows if not row.running]
+        due = [row for row in free if row.due is not None and row.due <= now]
+        asking = [row for row in free if row.asks and row not in due]
+        return Counts(len(rows) - len(free), len(due), len(free) - len(due) - len(asking), len(asking))
+
+    async def room(self) -> Room:
+        await self._begin()
+        written = max((entry.at for row in self.disk.conversations.values() for entry in row.entries), default=0.0)
+        return Room(size=len(self.disk.arrivals), free=ALL, written=written)
+
+    async def used(self, since: float, before: float = inf) -> tuple[Used, ...]:
         groups = defaultdict[tuple[str, str, str], list[AssistantMessage | Sampled]](list)
         for row in self.disk.conversations.values():
             for entry in row.entries:
                 body = entry.body
                 for one in body.sampled if isinstance(body, ToolResult) else (body,):
-                    if isinstance(one, AssistantMessage | Sampled) and entry.at >= since:
+                    if isinstance(one, AssistantMessage | Sampled) and since <= entry.at < before:
                         author = one.author if isinstance(one, AssistantMessage) else ""
                         groups[one.route, row.account, author].append(one)
         return tuple(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class Steady:
     """See `runtime.gateway.Reloads`."""
 
+    file = Path("config.toml")
     refused = ""
+
+    async def compared(self) -> tuple[str, ...]:
+        return ()
 
     async def differences(self) -> tuple[str, ...]:
         return ()

@@ -129,6 +129,16 @@ class Api:
     async def status(self, request: Request) -> Response:  # noqa: ARG002 the signature is starlette's
         return json({**await self._gateway.status(), "demo": self._demo.state() if self._demo else None})
 
+    async def owing(self, request: Request) -> Response:
+        now, most = self._clock.now(), min(_number(request, "most") or ROWS_MAX, ROWS_MAX)
+        return json([listed(standing, now) for standing in await self._gateway.owing(most)])
+
+    async def used(self, request: Request) -> Response:
+        return json(await self._gateway.used(_instant(request, "since"), _instant(request, "before")))
+
+    async def compared(self, request: Request) -> Response:  # noqa: ARG002 as above
+        return json({"differences": await self._gateway.compared()})
+
     async def reload(self, request: Request) -> Response:  # noqa: ARG002 as above
         """It starts again once this was answered."""
         other = await self._gateway.differences()
@@ -206,6 +216,13 @@ def _before(request: Request) -> ConversationRow | None:
     except ValueError as error:
         raise errors.Request("`at` is the instant of the last change of the conversation `before`.") from error
     return ConversationRow(key, "", 0, at, running=False, due=None, turn_gate="", speech_gate="", attempts=0)
+
+
+def _instant(request: Request, name: str) -> float:
+    try:
+        return float(request.query_params.get(name, ""))
+    except ValueError as error:
+        raise errors.Request(f"`{name}` is an instant, in seconds.") from error
 
 
 def _number(request: Request, name: str, value: str = "") -> int:

@@ -72,6 +72,8 @@ async def our_error(request: Request, error: errors.HoldfastError) -> Response: 
             status = 408
         case errors.Request():
             status = 400
+        case errors.Config():
+            status = 422
         case _:
             status = 503
     return json({"error": str(error)}, status)

@@ -9,7 +9,12 @@
     POST /v1/conversations/{name}/messages   a `Post`; answered with `Saved`, only after the commit
     POST /v1/files?name=NAME                 the bytes; answered with `Uploaded` when they are on disk
     GET  /v1/files/{sha256}?name=NAME        the bytes again, to be shown if they are a picture, else to be saved
+    GET  /v1/owing                           a list of `Listed`: those in which something is owed, the longest first; ?most=N
+    GET  /v1/used?since=S&before=S           a list of `ports.Used`
     GET  /v1/status
+    GET  /v1/reload                          {"differences"}: what the configuration says otherwise by now; 422 if no gateway could start with it
+    POST /v1/reload                          the same, and it is taken
+    POST /v1/safe-mode/leave
     GET  /v1/routes                          a list of `ports.RouteState`
     GET  /v1/tools                           a list of `ports.Offer`
     POST /v1/tools/{name}/retry
@@ -107,6 +112,9 @@ def _api_routes(api: Api, files: FileDoor, demo: Demo | None) -> list[Route]:
         Route("/v1/files", files.put, methods=["POST"]),
         Route("/v1/files/{sha256}", files.get, methods=["GET"]),
         Route("/v1/status", api.status, methods=["GET"]),
+        Route("/v1/owing", api.owing, methods=["GET"]),
+        Route("/v1/used", api.used, methods=["GET"]),
+        Route("/v1/reload", api.compared, methods=["GET"]),
         Route("/v1/reload", api.reload, methods=["POST"]),
         Route("/v1/safe-mode/leave", api.leave_safe_mode, methods=["POST"]),
         Route("/v1/gates/{name:path}/retry", api.retry, methods=["POST"]),

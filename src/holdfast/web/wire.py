@@ -113,6 +113,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     until: float
     address: str = ""
+    owes_since: float = 0.0
     excerpt: str = ""
 
 

@@ -28,6 +28,7 @@ from holdfast.testing.contracts.journal_kit import (
     started,
 )
 from holdfast.testing.contracts.journal_lists import JournalListsContract
+from holdfast.testing.contracts.journal_owing import JournalOwingContract
 from holdfast.testing.contracts.journal_platforms import JournalPlatformsContract
 
 
@@ -206,6 +207,7 @@ class JournalAppendContract:
             asks=True,
             title="message 1",
             address="to-a",
+            owes_since=10.0,
         )
         (lease,) = await claim(journal, now=99.0)
         assert (lease.floor, lease.account, lease.address) == (1, "web", "to-a")
@@ -369,6 +371,7 @@ class JournalContract(
     JournalForgettingContract,
     JournalRowsContract,
     JournalListsContract,
+    JournalOwingContract,
     JournalPlatformsContract,
 ):
     """Subclass it, and give it a fixture `rig`."""

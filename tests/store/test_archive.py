@@ -211,13 +211,15 @@ async def test_a_gateway_that_stops_waits_until_it_is_cleared_up(data_dir: Path,
         (tmp_path / "cleared up").touch()
 
     monkeypatch.setattr(archive, "write", write)
-    keeper = LocalKeeper(data_dir, SystemClock(), lambda: "1")
+    journal = SqliteJournal.open(tmp_path / "other")
+    keeper = LocalKeeper(data_dir, journal, SystemClock(), lambda: "1")
     making = asyncio.create_task(keeper.back_up(tmp_path / "b.tar"))
     await asyncio.to_thread(began.wait, 20)
     making.cancel()
     await asyncio.wait({making})
     assert making.cancelled()
     assert (tmp_path / "cleared up").exists()
+    await journal.close()
 
 
 async def test_messages_go_on_being_saved_while_one_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,20 @@ async def test_an_older_journal_is_brought_up_to_date_after_a_copy_of_it(file: P
     assert open_with(copy, *MIGRATIONS) == [("a", 1)]
 
 
+async def test_of_the_copies_of_all_upgrades_the_newest_is_kept(file: Path) -> None:
+    older, others = (
+        file.with_name("journal-before-0002.db"),
+        [file.with_name(name) for name in ("journal-before-me.db", "journal-until-0002.db")],
+    )
+    for path in (older, *others):
+        path.write_bytes(b"a copy")
+    open_with(file, *MIGRATIONS)
+    assert older.exists()
+    open_with(file, *MIGRATIONS, NEXT)
+    assert not older.exists()
+    assert all(path.exists() for path in (file.with_name(COPY), *others))
+
+
 async def test_a_new_journal_and_one_that_is_up_to_date_need_no_copy(file: Path) -> None:
     open_with(file, *MIGRATIONS)
     assert not list(file.parent.glob("*before*"))

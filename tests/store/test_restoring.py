@@ -11,6 +11,7 @@ import pytest
 
 from holdfast.errors import AlreadyRunning, Config, Request
 from holdfast.store import archive
+from holdfast.store.checking import check_backup
 from holdfast.store.files import FolderFiles
 from holdfast.store.restoring import Restored, restore
 from holdfast.store.sqlite import SqliteJournal
@@ -116,6 +117,28 @@ def test_what_an_account_keeps_now_is_newer_than_the_backup(data_dir: Path, tmp_
     assert login.read_text() == "new"
     put_back(tmp_path / "b.tar", tmp_path / "other")
     assert (tmp_path / "other" / "platforms" / "wechat" / "me" / "login.json").read_text() == "old"
+
+
+async def test_the_copy_of_a_journal_that_an_upgrade_made_is_put_back_like_a_backup(data_dir: Path) -> None:
+    """The way back to an older version; the newer journal is set aside, its log in it."""
+    copy = data_dir / "journal-before-0009.db"
+    copy.write_bytes((data_dir / "journal.db").read_bytes())
+    await add_message(data_dir, "2")
+    assert check_backup(copy)[1].problems == []
+    restored, _ = put_back(copy, data_dir)
+    assert restored.about.conversations == 1
+    assert await messages(data_dir) == 1
+    assert copy.exists()
+    assert restored.aside is not None
+    put_back(restored.aside, data_dir)
+    assert await messages(data_dir) == 2
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0 and then nonsense", b""])
+def test_what_is_neither_a_backup_nor_a_journal_changes_nothing(data_dir: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.db").write_bytes(content)
+    with pytest.raises(Request, match=r"no (journal|backup) of Holdfast"):
+        put_back(tmp_path / "x.db", data_dir)
 
 
 @pytest.mark.parametrize("harm", ["a byte", "its end"])

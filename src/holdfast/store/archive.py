@@ -38,6 +38,7 @@ JOURNAL: Final = "journal.db"
 SUMS: Final = "SHA256SUMS"
 FILES: Final = "files/"
 PLATFORMS: Final = "platforms/"
+DATABASE: Final = b"SQLite format 3\0"
 
 CHUNK_BYTES: Final = 1 << 20
 UNSYNCED_BYTES_MAX: Final = 8 << 20
@@ -127,12 +128,7 @@ def _copy_journal(journal: Path, copy: Path, stops: Callable[[], bool]) -> int:
     finally:
         db.close()
         os.close(unsynced)
-    copied = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        (conversations,) = copied.execute("SELECT count(*) FROM conversation").fetchall()[0]
-        return int(str(conversations))
-    finally:
-        copied.close()
+    return _conversations(copy)
 
 
 def _fill(writer: _Writer, data_dir: Path, copy: Path, about: About) -> None:
@@ -248,9 +244,31 @@ class Contents:
 
 
 def about(file: Path) -> About:
-    """What a backup says of itself. Raises `NotWhole`, or `Request` if it can't be read."""
+    """What a backup says of itself, or can be said of a copy of a journal. Raises `NotWhole`, or `Request` if it can't be read."""
+    if is_journal(file):
+        return About(holdfast="", at=file.stat().st_mtime, conversations=_conversations(file))
     with _opened(file) as tar:
         return _about(tar, file)
+
+
+def is_journal(file: Path) -> bool:
+    """Is it a journal alone, such as the copy that is made before an upgrade?"""
+    try:
+        with file.open("rb") as begun:
+            return begun.read(len(DATABASE)) == DATABASE
+    except OSError as error:
+        raise Request(f"{file} can't be read: {error.strerror}.") from error
+
+
+def _conversations(journal: Path) -> int:
+    """How many there are. Raises `Request` if it is the database of something else, or damaged."""
+    db = apsw.Connection(str(journal), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return int(str(db.execute("SELECT count(*) FROM conversation").get))
+    except apsw.Error as error:
+        raise NotWhole(f"{journal} is no journal of Holdfast, or a damaged one ({error}).") from error
+    finally:
+        db.close()
 
 
 def read(file: Path, place: Callable[[str], Path | None]) -> Contents:

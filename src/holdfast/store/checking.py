@@ -45,7 +45,9 @@ class Checked:
 
 
 def check_backup(file: Path) -> tuple[archive.About, Checked]:
-    """Look at all of a backup; its journal is unpacked into a temporary folder for that. Raises `Request` if it is none, or not whole."""
+    """Look at all of a backup, or at a copy of a journal alone; a backup's journal is unpacked into a temporary folder for that. Raises `Request` if it is none, or not whole."""
+    if archive.is_journal(file):
+        return archive.about(file), check_journal(file, lambda _: True)
     try:
         with TemporaryDirectory(prefix="holdfast-verify-") as folder:
             journal = Path(folder, archive.JOURNAL)
@@ -129,7 +131,8 @@ def _replay(entries: list[Entry]) -> None:
     """What the next worker would do first."""
     transcript = Transcript(entries)
     steps(transcript, EPOCH, _WORLD, time.time())
-    build(transcript, transcript.last_seq, "")
+    if not transcript.calls:  # while one is open, no model is asked
+        build(transcript, transcript.last_seq, "")
 
 
 def _files(entry: Entry) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ MIGRATIONS: Final = tuple(
     )
 )
 
+log = logging.getLogger(__name__)
+
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, checksum TEXT NOT NULL, at REAL NOT NULL) STRICT"
 
 
@@ -56,7 +59,9 @@ def migrate(db: apsw.Connection, file: Path, migrations: Sequence[Migration] = M
     _check(applied, file, migrations)
     missing = [migration for migration in migrations if migration.version not in applied]
     if missing and applied:
-        _copy(db, file.with_name(f"{file.stem}-before-{missing[0].version:04}{file.suffix}"))
+        copy = file.with_name(f"{file.stem}-before-{missing[0].version:04}{file.suffix}")
+        _copy(db, copy)
+        log.info("the journal is brought up to date; as it was, it is kept in %s", copy)
     for migration in missing:
         db.execute("BEGIN IMMEDIATE")
         db.execute(_TABLE)
@@ -64,6 +69,8 @@ def migrate(db: apsw.Connection, file: Path, migrations: Sequence[Migration] = M
         db.execute("INSERT INTO schema_version VALUES (?, ?, ?)", (migration.version, migration.checksum, time.time()))
         failpoint("migrate")
         db.execute("COMMIT")
+    if missing and applied:
+        _prune(copy)
 
 
 def version_of(db: apsw.Connection, file: Path) -> int:
@@ -89,7 +96,7 @@ def _check(applied: dict[int, str], file: Path, migrations: Sequence[Migration])
     if newer := applied.keys() - known.keys():
         raise Config(
             f"The journal {file} was written by a newer Holdfast (schema {max(newer)}; this one knows {max(known)}). Start that version again, "
-            f"or go back to the copy {file.stem}-before-{min(newer):04}{file.suffix} if there is one; what came after it would be missing."
+            f"or go back: `holdfast restore {file.stem}-before-{min(newer):04}{file.suffix}`, if there is that copy beside it; what came after it would be missing."
         )
     for version, checksum in applied.items():
         if known[version].checksum != checksum:
@@ -97,6 +104,14 @@ def _check(applied: dict[int, str], file: Path, migrations: Sequence[Migration])
                 f"The schema of the journal {file} is not the one that this Holdfast was made with ({known[version].name} differs). "
                 "Install the version that was running before, or report this."
             )
+
+
+def _prune(newest: Path) -> None:
+    """Of the copies that were made before upgrades, the newest is enough."""
+    for path in newest.parent.glob(newest.name.replace(newest.stem[-4:], "[0-9]" * 4)):
+        if path != newest:
+            path.unlink()
+            log.info("%s, of an earlier upgrade, was deleted", path)
 
 
 def _copy(db: apsw.Connection, target: Path) -> None:

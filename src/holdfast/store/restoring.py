@@ -1,4 +1,4 @@
-"""Putting a backup back. A journal that is there is set aside, never lost: whoever is killed in the middle leaves the old one whole, or the new one."""
+"""Putting a backup back, or a copy of a journal. A journal that is there is set aside, never lost: whoever is killed in the middle leaves the old one whole, or the new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdfast.failpoints import failpoint
 from holdfast.store import archive
 from holdfast.store.checking import PROBLEMS_MAX
 from holdfast.store.failures import unusable
-from holdfast.store.folder import DataFolder, sync_folder
+from holdfast.store.folder import DataFolder, make_private, sync_folder
 from holdfast.store.migrations import version_of
 
 UNPACKED: Final = "restoring"
@@ -64,8 +64,8 @@ def restore(file: Path, data_dir: Path, say: Callable[[archive.About, Path | Non
 
 def _unpack(file: Path, unpacked: Path) -> None:
     """Everything, durably; and looked at, before anything is done with it."""
-    contents = archive.read(file, lambda name: unpacked / name)
     journal = unpacked / archive.JOURNAL
+    contents = _copied(file, journal) if archive.is_journal(file) else archive.read(file, lambda name: unpacked / name)
     problems = contents.problems or ([] if journal.exists() else ["journal.db is missing."])
     if not problems:
         db = apsw.Connection(str(journal))
@@ -85,6 +85,22 @@ def _unpack(file: Path, unpacked: Path) -> None:
         sync_folder(folder)
 
 
+def _copied(file: Path, journal: Path) -> archive.Contents:
+    """A journal alone, with its log if it has one."""
+    journal.parent.mkdir(mode=0o700)
+    for end in ("", LOGS[0]):
+        source, target = file.with_name(file.name + end), journal.with_name(journal.name + end)
+        if source.exists():
+            os.close(make_private(target))
+            shutil.copyfile(source, target)
+    _settle(journal)
+    with journal.open("rb") as copy:
+        os.fsync(copy.fileno())
+    for end in LOGS:
+        journal.with_name(journal.name + end).unlink(missing_ok=True)
+    return archive.Contents(archive.about(file))
+
+
 def _is_used(journal: Path) -> bool:
     return any(path.exists() and path.stat().st_size for path in (journal, journal.with_name(f"{journal.name}-wal")))
 
@@ -98,7 +114,7 @@ def _free_name(data_dir: Path) -> Path:
 
 def _add_files(unpacked: Path, data_dir: Path) -> None:
     """Files that came with messages are what their names say: one that is there is the same. What an account keeps is left as it is: it is newer."""
-    for path in sorted(path for path in unpacked.rglob("*") if path.is_file() and path.name != archive.JOURNAL):
+    for path in sorted(path for path in unpacked.rglob("*") if path.is_file() and path != unpacked / archive.JOURNAL):
         target = data_dir / path.relative_to(unpacked)
         if target.exists() and not target.is_relative_to(data_dir / "files"):
             continue

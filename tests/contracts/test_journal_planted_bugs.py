@@ -66,7 +66,7 @@ async def test_an_intention_on_a_stale_reading_is_caught(rig: Rig, monkeypatch: 
 
 
 async def test_attempts_that_count_every_death_are_caught(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "ENDS_AN_ATTEMPT", ())
+    monkeypatch.setattr(operations, "ends_an_attempt", lambda _: False)
     with pytest.raises(CAUGHT):
         await JournalAttemptsContract().test_a_closing_result_counts_as_a_fact_only_if_it_was_taken(rig)
 

@@ -18,7 +18,6 @@ import judges
 
 from holdfast.core import request, turn, words
 from holdfast.core.entries import (
-    ENDS_AN_ATTEMPT,
     AnyBody,
     AssistantMessage,
     Attachment,
@@ -40,6 +39,7 @@ from holdfast.core.entries import (
     Usage,
     UserMessage,
     call_id,
+    ends_an_attempt,
 )
 from holdfast.core.steps import CallModel, CallTool, Decision, Deliver, Fetch, Finish, LookUp, Step, Summarise, Write
 from holdfast.core.text import LENGTH_MIN, Limit
@@ -298,7 +298,7 @@ class Walker:
         """Append. The worker, before it decides again, reads what arrived meanwhile."""
         seq = len(s.entries)
         new = tuple(Entry(seq + i + 1, s.now, 0 if outside else s.epoch, body) for i, body in enumerate(bodies))
-        attempts = 1 if any(isinstance(body, ENDS_AN_ATTEMPT) for body in bodies) else s.attempts
+        attempts = 1 if any(ends_an_attempt(body) for body in bodies) else s.attempts
         entries = s.entries + new
         return replace(s, entries=entries, read=s.read if outside else len(entries), attempts=attempts)
 

@@ -159,7 +159,7 @@ def attempts_count_every_death(m: pytest.MonkeyPatch) -> None:
         row.owner, row.since = None, now
         row.due, row.turn_gate, row.speech_gate, row.floor = release.due, release.turn_gate, release.speech_gate, release.floor
 
-    m.setattr(memory_journal, "ENDS_AN_ATTEMPT", ())
+    m.setattr(memory_journal, "ends_an_attempt", lambda _: False)
     m.setattr(MemoryJournal, "_suspect_runs", lambda _: False)
     m.setattr(MemoryJournal, "_release", release)
 

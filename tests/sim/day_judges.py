@@ -12,7 +12,6 @@ from day_world import TOKEN, core, invalid
 
 from holdfast.core import request, turn
 from holdfast.core.entries import (
-    ENDS_AN_ATTEMPT,
     AssistantMessage,
     Command,
     DeliveryStarted,
@@ -23,6 +22,7 @@ from holdfast.core.entries import (
     SetAside,
     ToolStarted,
     UserMessage,
+    ends_an_attempt,
 )
 from holdfast.core.transcript import STOPS, Transcript
 from holdfast.testing.fake_platform import FakeChat, Shown, Update
@@ -157,7 +157,7 @@ def _set_aside(day: Day, chat: str, at: float) -> bool:
         return False
     log = day.disk.conversations[f"{account.account}:{chat}"].entries
     for aside in (entry for entry in log if isinstance(entry.body, SetAside) and entry.at >= at):
-        since = max((e.at for e in log[: aside.seq - 1] if isinstance(e.body, ENDS_AN_ATTEMPT)), default=0.0)
+        since = max((e.at for e in log[: aside.seq - 1] if ends_an_attempt(e.body)), default=0.0)
         if sum(since <= kill <= aside.at for kill in day.killed_at) >= turn.ATTEMPTS_MAX:
             return True
     return False

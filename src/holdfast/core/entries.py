@@ -313,10 +313,6 @@ Outgoing = AssistantMessage | Notice | Question | Note | ToolResult
 
 OUTSIDE: Final = (UserMessage, Correction, Command, Choice)
 """What people did."""
-ENDS_AN_ATTEMPT: Final = (AssistantMessage, ToolResult, Delivered, DeliveryFailed, Fetched, Failed, Summary, SetAside)
-"""A fact or a `SetAside`: after one of these a conversation's count of attempts starts anew (DESIGN.md section 6)."""
-
-
 class Entry(msgspec.Struct, frozen=True):
     """One immutable fact. `seq` orders (never `at`); `at` is Unix seconds; `epoch` is the lease that wrote it, 0 from outside."""
 
@@ -364,6 +360,18 @@ def approval_key(author: str, call: Call) -> str:
     return sha256(b"\0".join((author.encode(), call.tool.encode(), arguments))).hexdigest()[:32]
 
 
+_NOTICE: Final = "n"
+_ENDS_AN_ATTEMPT: Final = (AssistantMessage, ToolResult, Fetched, Failed, Summary, SetAside)
+
+
+def ends_an_attempt(body: AnyBody) -> bool:
+    """A fact or a `SetAside`: after one of these a conversation's count of attempts starts anew (DESIGN.md section 6). That a notice was delivered is none: it
+    says nothing of what the turn does to us."""
+    if isinstance(body, Delivered | DeliveryFailed):
+        return not body.of.startswith(_NOTICE)
+    return isinstance(body, _ENDS_AN_ATTEMPT)
+
+
 def outgoing_name(seq: int, body: Outgoing) -> str:
     """The name under which an outgoing entry is delivered; with the conversation and the part it makes the key."""
     match body:
@@ -372,6 +380,6 @@ def outgoing_name(seq: int, body: Outgoing) -> str:
         case Question():
             return f"q{seq}"
         case Notice() | Note():
-            return f"n{seq}"
+            return f"{_NOTICE}{seq}"
         case ToolResult():
             return f"r{seq}"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from holdfast.core import turn, words
-from holdfast.core.entries import ENDS_AN_ATTEMPT, Entry, Fact, Intention, Notice, Question
+from holdfast.core.entries import Entry, Fact, Intention, Notice, Question, ends_an_attempt
 from holdfast.core.records import Asked
 from holdfast.core.steps import Decision, Deliver, Finish, LookUp, Step, Write
 from holdfast.core.transcript import Transcript
@@ -249,7 +249,7 @@ class Worker:
         return writes[:1] or starts
 
     async def _append(self, now: float, facts: Facts, intentions: list[Intention], release: Release | None) -> Appended:
-        if any(isinstance(body, ENDS_AN_ATTEMPT) for body in facts):
+        if any(ends_an_attempt(body) for body in facts):
             self._attempts = 1
         appended = await self._journal.append(self.lease, now, self._wakes, facts, intentions, release)
         for fact, entry in zip(facts, appended.entries, strict=False):
@@ -257,7 +257,7 @@ class Worker:
                 self._asked[entry.seq] = self._answers.pop(id(fact))
         committed = {id(fact) for fact in facts}
         _written([one for one in self._said if id(one.body) in committed], taken=True)
-        if appended.intended and any(isinstance(body, ENDS_AN_ATTEMPT) for body in intentions):
+        if appended.intended and any(ends_an_attempt(body) for body in intentions):
             self._attempts = 1
         if appended.entries or appended.released:
             self._hands.appended(self.lease, appended)

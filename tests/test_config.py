@@ -610,3 +610,35 @@ def test_what_a_servers_tools_may_do_changes_no_fingerprint_so_its_tools_are_kno
 def test_what_does_not_change_where_a_call_goes_changes_no_fingerprint(folder: Folder) -> None:
     plain, priced = folder.load(ROUTE), folder.load(ROUTE + "price = { input = 1.0 }")
     assert plain.routes["main"].fingerprint == priced.routes["main"].fingerprint
+
+
+def test_without_a_word_about_it_the_log_is_as_it_suits_its_reader_and_nothing_else_watches(folder: Folder) -> None:
+    config = folder.start("")
+    assert (config.log.level, config.log.format) == ("info", "auto")
+    assert (config.metrics.host, config.metrics.port, config.traces.endpoint) == ("127.0.0.1", None, None)
+
+
+def test_what_watches_can_be_set_and_the_collectors_key_is_known_as_a_secret(folder: Folder) -> None:
+    text = """
+[log]
+level = "debug"
+format = "json"
+[metrics]
+port = 0
+[traces]
+endpoint = "http://127.0.0.1:4318"
+headers = { authorization = "env:COLLECTOR" }
+"""
+    config = folder.start(text, COLLECTOR="k3y-of-it")
+    assert (config.log.level, config.log.format, config.metrics.port) == ("debug", "json", 0)
+    assert config.traces.headers["authorization"].value == "k3y-of-it" and "k3y-of-it" in config.known_secrets
+    assert not config.warnings
+    said = folder.refused('[log]\nlevel = "loud"')
+    assert said == '[log] level must be "debug", "info", "warning" or "error", not the text \'loud\'.'
+    assert "COLLECTOR is not set" in folder.refused(text)
+
+
+def test_who_lets_others_reach_the_numbers_is_told_what_they_read(folder: Folder) -> None:
+    (warning,) = folder.start('[metrics]\nhost = "0.0.0.0"\nport = 9464').warnings
+    assert "whoever reaches it reads the names of your accounts" in warning
+    assert not folder.start('[metrics]\nhost = "0.0.0.0"').warnings, "there is none"

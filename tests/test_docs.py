@@ -44,8 +44,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[web]": settings.Web,
     "[owner]": settings.Owner,
     "[backup]": settings.Backup,
+    "[log]": settings.Log,
+    "[metrics]": settings.Metrics,
+    "[traces]": settings.Traces,
 }
-STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup"}
+STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup", "log", "metrics", "traces"}
 """What of the top has a section of its own."""
 
 
@@ -141,6 +144,7 @@ def test_every_command_there_is_is_in_the_readme() -> None:
 def test_every_command_in_a_message_is_known(name: str) -> None:
     said = {found[1] for code in codes(DOCS[name]) if (found := re.fullmatch(r"/([a-z]+)(?: .+)?", code))}
     others = {"messages", "responses", "newbot", "setprivacy", "token"}  # paths of providers, orders to @BotFather
+    others |= {"metrics", "livez", "readyz"}  # paths of ours
     assert said - others <= {*HIDDEN, *(command.name for command in COMMANDS)}
 
 

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 PLANTED = {
     "holdfast/errors.py": "import holdfast.ports",
     "holdfast/core/text.py": "import asyncio",
-    "holdfast/runtime/worker.py": "import openai, mcp, apsw, starlette, httpx2, rich",
+    "holdfast/runtime/worker.py": "import openai, mcp, apsw, starlette, httpx2, rich, opentelemetry, nio",
+    "holdfast/platforms/webhook/__init__.py": "import holdfast.platforms.slack",
 }
 
 

@@ -20,9 +20,10 @@ from holdfast.demo import Demo
 from holdfast.errors import HoldfastError, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.invoked import command
+from holdfast.logs import Log, to_stderr
 from holdfast.models import open_model
 from holdfast.platforms import open_account
-from holdfast.ports import Hook, Model, Platform
+from holdfast.ports import Hook, Model, Platform, RawFailure
 from holdfast.reload import Reload
 from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import Acts
@@ -31,12 +32,14 @@ from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
+from holdfast.runtime.gauges import Gauges
 from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.persons import Persons
 from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Run, Supervisor
+from holdfast.runtime.updates import Updates
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
 from holdfast.store.files import FolderFiles
@@ -45,6 +48,7 @@ from holdfast.store.sqlite import SqliteJournal
 from holdfast.tools.builtin import BuiltIn
 from holdfast.tools.mcp import McpHost
 from holdfast.tools.together import Together
+from holdfast.watching import Watching
 from holdfast.web import door
 from holdfast.web.hooks import hooks
 from holdfast.web.login import Login, page_address
@@ -70,14 +74,14 @@ log = logging.getLogger("holdfast")
 def run(config_path: Path | None) -> int:
     """Run the gateway until it is told to stop. Returns the exit code; raises `HoldfastError` for what a person has to mend."""
     settings = config.load(config_path, os.environ).start(os.environ)
-    _log_to_stderr(settings.known_secrets)
-    for warning in settings.warnings:
-        log.warning(warning)
-    journal = SqliteJournal.open(settings.data_dir)
-    try:
-        again = asyncio.run(_serve(settings, journal, config_path))
-    except* HoldfastError as failures:
-        raise _first(failures) from None
+    with to_stderr(settings.log.level, settings.log.format, settings.known_secrets, os.environ) as written:
+        for warning in settings.warnings:
+            log.warning(warning)
+        journal = SqliteJournal.open(settings.data_dir)
+        try:
+            again = asyncio.run(_serve(settings, journal, config_path, written))
+        except* HoldfastError as failures:
+            raise _first(failures) from None
     if again:
         _start_again()
     return 0
@@ -92,7 +96,7 @@ def _first(group: BaseExceptionGroup[HoldfastError]) -> HoldfastError:
     return failure
 
 
-async def _serve(settings: config.Config, journal: SqliteJournal, config_path: Path | None) -> bool:
+async def _serve(settings: config.Config, journal: SqliteJournal, config_path: Path | None, written: Log) -> bool:
     """Until it is told to stop. True if it is to start again."""
     stopping, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -101,7 +105,7 @@ async def _serve(settings: config.Config, journal: SqliteJournal, config_path: P
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     reload = Reload(settings, config_path, os.environ, stopping)
-    gateway = await _Gateway.build(settings, journal, reload)
+    gateway = await _Gateway.build(settings, journal, reload, written)
     try:
         await gateway.lifetime.begin()
         async with asyncio.TaskGroup() as tasks:
@@ -164,6 +168,8 @@ class _Gateway:
         platforms: Mapping[str, Platform],
         demo: Demo | None,
         reload: Reload,
+        watching: Watching,
+        written: Log,
     ) -> None:
         clock = SystemClock()
         self._settings, self._journal, self._models, self._tools, self._clock = settings, journal, models, tools, clock
@@ -194,8 +200,8 @@ class _Gateway:
             persons=self._persons,
             mask=lambda text: mask(text, secrets),
         )
-        owner = uuid.uuid4().hex
-        self.dispatch = Dispatch(owner, tuple(self._platforms), journal, clock, weather, acts, followers.changed, local=local)
+        owner, hands = uuid.uuid4().hex, watching.hands(acts, host.tools)
+        self.dispatch = Dispatch(owner, tuple(self._platforms), journal, clock, weather, hands, followers.changed, local=local)
         self._gateway = LocalGateway(
             version,
             journal,
@@ -223,14 +229,23 @@ class _Gateway:
         weather.closed, acts.cut_short = told.closed, told.cut_short
         if folder is not None:
             self._gateway.backups = Backups(folder, settings.backup.every_h * HOUR_S, settings.backup.keep, self._keeper, told, clock)
+        url = settings.updates.url
+        self._updates = Updates(url, version, told, clock) if url else None
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
         self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
+        journal.committed, self._gateway.received = watching.numbers.committed, watching.numbers.received.add
+        gauges = Gauges(
+            watching.numbers, journal, weather, host, self._supervisor, self.lifetime, clock, lambda: (written.lines, written.lost)
+        )
+        self._door = door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
+        self._watching = watching.children(gauges, self.lifetime, self._door)
         self._price, self._day_began = (lambda route: acts.routes[route].price if route in acts.routes else (0.0, 0.0)), local.day_began
 
     @classmethod
-    async def build(cls, settings: config.Config, journal: SqliteJournal, reload: Reload) -> _Gateway:
+    async def build(cls, settings: config.Config, journal: SqliteJournal, reload: Reload, written: Log) -> _Gateway:
         clock = SystemClock()
+        watching = Watching(settings, clock, version)
         gates = [GateSettings(f"route:{name}", route.fingerprint, places_of(route)) for name, route in settings.routes.items()]
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
@@ -249,21 +264,23 @@ class _Gateway:
         demo = Demo.of(os.environ, tools.servers, clock)
         if demo is not None:
             models = {name: demo.lent(model) for name, model in models.items()}
-        gateway = cls(settings, journal, files, weather, models, tools, platforms, demo, reload)
+        models = {name: watching.model(name, model, _classed(settings, name, weather, clock)) for name, model in models.items()}
+        gateway = cls(settings, journal, files, weather, models, tools, platforms, demo, reload, watching, written)
         gateway._persons.know(await journal.people())
         return gateway
 
     async def serve_door(self, opened: Callable[[], None]) -> None:
-        path = door_path(self._settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
-        await serve_door(door.door(self._gateway, self._platform, self._login, self._clock, self._demo, self._keeper), path, opened)
+        await serve_door(door.door(self._gateway, self._platform, self._login, self._clock, self._demo, self._keeper), self._door, opened)
 
     async def work(self) -> None:
         """Everything that nobody waits for at the start, side by side."""
         children: dict[str, Run] = {f"tools:{name}": self.lifetime.after_rest(child) for name, child in self._tools.children().items()}
-        children |= self._accounts.children()
+        children |= {**self._accounts.children(), **self._watching}
         children["page"] = self._serve_page
         if self._gateway.backups is not None:
             children["backup"] = self._gateway.backups.run
+        if self._updates is not None:
+            children["updates"] = self._updates.run
         if self._hooks:
             children["webhooks"] = self._serve_hooks
         async with asyncio.TaskGroup() as tasks:
@@ -312,6 +329,12 @@ class _Gateway:
             await model.close()
 
 
+def _classed(settings: config.Config, route: str, weather: Weather, clock: SystemClock) -> Callable[[RawFailure], str]:
+    """Of what class a failure of this route is."""
+    classify, dialect, gate = classifier(clock), settings.routes[route].dialect, f"route:{route}"
+    return lambda failure: classify(failure, dialect, weather.row(gate).last_ok > 0).kind
+
+
 def version() -> str:
     """Of this program."""
     from importlib import metadata  # noqa: PLC0415 - costs more than the rest of the start
@@ -333,23 +356,3 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # nobody reads it: no reason to end
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-
-
-class _Masking(logging.Filter):
-    """No secret leaves through the log."""
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__()
-        self._secrets = secrets
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = mask(record.getMessage(), self._secrets), ()
-        return True
-
-
-def _log_to_stderr(secrets: tuple[str, ...]) -> None:
-    handler = logging.StreamHandler()
-    handler.addFilter(_Masking(secrets))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -23,7 +23,7 @@ from holdfast import errors, secrets
 from holdfast.accounts import KINDS, Account, Webhooks
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, Backup, File, Owner, schema, schema_hook
+from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, Backup, File, Log, Metrics, Owner, Traces, Updates, schema, schema_hook
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
@@ -52,6 +52,10 @@ class Config:
     webhooks: Webhooks
     owner: Owner
     backup: Backup
+    updates: Updates
+    log: Log
+    metrics: Metrics
+    traces: Traces
     chains: Mapping[str, tuple[str, ...]]
     chain: tuple[str, ...]
     summaries_chain: tuple[str, ...]
@@ -74,6 +78,10 @@ class Config:
         header_secrets: list[str] = []
         routes = {name: self._started(name, route, environ, warnings, header_secrets) for name, route in self.routes.items()}
         tools = {name: self._reachable(name, server, environ, warnings) for name, server in self.tools.items()}
+        if self.metrics.port is not None and not is_loopback(self.metrics.host):
+            warnings.append(
+                f"{self.file}: [metrics] host = {self.metrics.host!r}: whoever reaches it reads the names of your accounts, and all figures."
+            )
         return replace(
             self,
             agent=self._instructed(environ),
@@ -82,6 +90,7 @@ class Config:
             accounts={name: self._known(name, account, environ, warnings) for name, account in self.accounts.items()},
             web=self._placed(environ),
             backup=self._with_folder(environ),
+            traces=self._sent(environ, warnings),
             warnings=tuple(warnings),
             header_secrets=tuple(header_secrets),
         )
@@ -93,7 +102,8 @@ class Config:
         variables = (value for server in self.tools.values() for name, value in server.env.items() if SECRET_NAME.search(name))
         headers = (secret.value for server in self.tools.values() for secret in server.secrets)
         accounts = (secret.value for account in self.accounts.values() for secret in account.secrets)
-        return (*keys, *variables, *headers, *accounts, *self.header_secrets)
+        traces = (secret.value for secret in self.traces.headers.values())
+        return (*keys, *variables, *headers, *accounts, *traces, *self.header_secrets)
 
     def _started(self, name: str, route: Route, environ: Mapping[str, str], warnings: list[str], header_secrets: list[str]) -> Route:
         key = self._resolved(route.api_key, f"[routes.{name}] api_key", environ, warnings) if route.api_key else None
@@ -134,6 +144,14 @@ class Config:
         """The settings of backups with a whole path."""
         path = secrets.expanded(self.backup.dir, self.file.parent, environ) if self.backup.dir else None
         return msgspec.structs.replace(self.backup, dir=str(path) if path else None)
+
+    def _sent(self, environ: Mapping[str, str], warnings: list[str]) -> Traces:
+        """The settings of traces with their secrets."""
+        headers = {
+            header: self._resolved(secret, f"[traces] headers.{header}", environ, warnings)
+            for header, secret in self.traces.headers.items()
+        }
+        return msgspec.structs.replace(self.traces, headers=headers)
 
     def _resolved(self, reference: Secret, where: str, environ: Mapping[str, str], warnings: list[str]) -> Secret:
         secret, warning = secrets.resolve(reference, f"{self.file}: {where}", self.file.parent, environ)
@@ -249,6 +267,10 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
         webhooks=_table(file, "webhooks", raw.get("webhooks", {}), Webhooks),
         owner=_table(file, "owner", raw.get("owner", {}), Owner),
         backup=_table(file, "backup", raw.get("backup", {}), Backup),
+        updates=_table(file, "updates", raw.get("updates", {}), Updates),
+        log=_table(file, "log", raw.get("log", {}), Log),
+        metrics=_table(file, "metrics", raw.get("metrics", {}), Metrics),
+        traces=_table(file, "traces", raw.get("traces", {}), Traces),
         chains=chains.named,
         chain=chains.spelled_out("agent", "chain", agent.chain),
         summaries_chain=chains.spelled_out("agent", "summaries_chain", agent.summaries_chain),

@@ -19,6 +19,8 @@ from holdfast.values import (
     Environment,
     Headers,
     Line,
+    LogFormat,
+    LogLevel,
     Name,
     Names,
     Permission,
@@ -220,6 +222,39 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 7
 
 
+class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway writes to its standard error output, for whoever runs it."""
+
+    level: Annotated[LogLevel, about("The least that is written. With `debug` what people and models say is in it.")] = "info"
+    format: Annotated[
+        LogFormat, about("`text` for a person, `json` for a program; `auto`: text at a terminal and for systemd's journal, else JSON.")
+    ] = "auto"
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where Prometheus, and whoever restarts what is ill, may look: /metrics, /livez, /readyz."""
+
+    host: Annotated[Line, about("The address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port | None, about("The port to listen on. If left out: none.")] = None
+
+
+class Traces(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Traces for OpenTelemetry. They need `holdfast[otel]`."""
+
+    endpoint: Annotated[
+        Url | None, about("Where the collector takes OTLP over HTTP, without /v1/traces. If left out: nothing is traced.")
+    ] = None
+    headers: Annotated[Headers, about("Headers for the collector: by name, where the value is.")] = {}
+
+
+class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Being told of newer versions."""
+
+    url: Annotated[
+        Url | None, about('Where {"version": "..."} stands: looked at once a day. If left out: nobody is asked, and nothing is told.')
+    ] = None
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -239,6 +274,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     webhooks: Webhooks = Webhooks()
     owner: Owner = Owner()
     backup: Backup = Backup()
+    updates: Updates = Updates()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    traces: Traces = Traces()
 
 
 # --- the schema ---------------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ Dialect = Annotated[
     Literal["openai-chat", "openai-responses", "anthropic", "practice"],
     Meta(title='"openai-chat", "openai-responses", "anthropic" or "practice"'),
 ]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(title='"debug", "info", "warning" or "error"')]
+LogFormat = Annotated[Literal["auto", "text", "json"], Meta(title='"auto", "text" or "json"')]
 Permission = Annotated[Literal["allow", "ask", "deny"], Meta(title='"allow", "ask" or "deny"')]
 Permissions = Annotated[
     dict[str, Literal["allow", "ask", "deny"]], Meta(title='a table of "allow", "ask" or "deny", such as { "some_tool" = "allow" }')

@@ -11,12 +11,16 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import Any, Final
 
 from holdfast.core.lives import HEALTHY_AFTER_S, RESTS_S, UNHEALTHY_MAX, Life, needs_rest
 from holdfast.ports import Clock, Journal
 from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.supervisor import Run
+
+CONFIRMED_S: Final = 1.0
+"""Whoever asks more often than that is told of the last commit."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Lifetime:
         self._asked_for = asyncio.Event()
         self._works = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._confirmed = -inf
         self.safe_mode: SafeMode | None = None
         self.changed: Callable[[], None] = lambda: None
 
@@ -83,6 +88,12 @@ class Lifetime:
             self._manager.alive(self.status)
             await self._clock.sleep(min(every_s, HEALTHY_AFTER_S))
             await self._put(alive=self._clock.now())
+
+    async def confirm(self) -> None:
+        """Return when the journal has committed that we live, just now."""
+        if self._clock.monotonic() - self._confirmed > CONFIRMED_S:
+            await self._put(alive=self._clock.now())
+            self._confirmed = self._clock.monotonic()
 
     async def _leave(self, safe_mode: SafeMode) -> None:
         with contextlib.suppress(TimeoutError):

@@ -91,6 +91,12 @@ async def serve_hooks(app: ASGIApp, webhooks: Webhooks, ready: Callable[[int], N
     await _serve(app, listener, lambda: ready(listener.getsockname()[1]))
 
 
+async def serve_metrics(app: ASGIApp, host: str, port: int, ready: Callable[[int], None]) -> None:
+    """Serve the numbers, until cancelled; `ready` is told the port. Raises as `serve_page` does."""
+    listener = _listener(f"[metrics] host = {host!r}, port = {port}", "the numbers", host, port)
+    await _serve(app, listener, lambda: ready(listener.getsockname()[1]))
+
+
 def _listener(where: str, what: str, host: str, port: int) -> socket.socket:
     address = "127.0.0.1" if host.lower() == "localhost" else host
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)

@@ -228,7 +228,9 @@ class _Gateway:
         told = Owner(tuple(place_of(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
         if folder is not None:
-            self._gateway.backups = Backups(folder, settings.backup.every_h * HOUR_S, settings.backup.keep, self._keeper, told, clock)
+            self._gateway.backups = Backups(
+                folder, settings.backup.every_h * HOUR_S, settings.backup.keep, self._keeper.back_up, told, clock
+            )
         url = settings.updates.url
         self._updates = Updates(url, version, told, clock) if url else None
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)

@@ -42,7 +42,7 @@ class Rig:
         self.told: dict[str, str] = {}
         self.ready, self._became = 0, asyncio.Event()
         owner = Owner([("notes", "web", "notes")], self.accept, self.clock)
-        self.backups = Backups(folder, DAY_S, keep, self.keeper, owner, self.clock)
+        self.backups = Backups(folder, DAY_S, keep, self.keeper.back_up, owner, self.clock)
 
     async def accept(self, arrivals: Sequence[Arrival]) -> tuple[Accepted, ...]:
         for arrival in arrivals:

@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.core.entries import Attachment, Fetched, UserMessage
 from holdfast.errors import Request
+from holdfast.ports import Arrival
 from holdfast.store import space
 from holdfast.store.files import FolderFiles
 from holdfast.store.keeper import LocalKeeper
@@ -41,7 +42,7 @@ async def talk(journal: SqliteJournal) -> None:
     """Many conversations at once, of short and long messages: pages are split, and long texts have pages of their own."""
     rng = random.Random(1)
     for n in range(100):
-        arrivals = []
+        arrivals: list[Arrival] = []
         for key in rng.choices([f"c{number}" for number in range(CONVERSATIONS)], k=30):
             text = f"SECRET<{key}> " * rng.choice((1, 3, 30, 400))
             arrivals.append(arrival(key, str(len(arrivals) + 100 * n), body=UserMessage(author="ann", id="1", text=text)))

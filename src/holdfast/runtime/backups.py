@@ -7,13 +7,13 @@ import calendar
 import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 from holdfast.core import words
 from holdfast.errors import Request, Temporary
-from holdfast.ports import Clock, Keeper
+from holdfast.ports import Backup, Clock
 from holdfast.runtime.owner import Owner
 
 NAME: Final = re.compile(r"holdfast-(\d{8}T\d{6})Z\.tar")
@@ -24,13 +24,16 @@ LOOK_S_MAX: Final = 600.0
 """However far away the next one is: the clock is looked at this often, for it may be set."""
 DAY_S: Final = 86_400.0
 
+BackUp = Callable[[Path], Awaitable[Backup]]
+"""Makes one (`ports.Keeper.back_up`)."""
+
 
 class Backups:
     """Those in one folder: every `every_s`, the newest `keep` of them."""
 
-    def __init__(self, folder: Path, every_s: float, keep: int, keeper: Keeper, told: Owner, clock: Clock) -> None:
+    def __init__(self, folder: Path, every_s: float, keep: int, back_up: BackUp, told: Owner, clock: Clock) -> None:
         self._folder, self._every_s, self._keep = folder, every_s, keep
-        self._keeper, self._told, self._clock = keeper, told, clock
+        self._back_up, self._told, self._clock = back_up, told, clock
         self._newest: float | None = None
 
     def state(self) -> dict[str, Any]:
@@ -56,7 +59,7 @@ class Backups:
     async def _make(self, now: float) -> None:
         file = self._folder / f"holdfast-{time.strftime(INSTANT, time.gmtime(now))}Z.tar"
         try:
-            made = await self._keeper.back_up(file)
+            made = await self._back_up(file)
         except (Temporary, Request) as failure:
             await self._failed(str(failure))
         if made.damaged:

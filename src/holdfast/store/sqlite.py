@@ -322,13 +322,17 @@ class SqliteJournal:
 
 def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
     writer = apsw.Connection(str(file))
-    for pragma in PRAGMAS:
-        writer.execute(f"PRAGMA {pragma}")
-    if writer.readonly("main") or writer.execute("PRAGMA journal_mode").get != "wal":
+    try:
+        for pragma in PRAGMAS:
+            writer.execute(f"PRAGMA {pragma}")
+        if writer.readonly("main") or writer.execute("PRAGMA journal_mode").get != "wal":
+            raise unwritable(file)
+        migrate(writer, file)
+        return writer, _reader(file)
+    except (apsw.Error, HoldfastError):
+        writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # what has failed writes nothing any more
         writer.close()
-        raise unwritable(file)
-    migrate(writer, file)
-    return writer, _reader(file)
+        raise
 
 
 def _reader(file: Path) -> apsw.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -51,14 +52,14 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            _ = self._ended.cancel() or self._ended.exception()
 
     async def ordered(self, what: str, code: int) -> None:
         """By a test."""
         match what:
-            case "reconnect":
-                await self._say(7, None)
-            case "invalid":
-                await self._say(9, bool(code))
+            case "reconnect" | "invalid":
+                with contextlib.suppress(WebSocketDisconnect):
+                    await (self._say(7, None) if what == "reconnect" else self._say(9, bool(code)))
             case "close" | "cut":
                 if not self._ended.done():
                     self._ended.set_exception(Closed(code if what == "close" else 0))

@@ -119,8 +119,9 @@ class World(Truth):
         self.rows("delete from fault")
 
     def end_sessions(self) -> None:
-        """They are known no more."""
+        """They are known no more; who is connected is cut."""
         self.rows("update session set alive = 0")
+        self._connections("cut", 0)
 
     def sessions(self) -> int:
         return len(self.rows("select 1 from session"))

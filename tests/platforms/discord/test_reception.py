@@ -239,7 +239,11 @@ async def test_channels_in_which_we_do_not_answer_are_not_read(discord: Discord,
     assert OTHER not in {one["params"]["channel"] for one in await discord.calls("history")}
 
 
-async def test_a_connection_that_ends_in_the_middle_of_the_catch_up_goes_on_with_it(discord: Discord, ann: str, account: Connect) -> None:
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_connection_that_ends_in_the_middle_of_the_catch_up_goes_on_with_it(
+    discord: Discord, ann: str, account: Connect, over: bool
+) -> None:
+    """Be it that its session is over, too: then all is read anew."""
     first = RecordingInbox()
     await before(discord, account, first, ann)
     for number in range(3):
@@ -249,14 +253,14 @@ async def test_a_connection_that_ends_in_the_middle_of_the_catch_up_goes_on_with
     async with running(platform, second) as receiving:
         await discord.until(lambda: _identified(discord, 2))
         await discord.write(ann, "live")
-        await discord.order("connections", what="cut")
+        await (discord.order("end_sessions") if over else discord.order("connections", what="cut"))
         await asyncio.wait([receiving], timeout=20)
     assert new(second) == []
     await discord.order("heal")
     async with running(platform, second):
         await second.wait_for(lambda one: "live" in texts(one))
     assert new(second) == ["missed 0", "missed 1", "missed 2", "live"]
-    assert len(await discord.calls("identify")) == 2
+    assert len(await discord.calls("identify")) == (3 if over else 2)
 
 
 async def _identified(discord: Discord, times: int) -> bool:

@@ -117,7 +117,8 @@ class DiscordPlatform:
         """Go on with the session, or begin one."""
         async with gateway.connected(session.url if session is not None else await self._entrance(), self._clock) as wire:
             await (wire.resume(self._token, session) if session is not None else wire.identify(self._token))
-            await together(wire.beat(), self._listen(wire, inbox), self._reception.read_gaps(), self._settle())
+            begun = asyncio.Event()
+            await together(wire.beat(), self._listen(wire, inbox, begun), self._tend(begun))
 
     async def _entrance(self) -> str:
         """Where the gateway is. Whoever begins too many sessions in a day loses the token: so we wait."""
@@ -134,20 +135,20 @@ class DiscordPlatform:
             raise Temporary("This bot was connected too often today; Discord lets it come back later.", wait_s)
         return found.url
 
-    async def _listen(self, wire: Wire, inbox: Inbox) -> None:
-        begun = False
+    async def _listen(self, wire: Wire, inbox: Inbox, begun: asyncio.Event) -> None:
         while True:
             event = await wire.next()
             if event.name == "READY":
                 await self._begin(wire, inbox, msgspec.json.decode(event.data, type=Ready), event.seq or 0)
-                begun = True
+                begun.set()
                 continue
             session = self._kept.now
             if session is None:
                 raise Temporary("Discord's gateway began no session.")
-            if not begun:
+            if not begun.is_set():
                 self._reception.go_on(inbox, session.us, await inbox.begin(session.us))
-                wire.heard, begun = inbox.alive, True
+                wire.heard = inbox.alive
+                begun.set()
             taken = await self._reception.heed(event)
             if event.seq is not None:
                 session.seq = wire.seq = event.seq
@@ -165,6 +166,11 @@ class DiscordPlatform:
         wire.seq, wire.heard = seq, inbox.alive
         self._start(self._sign("PUT", f"/applications/{ready.application.id}/commands", _slash_commands()))
         await self._reception.settle()
+
+    async def _tend(self, begun: asyncio.Event) -> None:
+        """What goes on beside listening, once it is known which session it is."""
+        await begun.wait()
+        await together(self._reception.read_gaps(), self._settle())
 
     async def _settle(self) -> None:
         while True:

@@ -236,7 +236,7 @@ class Reception:
     # --- what was missed ----------------------------------------------------------------------------------------------------------------
 
     async def read_gaps(self) -> None:
-        """For ever: servers may come later."""
+        """For ever: servers may come later. It is begun anew with each connection, and ends with it."""
         self._queue = asyncio.Queue()
         for channel in self._gaps:
             self._queue.put_nowait(channel)

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
-PROGRAMS: Final = ("systemd-nspawn", "dbus-daemon", "nsenter", "unshare", "su")
+PROGRAMS: Final = ("systemd-nspawn", "dbus-daemon", "nsenter", "pkill", "unshare", "su")
 SCRIPT: Final = Path(__file__).with_suffix(".sh")
 UP_S_MAX: Final = 60.0
 DOWN_S_MAX: Final = 90.0
@@ -62,15 +62,18 @@ class Machine:
 
     def boot(self) -> None:
         """Return when it is up."""
-        assert self._holder.stdin is not None
         assert not self.leader, "it is up"
-        self._holder.stdin.write(b"up\n")
-        self._holder.stdin.flush()
+        self._order("up")
         end = time.monotonic() + UP_S_MAX
         while not self._up():
             if self._holder.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"it does not come up:\n{self._log.read_text()}")
             time.sleep(LOOK_S)
+
+    def _order(self, order: str) -> None:
+        assert self._holder.stdin is not None
+        self._holder.stdin.write(f"{order}\n".encode())
+        self._holder.stdin.flush()
 
     def _up(self) -> bool:
         nspawn = next(iter(_children(self._holder.pid, "systemd-nspawn")), 0)
@@ -93,6 +96,7 @@ class Machine:
         while Path(f"/proc/{self.leader}").exists():
             assert time.monotonic() < end, f"it does not go down:\n{self._log.read_text()}"
             time.sleep(LOOK_S)
+        self._order("down")
         assert self._holder.stdout.readline() == b"down\n"
         self.leader = 0
 
@@ -101,13 +105,11 @@ class Machine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.leader:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.leader, signal.SIGKILL)
-        if self._holder.stdin is not None and self._holder.stdout is not None:
-            self._holder.stdin.close()
-            self._holder.wait(DOWN_S_MAX)
-            self._holder.stdout.close()
+        assert self._holder.stdin is not None
+        assert self._holder.stdout is not None
+        self._holder.stdin.close()  # as it would be if we were killed
+        self._holder.wait(DOWN_S_MAX)
+        self._holder.stdout.close()
 
     # --- inside -------------------------------------------------------------------------------------------------------------------------
 

@@ -117,10 +117,8 @@ class Service:
         return words in "\n".join(self.log().splitlines()[-LAST_LINES:])
 
     def processes(self, words: str) -> list[int]:
-        """Those of the service whose command line has these words."""
-        group = f"/sys/fs/cgroup/systemd{self.show('ControlGroup')['ControlGroup']}/cgroup.procs"
-        pids = self.machine.path(group).read_text().split()
-        return [int(pid) for pid in pids if words in Path(f"/proc/{pid}/cmdline").read_text()]
+        """Those of the machine whose command line has these words."""
+        return [pid for pid in _descendants(self.machine.leader) if words in _read(f"/proc/{pid}/cmdline")]
 
     async def until(self, look: Callable[[], Awaitable[bool]]) -> None:
         """Return when this is so (not while the gateway is away). Raises `AssertionError` with all that was logged if it takes too long."""
@@ -297,10 +295,15 @@ def _free_port() -> int:
 
 def _inner(pid: int) -> str:
     """A process's number in its own machine."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next((line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")), "")
+    return next((line.split()[-1] for line in _read(f"/proc/{pid}/status").splitlines() if line.startswith("NSpid:")), "")
 
 
 def _descendants(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [pid, *(below for child in children for below in _descendants(child))]
+    return [pid, *(below for child in _read(f"/proc/{pid}/task/{pid}/children").split() for below in _descendants(int(child)))]
+
+
+def _read(path: str) -> str:
+    """What the kernel says of a process; "" of one that has just gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(path).read_text()
+    return ""

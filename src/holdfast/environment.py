@@ -6,6 +6,7 @@ them too, but does not say what it read, fails at a proxy that it would not even
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ipaddress
 import os
@@ -34,6 +35,24 @@ def client(url: str, *, trusting: bool = False, **options: Any) -> httpx2.AsyncC
         raise Unusable(
             f"the environment names a proxy, {name_of(proxy)}, but not as http://HOST:PORT. Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
         ) from None
+
+
+async def fetched(url: str, bytes_max: int, within_s: float) -> bytes:
+    """What stands at this URL. Raises `Unusable` if it can't be had."""
+    taken = b""
+    try:
+        async with asyncio.timeout(within_s), client(url, follow_redirects=True) as http, http.stream("GET", url) as response:
+            if not response.is_success:
+                raise Unusable(f"{url} answers {response.status_code}")
+            async for piece in response.aiter_bytes():
+                taken += piece
+                if len(taken) > bytes_max:
+                    raise Unusable(f"{url} answers with more than {bytes_max} bytes")
+    except TimeoutError:
+        raise Unusable(f"{url} does not answer within {within_s:g} s") from None
+    except httpx2.HTTPError as error:
+        raise Unusable(f"{url} can't be reached: {error}") from error
+    return taken
 
 
 def proxy_for(url: str) -> str:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,14 @@ class Home:
         return self.folder / "data"
 
     @property
+    def file(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def gateway(self) -> subprocess.Popen[bytes]:
+        return self.processes[0]
+
+    @property
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in {"XDG_RUNTIME_DIR", "NO_COLOR"}}
         return kept | {"HOLDFAST_CONFIG": str(self.folder / "config.toml"), "TZ": "UTC"}
@@ -43,12 +51,24 @@ class Home:
 
     def start_real(self, more: str = "") -> subprocess.Popen[bytes]:
         """The same with a real one, with the practice model and whatever more is configured."""
-        text = f'data_dir = "{self.data_dir}"\n[routes.main]\ndialect = "practice"\n[web]\nport = 0\n{more}'
-        (self.folder / "config.toml").write_text(text)
+        self.configure(more)
         gateway = subprocess.Popen((*HOLDFAST, "run"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.environ)
         self.processes.append(gateway)
         assert gateway.stdout is not None and b"ready" in gateway.stdout.readline()
         return gateway
+
+    def configure(self, more: str = "") -> None:
+        """What the next start of a real one reads."""
+        self.file.write_text(f'data_dir = "{self.data_dir}"\n[routes.main]\ndialect = "practice"\n[web]\nport = 0\n{more}')
+
+    def end(self) -> None:
+        """End all that was begun."""
+        for process in self.processes:
+            process.kill()
+            process.wait(TIMEOUT_S)
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def terminal(self, *arguments: str, columns: int = 80, rows: int = 24, **environ: str) -> Terminal:
         """`holdfast chat` on a terminal."""
@@ -69,18 +89,24 @@ class Home:
         return command
 
 
+@pytest.fixture(scope="session")
+def new_home() -> Callable[[Path], Home]:
+    """For gateways that several tests share; whoever makes one ends it."""
+
+    def new_home(folder: Path) -> Home:
+        home = Home(folder)
+        home.data_dir.mkdir()
+        home.file.write_text(f'data_dir = "{home.data_dir}"\n')
+        return home
+
+    return new_home
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path)
-    home.data_dir.mkdir()
-    (tmp_path / "config.toml").write_text(f'data_dir = "{home.data_dir}"\n')
+def home(tmp_path: Path, new_home: Callable[[Path], Home]) -> Iterator[Home]:
+    home = new_home(tmp_path)
     yield home
-    for process in home.processes:
-        process.kill()
-        process.wait(TIMEOUT_S)
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+    home.end()
 
 
 @pytest.fixture

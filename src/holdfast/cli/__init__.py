@@ -141,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    commands.add_parser("run", parents=[everywhere], help="start the gateway")
+    run = commands.add_parser("run", parents=[everywhere], help="start the gateway")
+    run.add_argument("--dry", action="store_true", help="start nothing: say what a start would do, connect to and go on with")
 
     chat = commands.add_parser(
         "chat",
@@ -231,6 +232,10 @@ def _questions(commands: argparse._SubParsersAction[argparse.ArgumentParser], ev
     search = commands.add_parser("search", parents=[everywhere], help="find the conversations in which something was said")
     search.add_argument("words", nargs="+", metavar="WORDS", help="as they were said")
     search.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    usage = commands.add_parser("usage", parents=[everywhere], help="say what each person had from the models in a month, and what it cost")
+    usage.add_argument("--month", default="", metavar="YYYY-MM", help="such as 2026-11 (default: this one)")
+    usage.add_argument("--csv", action="store_true", help="as CSV, by person and route")
 
 
 def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:

@@ -62,9 +62,11 @@ def put(file: Path, text: str) -> Path | None:
 def _path(key: str) -> list[str]:
     """`routes.main.model`, as TOML writes it."""
     try:
-        found: Any = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError as error:
-        raise Request(f"{key!r} is no setting. Write it with its table, such as routes.main.model.") from error
+        found: Any = tomllib.loads(f"{key} = 0") if key.isprintable() else {}
+    except tomllib.TOMLDecodeError:
+        found = {}
+    if not found:
+        raise Request(f"{key!r} is no setting. Write it with its table, such as routes.main.model.")
     path = []
     while isinstance(found, dict):
         ((name, found),) = found.items()

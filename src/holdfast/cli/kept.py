@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +16,12 @@ from holdfast.cli.client import Away, Client, Missing
 from holdfast.cli.place import door_of
 from holdfast.core.entries import Entry
 from holdfast.core.exported import Head, lines
+from holdfast.core.lives import UNHEALTHY_MAX, Life
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
 from holdfast.web.wire import Listed
 
 if TYPE_CHECKING:
-    from holdfast.core.lives import Life
     from holdfast.ports import ConversationRow, Counts, Room, Used
     from holdfast.store.sqlite import SqliteJournal
 
@@ -46,6 +46,9 @@ class Kept(Protocol):
     def used(self, since: float, before: float) -> Sequence[Used]:
         """What was asked of each route in that time, by whom."""
 
+    def names(self) -> Mapping[tuple[str, str], str]:
+        """What those whom an owner let in call themselves, by account and id."""
+
     def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
         """The entries with `seq <= upto`, in order; none if there is no such conversation."""
 
@@ -61,11 +64,11 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a gateway that is stopped has left behind: its journal, what is owed there, and its last life."""
+    """What a gateway that is stopped has left behind: its journal, what is owed there, and its last lives, the newest first."""
 
     room: Room
     counts: Counts
-    life: Life | None
+    lives: tuple[Life, ...]
 
 
 class Nothing(Request):
@@ -128,6 +131,9 @@ class _Running:
     def used(self, since: float, before: float) -> Sequence[Used]:
         return self._client.used(since, before)
 
+    def names(self) -> Mapping[tuple[str, str], str]:
+        return {(person.account, person.id): person.name for access in self._client.people() for person in access.people}
+
     def _changed(self, since: float) -> Iterator[Listed]:
         page = self._client.conversations()
         while page:
@@ -177,6 +183,9 @@ class Stopped:
     def used(self, since: float, before: float) -> Sequence[Used]:
         return self._runner.run(self._journal.used(since, before))
 
+    def names(self) -> Mapping[tuple[str, str], str]:
+        return {(person.account, person.id): person.name for person in self._runner.run(self._journal.people())}
+
     def _listed(self, rows: Sequence[ConversationRow]) -> Sequence[Listed]:
         from holdfast.ports import Standing  # noqa: PLC0415 as above
         from holdfast.web.words import listed  # noqa: PLC0415 as above
@@ -194,7 +203,7 @@ class Stopped:
     def left(self, now: float) -> Left:
         """How the gateway left it."""
         ask, journal = self._runner.run, self._journal
-        return Left(ask(journal.room()), ask(journal.counts(now)), next(iter(ask(journal.lives(1))), None))
+        return Left(ask(journal.room()), ask(journal.counts(now)), ask(journal.lives(UNHEALTHY_MAX)))
 
     def adopt(self, head: Head, entries: Sequence[Entry]) -> bool:
         return self._runner.run(self._journal.adopt(head.conversation, head.account, head.address, entries))

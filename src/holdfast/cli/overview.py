@@ -134,7 +134,7 @@ def lines(over: Overview, width: int) -> Iterator[str]:
     yield ""
     for label, words in _facts(over):
         yield from textwrap.wrap(plain(words), width, initial_indent=f"{label:<{LABEL}}", subsequent_indent=" " * LABEL)
-    for head, yours in (("What needs you:", True), ("What mends itself:", False)):
+    for head, yours in (("What needs you:", True), ("Worth knowing:", False)):
         found = [problem for problem in over.problems if problem.yours == yours]
         if found:
             yield from ("", head)
@@ -145,7 +145,7 @@ def lines(over: Overview, width: int) -> Iterator[str]:
 
 
 def _told(problem: Problem, now: float, width: int) -> Iterator[str]:
-    lasts = f" (Since {clock(problem.since, now)}, {span(now - problem.since)}.)" if problem.since else ""
+    lasts = f" (Since {clock(problem.since, now)}, for {span(now - problem.since)}.)" if problem.since else ""
     yield from textwrap.wrap(plain(problem.what + lasts), width, initial_indent="  ", subsequent_indent="  ")
     yield f"      {problem.next}"
 

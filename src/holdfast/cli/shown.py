@@ -79,6 +79,8 @@ def lines(said: Mapping[str, Any], text: str) -> Iterator[str]:
 def _table(head: str, table: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n[{head}]"
     for key, value in table.items():
+        if value == "" and key not in raw:
+            continue  # nothing, which can't be written
         yield plain(f"{_key(key)} = {_toml(value)}{'' if key in raw else DEFAULT}")
 
 

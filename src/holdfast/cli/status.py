@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -118,14 +118,15 @@ def _stopped(data_dir: Path, wrong: str) -> Overview:
             left = conversations.left(now)
             status = {"journal": asdict(left.room), "conversations": asdict(left.counts)}
             longest = next(iter(conversations.owing(1)), None)
-            return Overview(False, now, status, longest, tuple(problems(status, wrong)), _ended(left.life))
+            return Overview(False, now, status, longest, tuple(problems(status, wrong)), _ended(left.lives))
     except Nothing:
         return Overview(False, now, problems=tuple(problems({}, wrong)), ended="It has not run here yet.")
 
 
-def _ended(life: Life | None) -> str:
-    if life is None:
+def _ended(lives: Sequence[Life]) -> str:
+    if not lives:
         return "It has not run here yet."
+    life = lives[0]
     if life.ended:
         return "It was stopped in order."
     return f"It was killed, or it crashed, some time after {when(life.alive)}; its log says more."

@@ -278,6 +278,11 @@ def files_damaged(names: Sequence[str]) -> str:
     return f"Files that came with messages are damaged on this disk: {some}. Their bytes are not those that came. An older backup may have them whole; keep it, and look at the disk."
 
 
+def update(version: str, ours: str) -> str:
+    """Told to the owner."""
+    return f"Holdfast {version} is there; this is {ours}. Nothing changes by itself: docs/operations.md says how to upgrade."
+
+
 def size(length: int) -> str:
     """Of a file, as people say it: `812 bytes`, `12 kB`, `3.4 MB`, `73.1 GB`."""
     if length < 1000:

@@ -28,6 +28,7 @@ export const answerSignIn = (name, said) => post(`/v1/platforms/${encodeURICompo
 export const approve = (code) => post("/v1/people/approve", { code });
 export const remove = (account, id) =>
   ask(`/v1/people/${encodeURIComponent(account)}/${encodeURIComponent(id)}`, { method: "DELETE", headers: OURS });
+export const leaveSafeMode = () => post("/v1/safe-mode/leave", {});
 export const login = (code) => post("/v1/login", { code });
 export const logout = () => post("/v1/logout", {});
 export const eventsOf = (key, after) => `${at(key)}/events?after=${after}`;

@@ -5,6 +5,7 @@ import {
   NotLoggedIn,
   Refused,
   approve,
+  leaveSafeMode,
   logout,
   people,
   platforms,
@@ -21,6 +22,7 @@ import { Conversation } from "./conversation.js";
 import { $, announce, setText, show } from "./dom.js";
 import { keepFiles } from "./keep.js";
 import { LoginScreen, fromAddress } from "./login.js";
+import { Notice } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import { RoutePanel } from "./panel.js";
 import { PlatformPanel } from "./platforms.js";
@@ -70,6 +72,7 @@ class Page {
       choose: (name) => this.#use(name),
       changed: () => this.#soon("entries"),
     });
+    this.notice = new Notice({ look: () => this.#about(), leave: () => this.#attempt(leaveSafeMode) });
     this.view = new View({ log: $("log"), list: $("items"), latest: $("latest"), acts: this.#acts() });
     this.loggedOut = loggedOut;
     this.#wire();
@@ -180,6 +183,14 @@ class Page {
     await this.sidebar.refresh();
     this.#appear();
     this.#soon("entries");
+    this.notice.look();
+  }
+
+  // What the gateway is now; nothing if it can't be asked.
+  async #about() {
+    let about;
+    await this.#attempt(async () => (about = await status()));
+    return about;
   }
 
   #appear() {
@@ -268,6 +279,7 @@ class Page {
     show($("away"), away);
     if (this.#wasAway && !away) {
       announce("The gateway is back.");
+      this.notice.look();
       this.outbox.nudge();
       this.sidebar.refresh();
     }
@@ -375,6 +387,7 @@ class Page {
   #loggedOut(why = "") {
     this.#conversation?.close();
     this.#conversation = null;
+    this.notice.stop();
     this.panel.close();
     this.tools.close();
     this.platforms.close();

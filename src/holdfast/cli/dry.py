@@ -1,0 +1,81 @@
+"""`holdfast run --dry`: what a start would do, connect to and go on with, without any of it. Nothing is received, sent, called or changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast import cli
+from holdfast.cli.client import Client
+from holdfast.cli.kept import stopped
+from holdfast.cli.output import columns, standing
+from holdfast.cli.place import door_of
+from holdfast.cli.screen import plain
+from holdfast.config import Config
+from holdfast.core.lives import needs_rest
+from holdfast.core.words import size
+from holdfast.errors import AlreadyRunning
+from holdfast.invoked import command
+
+OWING_MAX = 20
+
+
+def run(path: Path | None) -> int:
+    """As a start: raises what that would."""
+    from holdfast.reload import rehearsed  # noqa: PLC0415 the platforms take longer than the rest of the start
+
+    settings = rehearsed(path, os.environ)
+    if Client(door_of(settings.data_dir)).is_there():
+        raise AlreadyRunning(
+            f"A gateway runs on {settings.data_dir} already. `{command('status')}` says how it is, `{command('config')} check` what it would take."
+        )
+    print("This is what a start would do now. It is not done: nothing is received, sent, called or changed.\n")
+    for warning in settings.warnings:
+        print(plain(f"Beware: {warning}"))
+    print(plain(f"The configuration, {settings.file}, is good."))
+    for line in (*_journal(settings.data_dir), "", *_connections(settings)):
+        print(plain(line))
+    print(f"\nWhether all of these answer: {command('check')}")
+    return cli.ANSWERED
+
+
+def _journal(data_dir: Path) -> Iterator[str]:
+    from holdfast.store.migrations import versions  # noqa: PLC0415 opens databases
+
+    journal = data_dir / "journal.db"
+    if not journal.exists():
+        yield f"A journal would be begun: {journal}."
+        return
+    has, needs = versions(data_dir)
+    if has < needs:
+        yield f"The journal, {journal}, would be brought to this version first, after a copy of it (schema {has} to {needs})."
+        return
+    with stopped(data_dir) as conversations:
+        left, owing = conversations.left(time.time()), conversations.owing(OWING_MAX)
+    yield f"The journal, {journal}, is there: {size(left.room.size)}."
+    if needs_rest(left.lives, time.time()):
+        yield "It would begin in safe mode, in which no turn runs: it ended several times soon after its start."
+    counts = left.counts
+    owed = sum((counts.running, counts.due, counts.waiting, counts.asking))
+    yield (
+        f"{owed:,} conversations have something to be done or said:"
+        if owed
+        else "Nothing is owed: no conversation has anything to be done or said."
+    )
+    yield from (f"  {row.name}: {standing(row)}" for row in owing)
+    if owed > len(owing):
+        yield f"  ... and {owed - len(owing):,} more."
+
+
+def _connections(settings: Config) -> Iterator[str]:
+    yield "It would connect to:"
+    places = [
+        (f"route {name}", f"{route.model} at {route.base_url}" if route.base_url else "built in") for name, route in settings.routes.items()
+    ]
+    places += [(name, "") for name in settings.accounts]
+    places += [(f"tool server {name}", server.url or " ".join(server.command or ())) for name, server in settings.tools.items()]
+    yield from (f"  {line}" for line in columns(places))
+    web, hooks = settings.web, settings.webhooks
+    yield f"It would listen on {web.host}:{web.port or 'any port'} for the page, and where platforms call it, on {hooks.host}:{hooks.port}."

@@ -20,6 +20,7 @@ TABLES: Final = {
     "wecom": f'corp_id = "ww1"\nagent_id = 1\nsecret = "env:SECRET"\ntoken = "env:SECRET"\naes_key = "env:SECRET"\nbase_url = "{AWAY}"',
     "official": f'app_id = "wx1"\napp_secret = "env:SECRET"\ntoken = "env:SECRET"\naes_key = "env:SECRET"\nbase_url = "{AWAY}"',
     "webhook": 'secret = "env:SECRET"',
+    "xmpp": 'jid = "bot@here"\npassword = "env:SECRET"\nhost = "127.0.0.1"\nport = 9',
 }
 
 

@@ -22,6 +22,7 @@ NAMES: Final = {
     "wecom": "WeCom",
     "official": "Official Accounts",
     "webhook": "your program",
+    "xmpp": "XMPP",
 }
 """The kinds, as people call them."""
 

@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from collector import Collector, attributes, collecting
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from holdfast.core.entries import Usage
@@ -23,64 +19,10 @@ from holdfast.runtime.traces import Traces
 CONVERSATION = "web:talk"
 
 
-class Collector(ThreadingHTTPServer):
-    """Takes OTLP over HTTP, as far as one needs it to look at what came."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.spans: list[Span] = []
-        self.services: set[str] = set()
-        self.headers: list[dict[str, str]] = []
-        self.paths: set[str] = set()
-        self.status = 200
-        self.refused = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def named(self, name: str) -> Span:
-        (found,) = [span for span in self.spans if span.name == name]
-        return found
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        asked = ExportTraceServiceRequest()
-        asked.ParseFromString(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-        if self.server.status == 200:
-            self.server.paths.add(self.path)
-            self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-            for resource in asked.resource_spans:
-                self.server.services.add(_attributes(resource.resource)["service.name"])
-                self.server.spans += [span for scope in resource.scope_spans for span in scope.spans]
-        else:
-            self.server.refused += 1
-        self.send_response(self.server.status)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base's name
-        pass
-
-
-def _attributes(what: Any) -> dict[str, Any]:
-    return {one.key: one.value.string_value or one.value.int_value for one in what.attributes}
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever, args=(0.05,))
-        thread.start()
+    with collecting() as collector:
         yield collector
-        collector.shutdown()
-        thread.join()
 
 
 @contextlib.asynccontextmanager
@@ -134,7 +76,7 @@ async def test_a_turn_is_a_span_and_in_it_is_one_for_each_call_and_delivery(coll
     assert (turn.start_time_unix_nano, turn.end_time_unix_nano) == (100 * 10**9, 106 * 10**9)
     assert (answered.start_time_unix_nano, answered.end_time_unix_nano) == (102 * 10**9, 104 * 10**9)
     assert (turn.kind, answered.kind, tool.kind) == (Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_INTERNAL)
-    assert _attributes(turn) == {
+    assert attributes(turn) == {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "holdfast",
         "gen_ai.provider.name": "holdfast",
@@ -147,10 +89,10 @@ async def test_a_turn_is_a_span_and_in_it_is_one_for_each_call_and_delivery(coll
         "gen_ai.conversation.id": CONVERSATION,
         "holdfast.route": "main",
     }
-    assert _attributes(answered) == {**chat, "gen_ai.usage.input_tokens": 11, "gen_ai.usage.output_tokens": 7}
-    assert _attributes(failed) == {**chat, "error.type": "rate-limit"}
+    assert attributes(answered) == {**chat, "gen_ai.usage.input_tokens": 11, "gen_ai.usage.output_tokens": 7}
+    assert attributes(failed) == {**chat, "error.type": "rate-limit"}
     assert (failed.status.code, answered.status.code) == (Status.STATUS_CODE_ERROR, Status.STATUS_CODE_UNSET)
-    assert _attributes(tool) == {
+    assert attributes(tool) == {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "clock__now",
         "gen_ai.tool.call.id": "call_1_0",
@@ -172,7 +114,7 @@ async def test_turns_side_by_side_and_one_after_the_other_are_traces_of_their_ow
     turns = [span for span in collector.spans if span.name == "invoke_agent holdfast"]
     assert len({span.trace_id for span in turns}) == 3
     (alone,) = [span for span in collector.spans if span.name != "invoke_agent holdfast" and not span.parent_span_id]
-    assert "gen_ai.conversation.id" not in _attributes(alone)
+    assert "gen_ai.conversation.id" not in attributes(alone)
 
 
 async def test_a_collector_that_is_away_harms_nothing_and_fills_no_memory(collector: Collector) -> None:

@@ -158,7 +158,9 @@ class Dispatch:
             raise
         except* Exception:  # the dispatcher is where a worker's bug is contained
             log.exception(
-                "a bug while working on %s; it is tried again in a while, and set aside if that does not help", lease.conversation
+                "a bug while working on %s; it is tried again in a while, and set aside if that does not help",
+                lease.conversation,
+                extra={"conversation": lease.conversation},
             )
             with contextlib.suppress(LeaseLost):
                 await self._abandon(lease)

@@ -50,9 +50,9 @@ class Gauges:
                 ("state",),
                 {(state,): count for state, count in asdict(counts).items()},
             ),
-            _one("holdfast_oldest_owed_seconds", "How long the oldest of them has been owed something.", waits_s),
+            _one("holdfast_oldest_owed_seconds", "How long something has been owed where that is longest; 0 if nothing is.", waits_s),
             _one("holdfast_journal_bytes", "What the journal takes on its disk.", room.size),
-            _one("holdfast_disk_free_bytes", "What is free there.", room.free),
+            _one("holdfast_disk_free_bytes", "What is free on that disk.", room.free),
             Gauge(
                 "holdfast_lives",
                 f"Lives of the gateway before this one, of the last {LIVES_MAX}: ended in order, or suddenly.",
@@ -70,15 +70,25 @@ class Gauges:
                 "gate",
                 {n: not r.streak for n, r in rows.items()},
             ),
-            _by("holdfast_gate_failures", "Failures in a row.", "gate", {n: r.streak for n, r in rows.items()}),
+            _by("holdfast_gate_failures", "Failures in a row, of each route and account.", "gate", {n: r.streak for n, r in rows.items()}),
             _by(
                 "holdfast_gate_away_seconds",
-                "For how long it has been away.",
+                "For how long each route and account has been away; 0 if it is not.",
                 "gate",
                 {n: max(now - r.since, 0.0) if r.since else 0.0 for n, r in rows.items()},
             ),
-            _by("holdfast_gate_in_use", "Calls or sends under way.", "gate", {n: self._weather.under_way(n)[0] for n in rows}),
-            _by("holdfast_gate_places", "How many may be.", "gate", {n: self._weather.under_way(n)[1] for n in rows}),
+            _by(
+                "holdfast_gate_in_use",
+                "Calls or sends under way, by route and account.",
+                "gate",
+                {n: self._weather.under_way(n)[0] for n in rows},
+            ),
+            _by(
+                "holdfast_gate_places",
+                "How many calls or sends may be under way.",
+                "gate",
+                {n: self._weather.under_way(n)[1] for n in rows},
+            ),
         )
 
     def _of_parts(self) -> Iterable[Family]:
@@ -89,7 +99,7 @@ class Gauges:
             _states("holdfast_tool_server_state", "How each tool server is.", "server", _may_be(ToolServerState), of_servers),
             Gauge(
                 "holdfast_tool_server_restarts_total",
-                "How often it was started again.",
+                "How often each tool server was started again.",
                 ("server",),
                 {(one.name,): one.restarts for one in servers},
                 "counter",
@@ -103,7 +113,7 @@ class Gauges:
             ),
             Gauge(
                 "holdfast_part_restarts_total",
-                "How often it was started again.",
+                "How often each of these parts was started again.",
                 ("part",),
                 {(name,): part.restarts for name, part in parts.items()},
                 "counter",
@@ -115,8 +125,10 @@ class Gauges:
         return (
             _one("holdfast_start_time_seconds", "When this life began, in Unix seconds.", self._lifetime.began),
             _one("holdfast_safe_mode", "1 in safe mode: everything is saved, no turn runs.", self._lifetime.safe_mode is not None),
-            Gauge("holdfast_log_lines_total", "Lines of the log.", ("level",), {(level,): n for level, n in lines.items()}, "counter"),
-            _one("holdfast_log_lines_lost_total", "Lines that nobody took in time.", lost, "counter"),
+            Gauge(
+                "holdfast_log_lines_total", "Lines that were logged.", ("level",), {(level,): n for level, n in lines.items()}, "counter"
+            ),
+            _one("holdfast_log_lines_lost_total", "Lines of the log that nobody took in time.", lost, "counter"),
         )
 
 

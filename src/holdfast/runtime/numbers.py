@@ -94,13 +94,15 @@ class Numbers:
             "holdfast_model_call_seconds", "Calls of models. The outcome is ok, or the class of the failure.", CALL_S, "route", "outcome"
         )
         self.tokens = Counter("holdfast_model_tokens_total", "Tokens as the providers counted them.", "route", "direction")
-        self.cost = Counter("holdfast_model_cost_total", "What that cost, by the prices in the configuration.", "route")
-        self.tool_calls = Histogram("holdfast_tool_call_seconds", "Calls of tools.", CALL_S, "server", "outcome")
+        self.cost = Counter("holdfast_model_cost_total", "What the calls of models cost, by the prices in the configuration.", "route")
+        self.tool_calls = Histogram(
+            "holdfast_tool_call_seconds", "Calls of tools, by the server that has them.", CALL_S, "server", "outcome"
+        )
         self.deliveries = Counter("holdfast_deliveries_total", "Parts of what was said, sent or refused.", "account", "outcome")
         self.questions = Counter("holdfast_questions_total", "Questions that were asked.", "kind")
         self.set_aside = Counter("holdfast_turns_set_aside_total", "Turns that were set aside.", "why")
-        self.commits = Histogram("holdfast_journal_commit_seconds", "Commits of the journal, each of what waited for it.", COMMIT_S)
-        self.writes = Counter("holdfast_journal_writes_total", "What was committed in them.")
+        self.commits = Histogram("holdfast_journal_commit_seconds", "Commits of the journal, and how long they took.", COMMIT_S)
+        self.writes = Counter("holdfast_journal_writes_total", "What was committed to the journal; many writes can share a commit.")
 
     def committed(self, writes: int, took_s: float) -> None:
         """Called in the journal's thread; nobody else counts these."""

@@ -248,7 +248,7 @@ class _Stderr:
             self._minute, self._lines = now, 0
         self._lines += 1
         if self._lines <= STDERR_LINES_PER_MINUTE_MAX:
-            log.info("%s: %s", self._name, line.decode(errors="replace"))
+            log.info("%s: %s", self._name, line.decode(errors="replace"), extra={"server": self._name})
         elif self._lines == STDERR_LINES_PER_MINUTE_MAX + 1:
             log.info("%s: more lines in this minute are left out", self._name)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from socket import create_server
 from typing import Any, Final, Self
 
-from holdfast.core.entries import AssistantMessage, Choice, Command, Delivered, Entry, Notice, Question, ToolStarted
+from holdfast.core.entries import AssistantMessage, Choice, Command, Delivered, Entry, Notice, Question, ToolStarted, UserMessage
 from holdfast.testing import toolserver
 from holdfast.testing.dialects import Say, Use, messages
 from holdfast.testing.judge import Flaw, Seen, judge
@@ -272,11 +272,14 @@ class World:
 
 
 def _is_answered(entries: Sequence[Entry]) -> bool:
-    answers = [entry for entry in _of(entries, AssistantMessage) if isinstance(entry.body, AssistantMessage) and not entry.body.calls]
+    """Is its last message answered, does every command have its reply, and is all delivered that has a text?"""
+    bodies = [entry.body for entry in entries]
+    seen = max((body.seen for body in bodies if isinstance(body, AssistantMessage) and not body.calls), default=0)
     commands = {entry.seq for entry in _of(entries, Command | Choice)}
-    replied = {entry.body.replies_to for entry in entries if isinstance(entry.body, Notice)}
-    outgoing = sum(1 for entry in entries if isinstance(entry.body, AssistantMessage | Notice | Question) and entry.body.text)
-    return bool(answers) and commands <= replied and len(_of(entries, Delivered)) >= outgoing
+    replied = {body.replies_to for body in bodies if isinstance(body, Notice)}
+    outgoing = [body for body in bodies if isinstance(body, AssistantMessage | Notice | Question) and body.text]
+    asked = max((entry.seq for entry in _of(entries, UserMessage)), default=0)
+    return 0 < asked <= seen and commands <= replied and len(_of(entries, Delivered)) >= len(outgoing)
 
 
 def _of(entries: Sequence[Entry], kind: Any) -> list[Entry]:

@@ -128,6 +128,10 @@ class Person:
         client.plugin["xep_0424"].send_retraction(to, message, mtype=kind)
         await client.plugin["xep_0199"].ping()
 
+    async def kick(self, room: str, nick: str) -> None:
+        """Out of a room that is hers."""
+        await (await self.client()).plugin["xep_0045"].set_role(room, nick, "none")
+
     async def join(self, room: str) -> None:
         client = await self.client()
         await client.plugin["xep_0045"].join_muc_wait(room, self.nick, maxstanzas=0, timeout=WITHIN_S)

@@ -103,6 +103,19 @@ async def test_a_room_that_does_not_let_us_in_is_passed_over(connected: Account,
         assert (await platform.send(place, Message("Hello?"))).refusal in {"retry", "blocked"}
 
 
+async def test_a_room_that_it_was_taken_out_of_is_joined_again_and_nothing_is_missed(
+    connected: Account, ann: Person, bot: User, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.platforms.xmpp.receiving.LOOK_S", 0.5)
+    platform, inbox = connected(rooms=(room,)), RecordingInbox()
+    async with running(platform, inbox):
+        await ann.send(room, "one", "groupchat")
+        await inbox.wait_for(lambda one: texts(one) == ["one"])
+        await ann.kick(room, bot.name)
+        await ann.send(room, "two", "groupchat")
+        await inbox.wait_for(lambda one: texts(one) == ["one", "two"])
+
+
 async def test_a_message_that_is_taken_back_is_gone_and_only_its_author_can(
     connected: Account, ann: Person, prosody: Prosody, bot: User
 ) -> None:

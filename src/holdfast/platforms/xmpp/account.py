@@ -56,7 +56,9 @@ class _Link:
 
     def _heard(self, stanza: wire.Element) -> None:
         if stanza.tag.endswith("presence"):
-            self.rooms.heard(stanza)
+            room = self.rooms.heard(stanza)
+            if room and self.receiving is not None:
+                self.receiving.ring(room)
         elif not self.archives.heard(stanza):
             self.sending.heard(stanza)
             if self.receiving is not None:

@@ -7,7 +7,6 @@ what another server brought late. The inbox knows what it has already.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,8 +29,6 @@ KNOWN_MAX: Final = 2000
 LOOK_BACK_MAX: Final = 300
 """So many messages of a chat are looked through for one that was corrected."""
 
-log = logging.getLogger(__name__)
-
 
 class Receiving:
     """What one connection brings. It is told of every message that comes."""
@@ -53,11 +50,14 @@ class Receiving:
         sender = wire.bare(message.get("from", ""))
         archive = sender if message.get("type") == "groupchat" else self._stream.jid
         if wire.archive_id(message, archive):
-            self._rung.add(archive)
+            self.ring(archive)
         elif wire.child(message, wire.DELAY, "delay") is None and message.get("type") != "error":
             self._loose.append(message)
-        else:
-            return
+            self._bell.set()
+
+    def ring(self, archive: str) -> None:
+        """There may be something new in it."""
+        self._rung.add(archive)
         self._bell.set()
 
     async def run(self, cursor: str) -> None:
@@ -101,13 +101,12 @@ class Receiving:
             await self._read(jid)
         except Refused as refused:
             if refused.kind == "wait" or refused.condition.startswith("remote-server"):
-                room.state = "asked"
+                self._rooms.unanswered_by(room, f"its archive can't be read now: {refused}")
             else:
                 self._rooms.lost(room, f"it keeps no archive that we may read ({refused}). Its owner can turn that on")
         except Temporary as failed:
             self._stream.check()
-            log.warning("%s The room is tried again.", failed)
-            room.state = "asked"
+            self._rooms.unanswered_by(room, str(failed).rstrip("."))
 
     async def _read(self, archive: str) -> None:
         while True:

@@ -26,6 +26,8 @@ class Room:
     nick: str
     state: Literal["asked", "in", "out"] = "asked"
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    why: str = ""
+    """What was warned of last."""
 
 
 class Rooms:
@@ -63,21 +65,24 @@ class Rooms:
             async with asyncio.timeout(JOIN_S_MAX):
                 await room.answered.wait()
         except TimeoutError:
-            log.warning("%s: the room %s does not answer. It is tried again.", self._account, room.jid)
+            self.unanswered_by(room, "it does not answer")
 
-    def heard(self, presence: wire.Element) -> None:
+    def heard(self, presence: wire.Element) -> str:
+        """The room that we have just come into, if it says so."""
         sender, kind = presence.get("from", ""), presence.get("type", "")
         room = self.room(sender)
         if room is None:
-            return
+            return ""
         codes = {one.get("code") for one in presence.findall(f"{{{wire.MUC_USER}}}x/{{{wire.MUC_USER}}}status")}
         if kind == "error":
             self._refused(room, *wire.condition(presence))
         elif "110" in codes and kind == "unavailable":
             self.lost(room, "we were taken out of it")
         elif "110" in codes:
-            room.state, room.nick = "in", wire.resource(sender)
+            before, room.state, room.nick = room.state, "in", wire.resource(sender)
             room.answered.set()
+            return "" if before == "in" else room.jid
+        return ""
 
     def _refused(self, room: Room, condition: str, kind: str, why: str) -> None:
         own = self._stream.jid.partition("@")[0]
@@ -85,14 +90,23 @@ class Rooms:
             room.nick += "_"
             self._stream.send(wire.presence(f"{room.jid}/{room.nick}"))
         elif kind == "wait" or condition.startswith("remote-server"):
-            log.warning("%s: the room %s can't be reached: %s. It is tried again.", self._account, room.jid, why or condition)
-            room.state = "asked"
+            self.unanswered_by(room, f"it can't be reached: {why or condition}")
             room.answered.set()
         else:
             self.lost(room, why or condition)
 
+    def unanswered_by(self, room: Room, why: str) -> None:
+        """For now."""
+        self._warn(room, f"{why}. It is tried again")
+        room.state = "asked"
+
     def lost(self, room: Room, why: str) -> None:
-        if room.state != "out":
-            log.warning("%s is not in the room %s: %s.", self._account, room.jid, why)
+        """Until somebody changes something there."""
+        self._warn(room, why)
         room.state = "out"
         room.answered.set()
+
+    def _warn(self, room: Room, why: str) -> None:
+        if room.why != why:
+            log.warning("%s is not in the room %s: %s.", self._account, room.jid, why)
+        room.why = why

@@ -27,6 +27,7 @@ CODES = {
     cli.ASKS,
     cli.STOPPED,
     cli.DAMAGED,
+    cli.NEEDS_YOU,
     cli.JOURNAL_FAILED,
     cli.AWAY,
     cli.CONFIG,
@@ -44,11 +45,12 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[web]": settings.Web,
     "[owner]": settings.Owner,
     "[backup]": settings.Backup,
+    "[updates]": settings.Updates,
     "[log]": settings.Log,
     "[metrics]": settings.Metrics,
     "[traces]": settings.Traces,
 }
-STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup", "log", "metrics", "traces"}
+STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup", "updates", "log", "metrics", "traces"}
 """What of the top has a section of its own."""
 
 

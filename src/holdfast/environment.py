@@ -41,16 +41,21 @@ async def fetched(url: str, bytes_max: int, within_s: float) -> bytes:
     """What stands at this URL. Raises `Unusable` if it can't be had."""
     taken = b""
     try:
-        async with asyncio.timeout(within_s), client(url, follow_redirects=True) as http, http.stream("GET", url) as response:
+        plain = {"accept-encoding": "identity"}  # as long as it says
+        async with (
+            asyncio.timeout(within_s),
+            client(url, follow_redirects=True) as http,
+            http.stream("GET", url, headers=plain) as response,
+        ):
             if not response.is_success:
                 raise Unusable(f"{url} answers {response.status_code}")
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 taken += piece
                 if len(taken) > bytes_max:
                     raise Unusable(f"{url} answers with more than {bytes_max} bytes")
     except TimeoutError:
         raise Unusable(f"{url} does not answer within {within_s:g} s") from None
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise Unusable(f"{url} can't be reached: {error}") from error
     return taken
 

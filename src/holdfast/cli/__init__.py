@@ -230,7 +230,7 @@ def _questions(commands: argparse._SubParsersAction[argparse.ArgumentParser], ev
     queue.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     search = commands.add_parser("search", parents=[everywhere], help="find the conversations in which something was said")
-    search.add_argument("words", nargs="+", metavar="WORDS", help="as they were said")
+    search.add_argument("words", nargs="*", metavar="WORDS", help="as they were said")
     search.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     usage = commands.add_parser("usage", parents=[everywhere], help="say what each person had from the models in a month, and what it cost")

@@ -16,6 +16,7 @@ from bench.figures import Figure
 MEASUREMENTS: Final[dict[str, Callable[[], Awaitable[list[Figure]]]]] = {
     "overhead": turns.overhead,
     "throughput": turns.throughput,
+    "log": turns.logged,
     "accept": durable.accept,
     "start": starts.accepting,
     "memory": starts.memory,

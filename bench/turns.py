@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,6 +103,21 @@ async def _rate(routes: str, name: str, at_once: int, target: float | None, cond
     conditions = f"{conditions}; {TURNS_EACH} turns each, histories grow from none; {cpu_s / made * 1000:.1f} ms CPU of the gateway a turn"
     figures = [Figure(f"turns a second, {name}", made / taken_s, "/s", conditions, target, least=True)]
     return [*figures, *_blocks(name, blocks)] if target else figures
+
+
+async def logged() -> list[Figure]:
+    """What the log's line for each step costs: CPU of the gateway a turn with it, over that without it, taken in turns."""
+    taken_s: dict[str, list[float]] = {"info": [], "error": []}
+    for _ in range(3):
+        for level, taken in taken_s.items():
+            async with _running(f'{PRACTICE}[log]\nlevel = "{level}"\n') as running, talks(running, _names(8)) as all_:
+                await asyncio.gather(*(talk.turn("warm up") for talk in all_))
+                before_s = running.cpu_s()
+                await asyncio.gather(*(_talk(talk, TURNS_EACH) for talk in all_))
+                taken.append((running.cpu_s() - before_s) / (TURNS_EACH * len(all_)))
+    with_it, without = (statistics.median(taken) for taken in taken_s.values())
+    conditions = f"practice model without pauses, 8 conversations; {without * 1000:.2f} ms CPU of the gateway a turn without it"
+    return [Figure("CPU of a turn with a line for each step, over that without", with_it / without, "", conditions, 1.15)]
 
 
 async def _talk(talk: Talk, turns: int) -> None:

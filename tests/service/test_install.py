@@ -216,6 +216,22 @@ What it does: holdfast show --config /etc/holdfast/config.toml. What it logs: ho
     assert left.endswith(
         "Done. Your conversations stay in /var/lib/holdfast, the configuration in /etc/holdfast/config.toml. The user holdfast, whose they are, stays.\n"
     )
+    assert machine.run(HOLDFAST, "service", "install", "--system", "--user", "bob", check=False).stderr == (
+        "holdfast: There is no user 'bob' on this machine.\n"
+    )
+    machine.write("/etc/holdfast/config.toml", f'data_dir = "{HOME}/holdfast"\n{PRACTICE}')
+    machine.write("/etc/systemd/system/holdfast.service.d/mine.conf", "[Service]\nUMask=0027\n")
+    machine.run(HOLDFAST, "service", "install", "--system", "--user", "ada", "--yes")
+    code, refused = read(machine, "service", "uninstall", "--yes")
+    assert (code, refused) == (
+        2,
+        "holdfast: A service of the whole machine can only be changed by root: put sudo before it. Without --system it is your own.\n",
+    )
+    left = machine.run(HOLDFAST, "service", "uninstall", "--yes").stdout
+    assert left.endswith(
+        f"Done. Your conversations stay in {HOME}/holdfast, the configuration in /etc/holdfast/config.toml. Your own changes of the unit stay in "
+        "/etc/systemd/system/holdfast.service.d.\n"
+    )
     machine.write("/etc/holdfast/config.toml", f'data_dir = "{HOME}/.local/share/holdfast"\n')
     said = machine.run(HOLDFAST, "service", "install", "--system", "--yes", check=False)
     assert f"The data folder {HOME}/.local/share/holdfast belongs to another user than holdfast." in said.stderr

@@ -110,14 +110,19 @@ def _wanted(arguments: argparse.Namespace) -> Manager:
             f"systemd does not run here. Holdfast needs nothing of it: whatever starts programs on this machine can run `{command('run')}`, and "
             f"start it again when it ends, except with exit code 78. For Docker: `{command('service')} install --print compose`."
         )
-    if arguments.system and os.getuid():
-        raise Request("A service of the whole machine can only be changed by root: put sudo before it. Without --system it is your own.")
+    _may_change(system=arguments.system)
     if not arguments.system and not os.getuid():
         raise Request(
             "You are root, and an agent with your rights could do anything. With --system Holdfast runs under a user of its own; "
             "for a service of a person, do this as that person."
         )
-    return Systemd(system=arguments.system, user=getattr(arguments, "user", systemd.SYSTEM_USER))
+    return Systemd(system=arguments.system, user=arguments.user)
+
+
+def _may_change(*, system: bool) -> None:
+    """Raises `Request` if this user may not."""
+    if system and os.getuid():
+        raise Request("A service of the whole machine can only be changed by root: put sudo before it. Without --system it is your own.")
 
 
 def _there(arguments: argparse.Namespace) -> Manager:
@@ -130,9 +135,8 @@ def _there(arguments: argparse.Namespace) -> Manager:
         for system in kinds:
             if systemd.installed(system=system):
                 if arguments.act == "uninstall":
-                    arguments.system = system
-                    return _wanted(arguments)
-                return Systemd(system=system)
+                    _may_change(system=system)
+                return Systemd.there(system=system)
     raise Request(f"Holdfast is not installed as a service here. `{command('service')} install` does that.")
 
 

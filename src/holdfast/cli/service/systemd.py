@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import time
@@ -74,6 +75,13 @@ class Systemd:
         self._user = user if system else ""
         self._systemctl = ("systemctl",) if system else ("systemctl", "--user")
 
+    @classmethod
+    def there(cls, *, system: bool) -> Systemd:
+        """The one that is installed. Raises `errors.Config` if the unit is somebody else's."""
+        service = cls(system=system)
+        user = re.search(r"^User=(.+)$", service._what_is_there(), re.MULTILINE)
+        return cls(system=system, user=user[1]) if user else service
+
     # --- installing ---------------------------------------------------------------------------------------------------------------------
 
     @property
@@ -128,6 +136,8 @@ class Systemd:
         try:
             uid = pwd.getpwnam(self._user).pw_uid
         except KeyError:
+            if self._user != SYSTEM_USER:
+                raise NeedsPerson(f"There is no user {self._user!r} on this machine.") from None
             home = ("--home-dir", str(folder), "--no-create-home", "--shell", "/usr/sbin/nologin")
             return [Run(("useradd", "--system", "--user-group", *home, self._user)), make]
         if folder.exists() and folder.stat().st_uid != uid:
@@ -150,6 +160,7 @@ class Systemd:
     def uninstall(self) -> list[Step]:
         """What is to be done. Raises `errors.Config` if the unit is somebody else's."""
         before = self._what_is_there()
+        self.state()  # can systemd be asked at all?
         steps: list[Step] = [
             Run((*self._systemctl, "disable", "--now", UNIT)),
             Remove(self.file),

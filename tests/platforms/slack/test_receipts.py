@@ -16,7 +16,7 @@ MEANS = {
     "no_text": ("refused", ""),
     "something_new": ("refused", ""),
     "ratelimited": ("retry", ""),
-    **dict.fromkeys(STOPPED, ("retry", "stopped")),
+    **dict.fromkeys(sorted(STOPPED), ("retry", "stopped")),
 }
 
 

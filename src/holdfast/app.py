@@ -130,6 +130,7 @@ async def _serve(settings: config.Config, journal: SqliteJournal, config_path: P
     finally:
         await gateway.close()
         await journal.close()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # nobody handles them any more: they wait for the next life
     return reload.wanted
 
 
@@ -143,7 +144,6 @@ async def _reload(hung_up: asyncio.Event, reload: Reload) -> None:
 
 def _start_again() -> NoReturn:
     """In place: the same process, so that a service manager sees no end. Raises `Temporary` if the program can't be started."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they would end a program that does not handle them yet
     try:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - ourselves
     except OSError as error:

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import select
+import signal
 import sys
 import threading
 import time
@@ -271,6 +272,7 @@ class Log(logging.Handler):
     # --- the thread -------------------------------------------------------------------------------------------------------------------
 
     def _main(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for the main thread, which may make them wait
         last = False
         while not last:
             batch, last = self._take()

@@ -168,9 +168,11 @@ def test_before_the_first_start_nothing_is_made(home: Any) -> None:
 
 
 def test_a_dry_run_says_what_ends_a_start(home: Any) -> None:
+    """LEDGER I 16: such a start ends at once, with the code after which no service manager starts it again and again."""
     (home.folder / "config.toml").write_text('[platforms.telegram.bot]\ntoken = "env:NOBODY_SET_THIS"\n')
-    done = home.holdfast("run", "--dry")
-    assert done.returncode == 78 and b"NOBODY_SET_THIS" in done.stderr
+    for words in (("run", "--dry"), ("run",)):
+        done = home.holdfast(*words)
+        assert done.returncode == 78 and b"NOBODY_SET_THIS" in done.stderr
 
 
 def test_the_whole_configuration_is_shown_without_a_secret(home: Any, tmp_path: Path) -> None:

@@ -86,9 +86,11 @@ def _look(path: Path | None, data_dir: Path, *, take: bool) -> Overview:
         try:
             status = client.status()
             longest = _longest(client)
-        except Away:
+        except Away as away:
             if take:
-                raise
+                raise Away(
+                    f"{away} Its door is open, but nobody comes. What was saved is safe: start it again, and look into its log."
+                ) from away
         else:
             same = status.get("configuration") == str(config.file_of(path, os.environ))
             return Overview(True, time.time(), status, longest, tuple(problems(status, wrong, changed_at if same else 0.0)))

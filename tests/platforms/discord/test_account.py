@@ -16,7 +16,7 @@ from holdfast.core.incoming import Chose, Place, Wrote
 from holdfast.errors import Config, Request, Temporary
 from holdfast.platforms.discord import gateway
 from holdfast.platforms.discord.account import DiscordPlatform
-from holdfast.platforms.discord.session import Kept
+from holdfast.platforms.discord.session import Kept, Session
 from holdfast.ports import Message
 from holdfast.testing.contracts.chat import running, texts
 from holdfast.testing.discord_client import BOT, Discord
@@ -390,8 +390,30 @@ async def test_a_check_connects_and_takes_nothing_away(discord: Discord, ann: st
         await second.wait_for(lambda one: texts(one) == ["two"])
 
 
+async def test_a_gateway_of_then_that_is_gone_is_replaced_by_the_one_of_now(discord: Discord, ann: str, account: Connect) -> None:
+    """And the session goes on there; it needs no new one, which Discord may not allow today."""
+    first, second = RecordingInbox(), RecordingInbox()
+    then = account()
+    async with running(then, first):
+        await discord.write(ann, "one")
+        await first.wait_for(lambda one: texts(one) == ["one"])
+    assert then._kept.now is not None
+    then._kept.now.url = "ws://127.0.0.1:9"
+    then._kept.save()
+    await discord.write(ann, "two")
+    await discord.order("about_bot", token=discord.token, starts=0)
+    platform = account()
+    with pytest.raises(Temporary, match="can't be reached"):
+        await asyncio.wait_for(platform.run(second), 20)
+    async with running(platform, second):
+        await second.wait_for(lambda one: texts(one) == ["two"])
+    assert await discord.order("sessions") == 1
+
+
 async def test_what_is_left_of_a_session_that_can_not_be_read_is_none(tmp_path: Path) -> None:
     for said in (b"", b"{}", b"\xff", b'{"id": 5}'):
         (tmp_path / "session.json").write_bytes(said)
         assert Kept(tmp_path).now is None
-    Kept(tmp_path / "none").save()
+    kept = Kept(tmp_path / "session.json")  # no folder can be there
+    kept.now = Session("s", "", "42", 1)
+    kept.save()

@@ -43,6 +43,11 @@ def test_what_only_discord_takes_for_a_mark_and_what_it_does_not_have(written: s
     assert render(written) == shown
 
 
+def test_a_table_that_would_lose_a_cell_stays_as_it_was_written() -> None:
+    written = "| a | b |\n|---|---|\n| 1 | 2 | three || four |"
+    assert render(written) == written.replace("||", "\\|\\|")
+
+
 def test_what_would_become_too_long_goes_as_it_was_written() -> None:
     written = "| a | b |\n|---|---|\n" + "| x | y |\n" * 150 + "| " + "w" * 300 + " | y |"
     assert units(written) <= UNITS_MAX

@@ -20,7 +20,7 @@ from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
 from holdfast.platforms.discord import gateway, reading
 from holdfast.platforms.discord.api import Api, Failure, Refused
-from holdfast.platforms.discord.gateway import SessionOver, Shut, Wire
+from holdfast.platforms.discord.gateway import SessionOver, Shut, Unreached, Wire
 from holdfast.platforms.discord.receipts import receipt
 from holdfast.platforms.discord.reception import Reception, TooMuch
 from holdfast.platforms.discord.render import render
@@ -103,6 +103,10 @@ class DiscordPlatform:
             had = self._kept.now
             try:
                 await self._connect(inbox, had)
+            except Unreached:
+                if had is not None:
+                    had.url = ""  # it may be that this one is gone: the next time, we ask for another
+                raise
             except TooMuch:
                 self._kept.end()
                 raise
@@ -115,12 +119,13 @@ class DiscordPlatform:
 
     async def _connect(self, inbox: Inbox, session: Session | None) -> None:
         """Go on with the session, or begin one."""
-        async with gateway.connected(session.url if session is not None else await self._entrance(), self._clock) as wire:
+        url = session.url if session is not None and session.url else await self._entrance(begins=session is None)
+        async with gateway.connected(url, self._clock) as wire:
             await (wire.resume(self._token, session) if session is not None else wire.identify(self._token))
             begun = asyncio.Event()
             await together(wire.beat(), self._listen(wire, inbox, begun), self._tend(begun))
 
-    async def _entrance(self) -> str:
+    async def _entrance(self, *, begins: bool) -> str:
         """Where the gateway is. Whoever begins too many sessions in a day loses the token: so we wait."""
         try:
             found = await self._api.call("GET", "/gateway/bot", Entrance)
@@ -130,7 +135,7 @@ class DiscordPlatform:
             raise Temporary(f"Discord does not say where its gateway is: {refused}.", refused.retry_after_s) from None
         except Failure as failure:
             raise Temporary(f"{self._api.host} can't be reached: {failure}.") from None
-        if found.session_start_limit.remaining < 1:
+        if begins and found.session_start_limit.remaining < 1:
             wait_s = found.session_start_limit.reset_after / 1000
             raise Temporary("This bot was connected too often today; Discord lets it come back later.", wait_s)
         return found.url
@@ -267,7 +272,7 @@ class DiscordPlatform:
             return await self._files.put(self._api.download(url))
         except Refused as refused:
             self._heed(refused)
-            if refused.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+            if refused.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
                 raise Request(f"Discord does not give {attachment.name} any more ({refused}). Send it again.") from None
             raise Temporary(f"{attachment.name} can't be had from Discord now: {refused}.", refused.retry_after_s) from None
         except Failure as failure:

@@ -27,6 +27,8 @@ AGENT: Final = "DiscordBot (holdfast, 1)"
 """Discord wants this form."""
 
 _TOO_MANY: Final = 429
+_GONE: Final = frozenset({403, 404, 410})
+"""Of files."""
 
 T = TypeVar("T")
 
@@ -102,7 +104,8 @@ class Api:
         wait_s = self._limits.wait_s(route)
         if wait_s > WAIT_S_MAX:
             raise Refused(_TOO_MANY, 0, "this is more than Discord takes now", wait_s)
-        await self._clock.sleep(wait_s)
+        if wait_s:
+            await self._clock.sleep(wait_s)
         response = await self._request(method, path, body, uploads, s_max)
         self._limits.note(route, response.headers)
         if response.is_error or response.is_redirect:
@@ -161,8 +164,10 @@ class Api:
         try:
             client = environment.client(url, timeout=httpx2.Timeout(None, connect=CONNECT_S_MAX), follow_redirects=True)
             async with client, asyncio.timeout(DOWNLOAD_S_MAX), client.stream("GET", url) as response:
-                if response.status_code != httpx2.codes.OK:
+                if response.status_code in _GONE:
                     raise Refused(response.status_code, 0, f"the download ended with status {response.status_code}")
+                if response.status_code != httpx2.codes.OK:
+                    raise Unanswered(f"the download ended with status {response.status_code}")
                 async for piece in response.aiter_bytes():
                     yield piece
         except environment.Unusable as unusable:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from holdfast import environment
 from holdfast.errors import Temporary
@@ -37,6 +37,10 @@ _FATAL: Final = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 
 class SessionOver(Exception):
     """There is nothing to go on with: a new session has to be begun."""
+
+
+class Unreached(Temporary):
+    """There was no connection."""
 
 
 class Shut(Exception):
@@ -98,10 +102,10 @@ class Wire:
                 case 1:  # beat now
                     await self._say(_BEAT, self.seq)
                 case 7:  # reconnect
-                    raise Temporary("Discord asked to be connected to anew.")
+                    raise Temporary("Discord asked us to connect anew.")
                 case 9:  # the session is invalid
                     if msgspec.json.decode(event.data) is True:
-                        raise Temporary("Discord asked for the session to be gone on with anew.")
+                        raise Temporary("Discord asked us to take up the session anew.")
                     raise SessionOver("it does not know it")
                 case 11:  # our beat was heard
                     self._answered = True
@@ -146,16 +150,16 @@ def _ended(closed: ConnectionClosed) -> Exception:
 
 @asynccontextmanager
 async def connected(url: str, clock: Clock) -> AsyncIterator[Wire]:
-    """A connection to this gateway, which has said hello. Raises `Temporary`."""
+    """A connection to this gateway, which has said hello. Raises `Unreached`."""
     try:
         socket = await _connect(url)
     except environment.Unusable as unusable:
-        raise Temporary(f"Discord's gateway can't be reached: {unusable}.") from None
-    except (OSError, InvalidHandshake, InvalidURI, EOFError) as error:
-        raise Temporary(f"Discord's gateway can't be reached: {error or type(error).__name__}.") from None
+        raise Unreached(f"Discord's gateway can't be reached: {unusable}.") from None
+    except (OSError, WebSocketException, EOFError) as error:
+        raise Unreached(f"Discord's gateway can't be reached: {error or type(error).__name__}.") from None
     except ImportError:
         what = "the proxy speaks SOCKS, which needs one more package. Run: pip install python-socks"
-        raise Temporary(f"Discord's gateway can't be reached: {what}.") from None
+        raise Unreached(f"Discord's gateway can't be reached: {what}.") from None
     try:
         wire = Wire(socket, clock)
         await wire.hello()

@@ -129,7 +129,7 @@ class Reception:
         """Take what an event says; None if it says nothing to us. Raises `Temporary`."""
         try:
             return await self._heed(event)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             raw = bytes(event.data).decode("utf-8", "replace")
             await self._take([Unread(raw, f"Discord sent something unexpected ({event.name or 'no event'}): {error}")])
             return (), None

@@ -33,7 +33,7 @@ def render(markdown: str) -> str:
     lines = _LINE_END.split(markdown)
     shown: list[str] = []
     at = 0
-    for begin, end, block in _blocks(_PARSER.parse(markdown)):
+    for begin, end, block in _blocks(_PARSER.parse(markdown), lines):
         if begin < at:
             continue  # within one that is done
         shown += [_plain("\n".join(lines[at:begin]))] if begin > at else []
@@ -54,7 +54,7 @@ def _plain(text: str) -> str:
     return _OWN.sub(lambda found: "".join(f"\\{char}" for char in found["mark"]) if found["mark"] else found[0], text)
 
 
-def _blocks(tokens: Sequence[Token]) -> list[tuple[int, int, str | None]]:
+def _blocks(tokens: Sequence[Token], lines: Sequence[str]) -> list[tuple[int, int, str | None]]:
     """From line to line, and what to show there instead (None: as it is; nothing in it is a mark)."""
     found: list[tuple[int, int, str | None]] = []
     for index, token in enumerate(tokens):
@@ -69,7 +69,8 @@ def _blocks(tokens: Sequence[Token]) -> list[tuple[int, int, str | None]]:
             case "code_block" if not token.level:
                 found.append((begin, end, _code(token.content)))
             case "table_open" if not token.level:
-                found.append((begin, end, _code(_table(tokens[index:]))))
+                table, written = _table(tokens[index:]), "\n".join(lines[begin:end])
+                found += [(begin, end, _code(table))] if _letters(table) == _letters(written) else []
             case "heading_open" if not token.level and int(token.tag[1:]) > _HEADINGS:
                 title = tokens[index + 1].content.replace("**", "")
                 found.append((begin, end, f"**{_plain(title)}**"))
@@ -97,6 +98,11 @@ def _table(tokens: Sequence[Token]) -> str:
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [" | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-+-".join("-" * width for width in widths), *lines[1:]])
+
+
+def _letters(text: str) -> list[str]:
+    """Rows may have more cells than the table has columns; those belong to no table."""
+    return [char for char in text if char.isalnum()]
 
 
 def _width(text: str) -> int:

@@ -5,7 +5,6 @@ account's folder, so that whoever comes next goes on right behind what was made 
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -30,13 +29,14 @@ class Kept:
             self.now = msgspec.json.decode(self._file.read_bytes(), type=Session)
 
     def save(self) -> None:
-        """After a power cut it may be an older one, or none: then more comes again, or is read. (So nothing waits for the disk.)"""
+        """After a power cut, or when the disk is full, it may be an older one, or none: then more comes again, or is read. (So nothing waits for it.)"""
         if self.now is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = self._file.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(self.now))
-        os.replace(new, self._file)  # noqa: PTH105 - the same, and it says so
+        with contextlib.suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new.write_bytes(msgspec.json.encode(self.now))
+            new.replace(self._file)
 
     def drop(self) -> None:
         """It does not say where to go on, any more."""

@@ -72,6 +72,7 @@ async def test_a_checkpoint_that_fails_ends_the_journal_after_what_was_acknowled
     await journal.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what fails while it gets its log SQLite does not pass on
 @pytest.mark.parametrize("nth", range(1, 20))
 async def test_a_disk_that_fails_while_the_journal_is_made_says_so_and_the_next_start_makes_it(
     tmp_path: Path, disk: FaultyDisk, nth: int

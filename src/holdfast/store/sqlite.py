@@ -323,9 +323,8 @@ class SqliteJournal:
 def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
     writer = apsw.Connection(str(file))
     try:
-        for pragma in PRAGMAS:
-            writer.execute(f"PRAGMA {pragma}")
-        if writer.readonly("main") or writer.execute("PRAGMA journal_mode").get != "wal":
+        said = [writer.execute(f"PRAGMA {pragma}").get for pragma in PRAGMAS]
+        if writer.readonly("main") or "wal" not in said:  # whatever keeps it from having a log, SQLite says only that it has none
             raise unwritable(file)
         migrate(writer, file)
         return writer, _reader(file)

@@ -45,12 +45,44 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[web]": settings.Web,
     "[owner]": settings.Owner,
     "[backup]": settings.Backup,
+    "[retention]": settings.Retention,
     "[updates]": settings.Updates,
     "[log]": settings.Log,
     "[metrics]": settings.Metrics,
     "[traces]": settings.Traces,
 }
-STRUCTS = {"agent", "routes", "tools", "web", "chains", "platforms", "webhooks", "owner", "backup", "updates", "log", "metrics", "traces"}
+STRUCTS = {
+    "agent",
+    "routes",
+    "tools",
+    "web",
+    "chains",
+    "platforms",
+    "webhooks",
+    "owner",
+    "backup",
+    "retention",
+    "log",
+    "metrics",
+    "traces",
+    "updates",
+}
+STRUCTS = {
+    "agent",
+    "routes",
+    "tools",
+    "web",
+    "chains",
+    "platforms",
+    "webhooks",
+    "owner",
+    "backup",
+    "retention",
+    "log",
+    "metrics",
+    "traces",
+    "updates",
+}
 """What of the top has a section of its own."""
 
 

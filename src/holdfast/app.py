@@ -40,9 +40,12 @@ from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.speech import Speech, gate_of
 from holdfast.runtime.supervisor import Run, Supervisor
 from holdfast.runtime.updates import Updates
+from holdfast.runtime.upkeep import Upkeep
 from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.secrets import mask
+from holdfast.store.disk import doubts
 from holdfast.store.files import FolderFiles
+from holdfast.store.folder import FREE_BYTES_LEAST
 from holdfast.store.keeper import LocalKeeper
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.tools.builtin import BuiltIn
@@ -78,6 +81,8 @@ def run(config_path: Path | None) -> int:
         for warning in settings.warnings:
             log.warning(warning)
         journal = SqliteJournal.open(settings.data_dir)
+        for doubt in doubts(settings.data_dir):
+            log.warning(doubt)
         try:
             again = asyncio.run(_serve(settings, journal, config_path, written))
         except* HoldfastError as failures:
@@ -233,6 +238,7 @@ class _Gateway:
             )
         url = settings.updates.url
         self._updates = Updates(url, version, told, clock) if url else None
+        self._upkeep = Upkeep(journal, told, clock, FREE_BYTES_LEAST, settings.retention.attachments_days, self._keeper.drop_files)
         self._accounts = Accounts(platforms, rules, self._persons, journal, self._gateway.accept, weather, told, clock)
         self._accounts.rights_changed, self._gateway.accounts = self.dispatch.look_again, self._accounts
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
@@ -279,6 +285,7 @@ class _Gateway:
         children: dict[str, Run] = {f"tools:{name}": self.lifetime.after_rest(child) for name, child in self._tools.children().items()}
         children |= {**self._accounts.children(), **self._watching}
         children["page"] = self._serve_page
+        children["upkeep"] = self._upkeep.run
         if self._gateway.backups is not None:
             children["backup"] = self._gateway.backups.run
         if self._updates is not None:

@@ -23,7 +23,21 @@ from holdfast import errors, secrets
 from holdfast.accounts import KINDS, Account, Webhooks
 from holdfast.core.entries import DEFAULT_CHAIN
 from holdfast.secrets import Secret
-from holdfast.settings import OWN_TOOLS, SECRET_HEADER, SECRET_NAME, Backup, File, Log, Metrics, Owner, Traces, Updates, schema, schema_hook
+from holdfast.settings import (
+    OWN_TOOLS,
+    SECRET_HEADER,
+    SECRET_NAME,
+    Backup,
+    File,
+    Log,
+    Metrics,
+    Owner,
+    Retention,
+    Traces,
+    Updates,
+    schema,
+    schema_hook,
+)
 from holdfast.settings import Agent as Agent  # noqa: PLC0414 - the tables of the file are part of what it says
 from holdfast.settings import Route as Route  # noqa: PLC0414 - the same
 from holdfast.settings import ToolServer as ToolServer  # noqa: PLC0414 - the same
@@ -52,6 +66,7 @@ class Config:
     webhooks: Webhooks
     owner: Owner
     backup: Backup
+    retention: Retention
     updates: Updates
     log: Log
     metrics: Metrics
@@ -267,6 +282,7 @@ def _checked(file: Path, raw: dict[str, Any], environ: Mapping[str, str]) -> Con
         webhooks=_table(file, "webhooks", raw.get("webhooks", {}), Webhooks),
         owner=_table(file, "owner", raw.get("owner", {}), Owner),
         backup=_table(file, "backup", raw.get("backup", {}), Backup),
+        retention=_table(file, "retention", raw.get("retention", {}), Retention),
         updates=_table(file, "updates", raw.get("updates", {}), Updates),
         log=_table(file, "log", raw.get("log", {}), Log),
         metrics=_table(file, "metrics", raw.get("metrics", {}), Metrics),

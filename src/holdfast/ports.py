@@ -466,6 +466,10 @@ class Keeper(Protocol):
         """Make a backup there, of now. There is nothing of that name before it is whole and durable. Raises `Request` if something is, `Temporary` if it
         can't be made."""
 
+    async def drop_files(self, before: float) -> int:
+        """Drop the bytes of files that came before then, unless they were spoken of since, or a turn that is open may need them; whoever asks for them is told.
+        Returns how many."""
+
     async def vacuum(self) -> Freed:
         """Give room back that nothing is in any more."""
 

@@ -255,6 +255,16 @@ class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = None
 
 
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is not kept for ever."""
+
+    attachments_days: Annotated[
+        int,
+        Meta(title="a whole number of days from 0 to 36500 (0: for ever)", ge=0, le=36_500),
+        about("How long the bytes of files that came with messages are kept. What was said is always kept. 0: for ever."),
+    ] = 0
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -274,6 +284,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     webhooks: Webhooks = Webhooks()
     owner: Owner = Owner()
     backup: Backup = Backup()
+    retention: Retention = Retention()
     updates: Updates = Updates()
     log: Log = Log()
     metrics: Metrics = Metrics()

@@ -10,30 +10,17 @@ import pytest
 
 from holdfast.checks import machine
 from holdfast.checks.findings import Finding
-from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program, file_system
+from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
 from holdfast.config import Web
-
-MOUNTS = """\
-22 28 0:21 / /proc rw,nosuid - proc proc rw
-28 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw
-31 28 0:30 / /home rw - nfs4 server:/home rw
-32 31 0:31 / /home/ann/fast\\040disk rw - tmpfs tmpfs rw
-"""
+from holdfast.store import disk
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
     return {finding.check: finding.level for finding in findings}
 
 
-@pytest.mark.parametrize(
-    ("folder", "kind"), [("/var/x", "ext4"), ("/home/ann", "nfs4"), ("/home/ann/fast disk/data", "tmpfs"), ("/homely", "ext4")]
-)
-def test_the_file_system_of_a_folder_is_that_of_its_nearest_mount(folder: str, kind: str) -> None:
-    assert file_system(Path(folder), MOUNTS) == kind
-
-
 def test_a_machine_that_does_not_tell_its_mounts_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(disk, "MOUNTS", tmp_path / "none")
     assert "data.disk" not in levels(list(check_folder(tmp_path)))
 
 
@@ -41,7 +28,7 @@ def test_a_machine_that_does_not_tell_its_mounts_is_no_trouble(tmp_path: Path, m
 def test_a_disk_that_promises_too_little_is_warned_of(kind: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"28 1 254:1 / / rw - {kind} x rw\n")
-    monkeypatch.setattr(machine, "MOUNTS", mounts)
+    monkeypatch.setattr(disk, "MOUNTS", mounts)
     (finding,) = [finding for finding in check_folder(tmp_path) if finding.check == "data.disk"]
     assert finding.level == "warning" and word in finding.what
 

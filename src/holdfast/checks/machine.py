@@ -15,28 +15,10 @@ from typing import Final
 from holdfast.checks.findings import Finding
 from holdfast.config import Web
 from holdfast.invoked import command
+from holdfast.store.disk import FAR, FLEETING, kind_of
 from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES, FREE_BYTES_LEAST
 from holdfast.store.version import SOUND, sqlite_version
 
-MOUNTS: Final = Path("/proc/self/mountinfo")
-FAR: Final = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "ceph",
-    "glusterfs",
-    "lustre",
-    "fuse.sshfs",
-    "fuse.glusterfs",
-    "fuse.rclone",
-    "fuse.s3fs",
-)
-"""File systems of other machines: their locks and their fsync promise less than SQLite needs."""
-FLEETING: Final = ("tmpfs", "ramfs")
 ELSEWHERE: Final = 'data_dir = "..."    (another place)'
 PRIVATE: Final = ("journal.db", "journal.db-wal", "journal.db-shm", "login.key", "files")
 
@@ -92,7 +74,7 @@ def _room(folder: Path) -> Finding:
 
 
 def _file_system(folder: Path) -> Iterator[Finding]:
-    kind = file_system(folder, MOUNTS.read_text() if MOUNTS.exists() else "")
+    kind = kind_of(folder)
     mend = 'data_dir = "..."    (a folder on a disk of this machine)'
     if kind in FAR:
         what = f"The data folder is on another machine's disk ({kind})."
@@ -113,18 +95,6 @@ def _file_system(folder: Path) -> Iterator[Finding]:
             "Everything is lost when the machine restarts.",
             mend,
         )
-
-
-def file_system(folder: Path, mounts: str) -> str:
-    """The type of the file system that a folder is on, out of the text of mountinfo; "" if that does not tell."""
-    path = folder.resolve()
-    found: list[tuple[int, str]] = []
-    for line in mounts.splitlines():
-        fields, _, rest = line.partition(" - ")
-        point = Path(fields.split()[4].encode().decode("unicode_escape"))
-        if point == path or point in path.parents:
-            found.append((len(point.parts), rest.split()[0]))
-    return max(found, key=lambda one: one[0], default=(0, ""))[1]
 
 
 def _private(paths: Iterable[Path], about: str) -> Iterator[Finding]:

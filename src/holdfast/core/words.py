@@ -272,6 +272,14 @@ def backup_failed(why: str, age_s: float | None) -> str:
     return f"The backup could not be made. {why} {newest} I try again every hour; nothing else is held up by it."
 
 
+def little_room(free: int) -> str:
+    """Told to the owner."""
+    return (
+        f"The disk of the data folder is nearly full: {size(free)} are left. When it is full, nothing more can be saved, and I end. "
+        "`holdfast check` says how to see what takes it; `holdfast vacuum` gives back what I don't need."
+    )
+
+
 def files_damaged(names: Sequence[str]) -> str:
     """Told to the owner."""
     some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -2,7 +2,7 @@
 
     backup.json       of which instant it is, and what made it
     journal.db        of one moment, without what was erased
-    files/SHA256      as in the data folder
+    files/SHA256      as in the data folder; with `.dropped` behind it, that its bytes were dropped
     platforms/...     the same; but no databases: keys of encrypted rooms must not be used twice
     SHA256SUMS        of all of these: the last one, so that a backup without it is not whole
 
@@ -29,7 +29,7 @@ import msgspec
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Backup
-from holdfast.store.files import FILE_NAME
+from holdfast.store.files import DROPPED, FILE_NAME
 from holdfast.store.folder import make_private, sync_folder
 
 FORMAT: Final = 1
@@ -48,7 +48,9 @@ STEPS_BETWEEN_LOOKS: Final = 20_000
 ABOUT_BYTES_MAX: Final = 10_000
 SUMS_BYTES_MAX: Final = 1 << 30
 
-_NAMES: Final = re.compile(rf"{re.escape(JOURNAL)}|{FILES}{FILE_NAME.pattern}|{PLATFORMS}(?!(.*/)?\.{{0,2}}(/|$))[^\x00]+")
+_NAMES: Final = re.compile(
+    rf"{re.escape(JOURNAL)}|{FILES}{FILE_NAME.pattern}({re.escape(DROPPED)})?|{PLATFORMS}(?!(.*/)?\.{{0,2}}(/|$))[^\x00]+"
+)
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +137,7 @@ def _fill(writer: _Writer, data_dir: Path, copy: Path, about: About) -> None:
     writer.add_bytes(ABOUT, msgspec.json.encode(about))
     writer.add_file(JOURNAL, copy)
     for path in sorted((data_dir / "files").glob("*")):
-        if FILE_NAME.fullmatch(path.name):
+        if FILE_NAME.fullmatch(path.name.removesuffix(DROPPED)):
             writer.add_file(FILES + path.name, path)
     for path in sorted((data_dir / "platforms").rglob("*")):
         if path.is_file() and ".db" not in path.name:
@@ -164,7 +166,7 @@ class _Writer:
         with file:
             status = os.fstat(file.fileno())
             digest = self._add(name, status.st_size, status.st_mtime, _pieces(file, status.st_size))
-        if name.startswith(FILES):
+        if name.startswith(FILES) and not name.endswith(DROPPED):
             self.files.append(name)
             if digest != path.name:
                 self.damaged.append(path.name)
@@ -239,8 +241,8 @@ class Contents:
 
     @property
     def files(self) -> list[str]:
-        """The names of the files that came with messages."""
-        return [name.removeprefix(FILES) for name in self.sums if name.startswith(FILES)]
+        """The names of the files that came with messages, or were dropped."""
+        return [name.removeprefix(FILES).removesuffix(DROPPED) for name in self.sums if name.startswith(FILES)]
 
 
 def about(file: Path) -> About:
@@ -360,5 +362,5 @@ def _differences(are: Mapping[str, str], said: Mapping[str, str]) -> Iterator[st
             yield f"{name} is not in its list."
         elif are[name] != said[name]:
             yield f"{name} is damaged: its bytes are not those that were put there."
-        elif name.startswith(FILES) and not name.endswith(are[name]):
+        elif name.startswith(FILES) and not name.endswith((are[name], DROPPED)):
             yield f"{name} was damaged already when the backup was made."

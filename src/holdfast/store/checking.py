@@ -20,7 +20,7 @@ from holdfast.core.world import Route, World
 from holdfast.errors import Request
 from holdfast.store import archive
 from holdfast.store.failures import unusable
-from holdfast.store.files import FILE_NAME
+from holdfast.store.files import DROPPED, FILE_NAME
 from holdfast.store.folder import DataFolder
 from holdfast.store.migrations import version_of
 
@@ -67,8 +67,9 @@ def check_folder(data_dir: Path) -> Checked:
     """Look at the journal and the files of a data folder. Raises `AlreadyRunning` while a gateway uses it."""
     folder = DataFolder(data_dir, begin=False)
     try:
-        files = [path for path in (data_dir / "files").glob("*") if FILE_NAME.fullmatch(path.name)]
-        checked = check_journal(folder.journal, {path.name for path in files}.__contains__)
+        there = {path.name for path in (data_dir / "files").glob("*")}
+        files = [data_dir / "files" / name for name in sorted(there) if FILE_NAME.fullmatch(name)]
+        checked = check_journal(folder.journal, {name.removesuffix(DROPPED) for name in there}.__contains__)
         checked.files = len(files)
         damaged = (path.name for path in files if archive.sum_of(path) != path.name)
         checked.problems = [*checked.problems, *(f"The file {name} is damaged: its bytes are not those that came." for name in damaged)]

@@ -14,6 +14,11 @@ def failed(file: Path, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
     """The journal was in use, and can be used no more."""
     if isinstance(error, apsw.FullError) or db.system_errno in {errno.ENOSPC, errno.EDQUOT}:
         return _full(file)
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return JournalFailed(
+            f"The journal {file} is damaged ({_words(error)}). Holdfast ends now. Look at the disk (`dmesg`), then at the journal: `holdfast verify`; "
+            "`holdfast restore FILE` puts a backup in its place, and sets this one aside."
+        )
     return JournalFailed(
         f"The journal {file} can't be used any more ({_words(error)}). Whatever was acknowledged is kept. Holdfast ends now and goes on when it is "
         "started again; if this comes back, look at the disk (`dmesg`)."

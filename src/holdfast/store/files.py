@@ -21,8 +21,13 @@ from holdfast.failpoints import failpoint
 from holdfast.store.folder import sync_folder
 
 PARTIAL: Final = "partial-"
+DROPPED: Final = ".dropped"
+"""Behind the name of a file whose bytes were dropped: that much of it stays."""
 
 FILE_NAME: Final = re.compile(r"[0-9a-f]{64}")
+
+
+GONE: Final = "The bytes of this file were dropped, to save space: it is older than `attachments_days` under [retention] in the configuration. What was said stays."
 
 
 class TooLarge(Request):
@@ -65,6 +70,8 @@ class FolderFiles:
             with (self._folder / sha256).open("rb") as file:
                 return file.read(most)
         except FileNotFoundError:
+            if (self._folder / f"{sha256}{DROPPED}").exists():
+                raise Request(GONE) from None
             raise _unknown(sha256) from None
 
     def _begin(self) -> tuple[int, Path]:
@@ -80,6 +87,7 @@ class FolderFiles:
             os.fsync(partial[0])
             failpoint("file.before_rename")
             partial[1].rename(self._folder / name)
+            (self._folder / f"{name}{DROPPED}").unlink(missing_ok=True)
             sync_folder(self._folder)
         except OSError as error:
             raise _failed(self._folder, error) from error
@@ -93,9 +101,28 @@ class FolderFiles:
                 if path.stat().st_mtime <= before:
                     path.unlink()
                     deleted += 1
+            path.with_name(f"{name}{DROPPED}").unlink(missing_ok=True)
         if deleted:
             sync_folder(self._folder)
         return deleted
+
+    def older(self, before: float) -> list[str]:
+        """Those that were last put there before then."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as found:
+            return [one.name for one in found if FILE_NAME.fullmatch(one.name) and one.stat().st_mtime < before]
+        return []
+
+    def drop(self, names: Iterable[str], before: float) -> int:
+        """Drop the bytes of these, but for those that were put there since, and remember that they were there. Says how many."""
+        dropped = 0
+        for name in names:
+            path = self._folder / name
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.with_name(f"{name}{DROPPED}").touch(mode=0o600)
+                    path.unlink()
+                    dropped += 1
+        return dropped
 
     def sweep(self) -> None:
         """Delete what uploads that were cut off left behind. To be called before anybody puts one."""

@@ -60,6 +60,12 @@ class LocalKeeper:
             rewritten = await self._journal.scrub()
             return Forgot(erased.entries, files, tuple(map(str, await asyncio.to_thread(self._copies))), rewritten)
 
+    async def drop_files(self, before: float) -> int:
+        async with self._one_at_a_time:
+            old = await asyncio.to_thread(self._files.older, before)
+            needed = await self._journal.mentioned(old, before) if old else frozenset()
+            return await asyncio.to_thread(self._files.drop, [name for name in old if name not in needed], before)
+
     async def finish(self) -> None:
         """Do what was left undone when somebody was killed while he forgot."""
         async with self._one_at_a_time:

@@ -214,7 +214,8 @@ def _configuration(folder: Path, port: int) -> str:
         f"data_dir = {json.dumps(str(folder / 'data'))}\n\n"
         f'[routes.main]\ndialect = "practice"\n\n'
         f'[tools.demo]\ncommand = {json.dumps(command)}\ntrust_annotations = true\npolicy = "allow"\n\n'
-        f'[web]\nhost = "{HOST}"\nport = {port}\n'
+        f'[web]\nhost = "{HOST}"\nport = {port}\n\n'
+        '[log]\nformat = "text"\n'  # its end is shown to a person, if all else fails
     )
 
 

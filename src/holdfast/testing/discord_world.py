@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast.testing.discord_shapes import GUILD, INTERACTION, MESSAGE, ROLE, USER, member_of
 from holdfast.testing.fake_server import Json, Truth
 
 EPOCH_MS: Final = 1_420_070_400_000
@@ -40,6 +41,7 @@ create table if not exists allowance(route text primary key, most int, window_s 
 create table if not exists sent(route text, at real);
 """
 
+_LISTS: Final = {"channels": False, "threads": True}
 _MENTION: Final = re.compile(r"<@!?(\d+)>")
 _ROLE: Final = re.compile(r"<@&(\d+)>")
 
@@ -226,7 +228,7 @@ class World(Truth):
         user = self.person(author)
         who = {"member": member_of(user, None), "guild_id": row["guild"]} if row["guild"] else {"user": user}
         body = {"id": id_, "application_id": bot["id"], "type": kind, "data": data, "token": token, "version": 1, "channel_id": channel}
-        body |= {"channel": self.channel_of(channel), **_INTERACTION, **who, **more}
+        body |= {"channel": self.channel_of(channel), **INTERACTION, **who, **more}
         self.tell("INTERACTION_CREATE", body, 0)
         return id_
 
@@ -272,11 +274,11 @@ class World(Truth):
         return bot
 
     def user_of(self, bot: Mapping[str, Any]) -> Json:
-        return {**_USER, "id": bot["id"], "username": bot["username"], "bot": True, "verified": True, "mfa_enabled": False, "flags": 0}
+        return {**USER, "id": bot["id"], "username": bot["username"], "bot": True, "verified": True, "mfa_enabled": False, "flags": 0}
 
     def person(self, id_: str) -> Json:
         row = self.row("select * from person where id = ?", id_) or {"id": id_, "username": f"person{id_}", "global_name": None}
-        return {**_USER, **row}
+        return {**USER, **row}
 
     def anybody(self, id_: str) -> Json:
         bot = self.row("select * from bot where id = ?", id_)
@@ -312,19 +314,12 @@ class World(Truth):
             name: [self.channel_of(one["id"]) for one in inside if (one["type"] == THREAD) == thread] for name, thread in _LISTS.items()
         }
         bots = [member_of(self.user_of(bot), None) for bot in self.rows("select * from bot where not revoked")]
-        return {**_GUILD, "id": guild, "name": row["name"], "roles": self.roles(guild), "members": bots, **lists}
+        return {**GUILD, "id": guild, "name": row["name"], "roles": self.roles(guild), "members": bots, **lists}
 
     def roles(self, guild: str) -> list[Json]:
         found = [{"id": guild, "name": "@everyone", "bot": ""}, *self.rows("select * from role where guild = ?", guild)]
-        return [
-            {
-                **_ROLE_BODY,
-                "id": one["id"],
-                "name": one["name"],
-                **({"tags": {"bot_id": one["bot"]}, "managed": True} if one["bot"] else {}),
-            }
-            for one in found
-        ]
+        tags = [{"tags": {"bot_id": one["bot"]}, "managed": True} if one["bot"] else {} for one in found]
+        return [ROLE | {"id": one["id"], "name": one["name"]} | tag for one, tag in zip(found, tags, strict=True)]
 
     def mentions(self, channel: Mapping[str, Any], text: str, reply_to: str) -> Json:
         """What a text and a reply point at."""
@@ -356,7 +351,7 @@ class World(Truth):
             *(id_, channel, author["id"], bool(author.get("bot")), nonce, now),
         )
         self.rows("update channel set last = ? where id = ?", id_, channel)
-        return {**_MESSAGE, "id": id_, "channel_id": channel, "author": author, "timestamp": iso(now)}
+        return {**MESSAGE, "id": id_, "channel_id": channel, "author": author, "timestamp": iso(now)}
 
     def put(self, message: Json) -> None:
         self.rows("insert into version(id, body) values (?, ?)", message["id"], json.dumps(message))
@@ -397,31 +392,3 @@ class World(Truth):
     def tell_session(self, session: str, type_: str, body: Json) -> None:
         self.rows("update session set seq = seq + 1 where id = ?", session)
         self.rows("insert into event select id, seq, ?, ? from session where id = ?", type_, json.dumps(body), session)
-
-
-_USER: Final[Json] = {"username": "", "global_name": None, "discriminator": "0", "avatar": None, "public_flags": 0}
-_INTERACTION: Final[Json] = {
-    "locale": "en-US", "entitlements": [], "app_permissions": "0", "attachment_size_limit": 10_485_760, "context": 0,
-    "authorizing_integration_owners": {"0": "0"},
-}  # fmt: skip
-_LISTS: Final = {"channels": False, "threads": True}
-_GUILD: Final[Json] = {
-    "owner_id": "7", "region": "", "afk_timeout": 0, "verification_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0,
-    "emojis": [], "features": [], "mfa_level": 0, "icon": None, "splash": None, "discovery_splash": None, "afk_channel_id": None,
-    "application_id": None, "system_channel_id": None, "system_channel_flags": 0, "rules_channel_id": None, "vanity_url_code": None,
-    "description": None, "banner": None, "premium_tier": 0, "preferred_locale": "en-US", "public_updates_channel_id": None, "nsfw_level": 0,
-    "stickers": [], "premium_progress_bar_enabled": False, "joined_at": "2024-01-01T00:00:00+00:00", "large": False, "unavailable": False,
-    "member_count": 2, "voice_states": [], "presences": [], "stage_instances": [], "guild_scheduled_events": [], "widget_enabled": False,
-}  # fmt: skip
-_ROLE_BODY: Final[Json] = {
-    "color": 0, "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None}, "hoist": False, "position": 0,
-    "permissions": str((1 << 50) - 1), "managed": False, "mentionable": True, "flags": 0, "icon": None, "unicode_emoji": None,
-}  # fmt: skip
-_MESSAGE: Final[Json] = {
-    "content": "", "edited_timestamp": None, "tts": False, "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [],
-    "embeds": [], "pinned": False, "type": 0, "components": [], "flags": 0,
-}  # fmt: skip
-
-
-def member_of(user: Json, nick: str | None) -> Json:
-    return {"user": user, "nick": nick, "roles": [], "joined_at": "2024-01-01T00:00:00+00:00", "deaf": False, "mute": False, "flags": 0}

@@ -165,7 +165,10 @@ async def connected(url: str, clock: Clock) -> AsyncIterator[Wire]:
         await wire.hello()
         yield wire
     finally:
-        await socket.close(GOING_ON)
+        try:
+            await socket.close(GOING_ON)
+        finally:
+            socket.transport.abort()  # be it that we are told to end while we wait for Discord to say goodbye
 
 
 async def _connect(url: str) -> ClientConnection:

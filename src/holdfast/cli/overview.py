@@ -41,7 +41,7 @@ class Overview:
     longest: Listed | None = None
     problems: tuple[Problem, ...] = ()
     ended: str = ""
-    """Of one that is stopped: how its last life ended."""
+    """Of one that is stopped: how its last life ended ("": nobody looked)."""
 
     @property
     def needs_you(self) -> bool:
@@ -152,7 +152,7 @@ def _told(problem: Problem, now: float, width: int) -> Iterator[str]:
 
 def _headline(over: Overview) -> str:
     if not over.running:
-        return f"Holdfast is stopped. {over.ended}".rstrip()
+        return f"Holdfast is stopped. {over.ended}" if over.ended else "Holdfast does not answer: it is stopped, or on its way."
     started = over.status.get("started", over.now)
     return f"Holdfast {over.status.get('version', '')} has been up since {when(started)} ({span(over.now - started)})."
 

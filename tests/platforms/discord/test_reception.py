@@ -102,6 +102,21 @@ async def test_what_was_not_taken_is_told_again_to_the_next_life(discord: Discor
         await second.wait_for(lambda one: texts(one) == ["two", "three"])
 
 
+async def test_a_journal_that_was_put_back_is_told_all_that_it_has_not(discord: Discord, ann: str, account: Connect) -> None:
+    """The session is newer than the backup: it would go on behind what is missing."""
+    first = RecordingInbox()
+    async with running(account(), first):
+        await discord.write(ann, "one")
+        await first.wait_for(lambda one: texts(one) == ["one"])
+        second = after(first)
+        await discord.write(ann, "two")
+        await first.wait_for(lambda one: texts(one) == ["one", "two"])
+    await discord.write(ann, "three")
+    async with running(account(), second):
+        await second.wait_for(lambda one: "three" in texts(one))
+    assert new(second) == ["one", "two", "three"]
+
+
 async def _told(discord: Discord, channel: str, messages: int) -> bool:
     return len(await discord.shown(channel)) == messages
 

@@ -76,7 +76,7 @@ class DiscordPlatform:
         self._files, self._clock = files, clock
         self._api = Api(settings.base_url, self._token, clock)
         self._kept = Kept(folder)
-        self._reception = Reception(self._api, clock, self._is_wanted, self._heed, self._kept.save)
+        self._reception = Reception(self._api, clock, self._is_wanted, self._heed, self._save)
         self._aside: set[asyncio.Task[None]] = set()
         self._over: asyncio.Future[None] | None = None
         """Of the connection that there is: it gets the reason to end."""
@@ -151,7 +151,10 @@ class DiscordPlatform:
             if session is None:
                 raise Temporary("Discord's gateway began no session.")
             if not begun.is_set():
-                self._reception.go_on(inbox, session.us, await inbox.begin(session.us))
+                cursor = await inbox.begin(session.us)
+                if cursor and int(cursor) < session.cursor:
+                    raise SessionOver("the journal was put back to where it was before")
+                self._reception.go_on(inbox, session.us, cursor)
                 wire.heard = inbox.alive
                 begun.set()
             taken = await self._reception.heed(event)
@@ -160,7 +163,7 @@ class DiscordPlatform:
             if taken is not None:
                 self._answer(*taken)
                 if self._reception.whole:
-                    self._kept.save()
+                    self._save()
 
     async def _begin(self, wire: Wire, inbox: Inbox, ready: Ready, seq: int) -> None:
         """A new session."""
@@ -181,6 +184,12 @@ class DiscordPlatform:
         while True:
             await self._clock.sleep(SETTLE_S)
             await self._reception.settle()
+
+    def _save(self) -> None:
+        """Whoever comes next may go on from here."""
+        if self._kept.now is not None:
+            self._kept.now.cursor = self._reception.flushed
+        self._kept.save()
 
     def _is_wanted(self, chat: str) -> bool:
         """Do we answer in this channel of a server? (Whatever is said in another one need not be read.)"""

@@ -80,7 +80,9 @@ class Reception:
         self._held = 0
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._taking = asyncio.Lock()
-        self._since = self._reached = self._flushed = 0
+        self._since = self._reached = 0
+        self.flushed = 0
+        """The journal's cursor."""
 
     @property
     def whole(self) -> bool:
@@ -92,8 +94,8 @@ class Reception:
     def go_on(self, inbox: Inbox, us: str, cursor: str) -> None:
         """With a session that we had: gaps that were left are still there."""
         self._inbox, self._us = inbox, us
-        self._flushed = int(cursor or 0)
-        self._reached = max(self._reached, self._flushed)
+        self.flushed = int(cursor or 0)
+        self._reached = max(self._reached, self.flushed)
 
     async def begin(self, inbox: Inbox, ready: Ready, cursor: str) -> None:
         """With a session that is new: everything since the cursor is a gap."""
@@ -120,7 +122,7 @@ class Reception:
         async with self._taking:
             if self.whole:
                 self._caught_up()
-                if self._reached > self._flushed:
+                if self._reached > self.flushed:
                     await self._take_now(())
 
     # --- what is told -------------------------------------------------------------------------------------------------------------------
@@ -298,10 +300,10 @@ class Reception:
     async def _take_now(self, events: Sequence[Incoming | Unread]) -> Sequence[Incoming]:
         """Make it durable, and move the cursor if there is no gap. One at a time: so cursors come in order."""
         assert self._inbox is not None, "nothing is told before it begins"
-        moves = self.whole and self._reached > self._flushed
-        reached = self._reached if moves else self._flushed
+        moves = self.whole and self._reached > self.flushed
+        reached = self._reached if moves else self.flushed
         kept = await self._inbox.take(events, str(reached) if moves else None)
-        self._flushed = reached
+        self.flushed = reached
         for one in kept:
             if isinstance(one.did, Wrote):
                 self._authors[reading.split_id(one.id)[0]] = one.author

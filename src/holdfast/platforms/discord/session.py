@@ -11,12 +11,13 @@ import msgspec
 
 
 class Session(msgspec.Struct):
-    """`us`: who we are in it. `seq`: what was told up to here has been made durable."""
+    """`us`: who we are in it. `seq`: what was told up to here has been made durable, in a journal whose cursor is `cursor` or newer."""
 
     id: str
     url: str
     us: str
     seq: int
+    cursor: int = 0
 
 
 class Kept:

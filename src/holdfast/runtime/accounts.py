@@ -119,7 +119,9 @@ class Accounts:
 
     async def blocked(self, account: str, place: Place, why: str) -> None:
         """The owner is told, once a day."""
-        await self.owner.tell(f"{account} {place.chat} blocked {self.clock.now() // DAY_S:.0f}", chat_words.chat_blocked(account, place.chat, why))
+        await self.owner.tell(
+            f"{account} {place.chat} blocked {self.clock.now() // DAY_S:.0f}", chat_words.chat_blocked(account, place.chat, why)
+        )
 
     # --- who may talk ---------------------------------------------------------------------------------------------------------------------
 

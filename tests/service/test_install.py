@@ -49,7 +49,7 @@ def read(machine: Machine, *words: str, user: str = "ada") -> tuple[int, str]:
 
 
 def plain(text: str) -> str:
-    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TODAY", re.sub(r"[^\s`]*/holdfast (?=service|show|init)", "holdfast ", text))
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TODAY", re.sub(r"[^\s`]*/holdfast (?=service|status|init)", "holdfast ", text))
 
 
 INSTALLED = f"""\
@@ -63,7 +63,7 @@ Holdfast will run as a service, configured by {CONFIG}, and keep everything in {
 UP = """\
 Holdfast is up as a service since TODAY: Serving.
 It starts with this machine.
-What it does: holdfast show. What it logs: holdfast service logs
+What it does: holdfast status. What it logs: holdfast service logs
 """
 
 
@@ -203,7 +203,7 @@ Holdfast will run as a service, configured by /etc/holdfast/config.toml, and kee
     run     systemctl restart holdfast.service
 Holdfast is up as a service since TODAY: Serving.
 It starts with this machine.
-What it does: holdfast show --config /etc/holdfast/config.toml. What it logs: holdfast service logs
+What it does: holdfast status --config /etc/holdfast/config.toml. What it logs: holdfast service logs
 """
     )
     machine.run("systemctl", "stop", "holdfast")

@@ -122,7 +122,9 @@ class Day:
         self.life: Life | None = None
         self.awake = True
         short = Limit(500)
-        pace_s = None if plan.takeovers else 1.5  # the last preview of who was taken over may come after the text; one process takes over from nobody
+        pace_s = (
+            None if plan.takeovers else 1.5
+        )  # the last preview of who was taken over may come after the text; one process takes over from nobody
         self.accounts = {
             "keyed": FakeChat(
                 "keyed", self.clock, Traits(short, float("inf"), edits=True), pace_s=pace_s, delay_s=self._delay, seen=self._seen

@@ -313,6 +313,8 @@ Outgoing = AssistantMessage | Notice | Question | Note | ToolResult
 
 OUTSIDE: Final = (UserMessage, Correction, Command, Choice)
 """What people did."""
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One immutable fact. `seq` orders (never `at`); `at` is Unix seconds; `epoch` is the lease that wrote it, 0 from outside."""
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.testing.discord_world import Json, Refused, World
+from holdfast.testing.discord_world import Refused, World
+from holdfast.testing.fake_server import Json
 
 Bot = Mapping[str, Any]
 Said = Mapping[str, Any]

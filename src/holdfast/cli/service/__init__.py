@@ -238,7 +238,7 @@ def _status(manager: Manager) -> int:
     say("\n".join(lines))
     if code == cli.ANSWERED:
         file = manager.config if manager.config != config.usual_place(os.environ) else None
-        say(f"What it does: {command('show', file)}. What it logs: {command('service')} logs")
+        say(f"What it does: {command('status', file)}. What it logs: {command('service')} logs")
     return code
 
 

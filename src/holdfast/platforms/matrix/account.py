@@ -41,7 +41,9 @@ JOINS_AT_ONCE_MAX: Final = 4
 JOIN_TRIES_MAX: Final = 5
 JOIN_PAUSE_S_MAX: Final = 60.0
 
-TRAITS: Final = Traits(limit=Limit(writing.TEXT_BYTES_MAX, "bytes"), key_holds_s=KEY_HOLDS_S, history=True, edits=True, typing_s=TYPING_S, buttons=False)
+TRAITS: Final = Traits(
+    limit=Limit(writing.TEXT_BYTES_MAX, "bytes"), key_holds_s=KEY_HOLDS_S, history=True, edits=True, typing_s=TYPING_S, buttons=False
+)
 
 _GONE: Final = frozenset({"M_FORBIDDEN", "M_NOT_FOUND", "M_UNKNOWN_ROOM"})
 

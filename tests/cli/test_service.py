@@ -201,6 +201,7 @@ def test_launchd_is_asked_as_its_manual_says(
     program.write_text(f"#!/bin/sh\necho \"$@\" >> {home}/said\n[ \"$1\" != print ] || printf '%s' '{printed}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/tmp")  # the path of a test is too long for a door
     monkeypatch.setattr(service, "ON_MACOS", True)
     configured(home)
     assert main(["service", "install", "--yes"]) == code

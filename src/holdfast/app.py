@@ -307,7 +307,8 @@ class _Gateway:
 
         def opened(at: int) -> None:
             self._login.address = page_address(web, at)
-            _say(f"Talk in the browser:    {self._login.link().link} (works once, for ten minutes)")
+            if "JOURNAL_STREAM" not in os.environ:  # others may read a machine's journal
+                _say(f"Talk in the browser:    {self._login.link().link} (works once, for ten minutes)")
             ready()
 
         await serve_page(door.port(self._gateway, self._platform, self._login, self._clock, web, self._demo), web, opened)

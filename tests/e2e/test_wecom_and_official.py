@@ -3,7 +3,6 @@ than they do: a test has no time.)"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,7 +25,6 @@ class TestWecom(ThroughGateway):
             yield TencentService(server)
 
 
-@pytest.mark.skipif(os.environ.get("HOLDFAST_LONG") != "1", reason="HOLDFAST_LONG=1: the adapters share all that this is about")
 class TestOfficial(ThroughGateway):
     @pytest.fixture
     async def service(self, tmp_path: Path) -> AsyncIterator[Service]:

@@ -46,6 +46,7 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         needed = [Path(path).resolve() for path in (sys.prefix, sys.base_prefix, __file__)]
         elsewhere = [path for path in needed if path.stat().st_dev != Path("/").stat().st_dev]
+        elsewhere += {Path(*path.parts[:3]) for path in needed if path.parts[1] == "tmp"}  # a container has an empty /tmp
         opened = {str(parent) for path in needed for parent in path.parents if parent != Path("/")} - {str(path) for path in elsewhere}
         with self._log.open("ab") as log:
             self._holder = subprocess.Popen(  # noqa: S603 - our own script

@@ -46,7 +46,8 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         needed = [Path(path).resolve() for path in (sys.prefix, sys.base_prefix, __file__)]
         elsewhere = [path for path in needed if path.stat().st_dev != Path("/").stat().st_dev]
-        elsewhere += {Path(*path.parts[:3]) for path in needed if path.parts[1] == "tmp"}  # a container has an empty /tmp
+        under_tmp = {Path(*path.parts[:3]) for path in needed if path.parts[1] == "tmp"}
+        elsewhere += under_tmp  # a container has an empty /tmp
         opened = {str(parent) for path in needed for parent in path.parents if parent != Path("/")} - {str(path) for path in elsewhere}
         with self._log.open("ab") as log:
             self._holder = subprocess.Popen(  # noqa: S603 - our own script
@@ -54,7 +55,7 @@ class Machine:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "OPENED": " ".join(sorted(opened))},
+                env={**os.environ, "OPENED": " ".join(sorted(opened)), "UNDER_TMP": "yes" if under_tmp else ""},
                 start_new_session=True,
             )
         self.leader = 0

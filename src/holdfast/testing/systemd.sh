@@ -16,6 +16,10 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/changes,workdir=$folder
 rm -rf "$root/etc/systemd/system" "$root/etc/systemd/user" "$root/etc/init.d" "$root"/etc/rc?.d "$root/etc/fstab" "$root/var/log/journal"
 mkdir "$root/etc/systemd/system" "$root/etc/systemd/user"
 : > "$root/etc/machine-id"
+if [ "$UNDER_TMP" ]; then # a service with a /tmp of its own would not find what is to be run
+    mkdir "$root/etc/systemd/system/service.d"
+    printf '[Service]\nPrivateTmp=no\n' > "$root/etc/systemd/system/service.d/tmp.conf"
+fi
 for parent in $OPENED; do
     chmod o+x "$root$parent"
 done

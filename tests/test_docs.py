@@ -67,22 +67,6 @@ STRUCTS = {
     "traces",
     "updates",
 }
-STRUCTS = {
-    "agent",
-    "routes",
-    "tools",
-    "web",
-    "chains",
-    "platforms",
-    "webhooks",
-    "owner",
-    "backup",
-    "retention",
-    "log",
-    "metrics",
-    "traces",
-    "updates",
-}
 """What of the top has a section of its own."""
 
 

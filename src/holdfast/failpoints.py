@@ -41,6 +41,7 @@ IN_COMMANDS: Final = (
     "restore.files",
     "restore.set_aside",
     "restore.replaced",
+    "forget.seen_no_more",
     "forget.erased",
     "forget.files",
     "vacuum.before_rename",

@@ -288,8 +288,8 @@ class Journal(Protocol):
         """
 
     async def forget(self, conversation: str, now: float) -> Erased | None:
-        """One transaction: erase everything of it, and leave an entry `Forgotten`. Whoever had a lease has lost it, nothing is due, and what the platform tells
-        again of what was erased is not new. None if there is no such conversation."""
+        """Erase everything of it, and leave an entry `Forgotten`; from one instant on nobody sees anything else. Whoever had a lease has lost it, nothing is due,
+        and what the platform tells again of what was erased is not new. None if there is no such conversation."""
 
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         """Of this account's conversations, the most recently changed first."""

@@ -15,7 +15,7 @@ from holdfast.runtime.clock import SystemClock
 from holdfast.store.checking import check_backup, check_folder
 from holdfast.store.keeper import LocalKeeper
 from holdfast.store.sqlite import SqliteJournal
-from holdfast.testing.contracts.journal_kit import ingest
+from holdfast.testing.contracts.journal_kit import arrival, ingest
 from holdfast.testing.process import COMMAND
 
 BACKUP = [name for name in failpoints.NAMES if name.startswith("backup.")]
@@ -76,17 +76,23 @@ async def test_a_restore_killed_here_leaves_the_old_journal_or_the_new_one(folde
 async def test_forgetting_killed_here_is_done_to_its_end_by_whoever_comes_next(folder: Path, name: str) -> None:
     """What was said is gone at once; its files and its traces, when the command is done again, or by the next gateway."""
     journal = SqliteJournal.open(folder / "data")
-    await ingest(journal, "web:local:b", message="1", body=UserMessage(author="ann", id="1", text=f"SECRET {SHA256}"))
+    for n in range(300):  # more than are erased together
+        await ingest(journal, "web:local:b", message=str(n), body=UserMessage(author="ann", id="1", text=f"SECRET {SHA256}"))
     await journal.close()
     file = folder / "data" / "files" / SHA256
     file.parent.mkdir()
     file.write_bytes(b"x")
     killed_at(folder, name, "forget", "b", "--yes")
-    assert file.exists() == (name == "forget.erased")
+    assert file.exists() == (name != "forget.files")
+    assert check_folder(folder / "data").problems == []
 
     journal = SqliteJournal.open(folder / "data")
     assert [entry.body for entry in (await journal.read("web:local:b", 0)).entries] == [Forgotten(n=0)]
-    assert len((await journal.read("a", 0)).entries) == 2
+    assert await journal.page("web:local:b", 999, 99) == (await journal.read("web:local:b", 0)).entries
+    assert (await journal.search("SECRET", 9), len((await journal.read("a", 0)).entries)) == ((), 2)
+    assert not (await ingest(journal, "web:local:b", message="7"))[0].new
+    edit = arrival("web:local:b", message="edit", only_after="web web:local:b 299")
+    assert (await journal.ingest([edit]))[0].seq == 0
     await LocalKeeper(folder / "data", journal, SystemClock(), lambda: "1").finish()
     await journal.close()
     assert not file.exists()

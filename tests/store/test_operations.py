@@ -53,6 +53,8 @@ def test_no_query_walks_a_table_or_sorts(db: apsw.Connection, name: str) -> None
             assert walks == [f"SCAN {SMALL_TABLES[name]}"]
         case "earliest_timer":
             assert walks == ["SCAN timer USING COVERING INDEX timer_at"]  # its first row
+        case "next_to_erase":
+            assert walks == ["SCAN conversation USING INDEX conversation_erasing"]  # its first row
         case "hasten":
             assert walks == ["SCAN conversation USING INDEX conversation_due"]  # of those it is about
         case "unsaid":

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from holdfast.core.entries import Entry, Fetched, ToolResult, decode
+from holdfast.core.entries import Entry, Fetched, Forgotten, ToolResult, decode
 from holdfast.core.request import build
 from holdfast.core.transcript import Transcript
 from holdfast.core.turn import steps
@@ -118,14 +118,17 @@ def _replayed(db: apsw.Connection, has_file: Callable[[str], bool], checked: Che
             yield f"The conversation {key} can't be replayed ({type(error).__name__}: {error})."
             continue
         checked.entries += len(entries)
-        if [entry.seq for entry in entries] != list(range(1, next_seq)):
+        first = entries[0].seq if entries and isinstance(entries[0].body, Forgotten) else 1
+        if [entry.seq for entry in entries] != list(range(first, next_seq)):
             yield f"The conversation {key} has not all of its entries."
         yield from (f"The conversation {key} has lost the file {name}." for name in missing)
 
 
 def _entries(db: apsw.Connection, key: str) -> list[Entry]:
     rows: Any = db.execute("SELECT seq, at, epoch, body FROM entry WHERE conversation = ? ORDER BY seq", (key,))
-    return [Entry(seq, at, epoch, decode(body)) for seq, at, epoch, body in rows]
+    entries = [Entry(seq, at, epoch, decode(body)) for seq, at, epoch, body in rows]
+    begins = max((index for index, entry in enumerate(entries) if isinstance(entry.body, Forgotten)), default=0)
+    return entries[begins:]  # what was before may be in the middle of being erased
 
 
 def _replay(entries: list[Entry]) -> None:

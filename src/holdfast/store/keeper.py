@@ -69,6 +69,7 @@ class LocalKeeper:
     async def finish(self) -> None:
         """Do what was left undone when somebody was killed while he forgot."""
         async with self._one_at_a_time:
+            await self._journal.erase()
             await self._delete_doomed()
 
     async def _delete_doomed(self) -> int:

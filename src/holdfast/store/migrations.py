@@ -45,6 +45,7 @@ MIGRATIONS: Final = tuple(
         "0006_lives.sql",
         "0007_forgotten.sql",
         "0008_owing.sql",
+        "0009_erasing.sql",
     )
 )
 

@@ -91,7 +91,7 @@ def _accept(db: apsw.Connection, arrival: Arrival, body: str) -> Accepted:
         return Accepted(known[0], known[1], new=False)
     if arrival.only_after:
         before = _row(db, "find_arrival", arrival.only_after)
-        if not before:
+        if not before or before[1] < _row(db, "begins", before[0])[0]:
             return Accepted(arrival.conversation, 0, new=False)
         key = before[0]
     else:

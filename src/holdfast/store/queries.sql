@@ -4,6 +4,10 @@
 -- Where a platform's event is recorded already.
 SELECT conversation, seq FROM entry WHERE dedupe = ?1;
 
+-- begins --
+-- Where a conversation begins that was forgotten.
+SELECT begins FROM conversation WHERE key = ?1;
+
 -- conversation_at --
 -- The conversation that a platform's address is of.
 SELECT key FROM conversation WHERE account = ?1 AND address = ?2;
@@ -100,28 +104,32 @@ WHERE key = ?1;
 -- read --
 -- A conversation's wakes with its entries after a seq, of one moment.
 SELECT c.wakes, e.seq, e.at, e.epoch, e.body
-FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq > ?2 WHERE c.key = ?1 ORDER BY e.seq LIMIT ?3;
+FROM conversation AS c LEFT JOIN entry AS e ON e.conversation = c.key AND e.seq > ?2 AND e.seq >= c.begins WHERE c.key = ?1 ORDER BY e.seq LIMIT ?3;
 
 -- page --
 -- A conversation's last entries before a seq, the last first.
-SELECT seq, at, epoch, body FROM entry WHERE conversation = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3;
+SELECT seq, at, epoch, body FROM entry
+WHERE conversation = ?1 AND seq < ?2 AND seq >= (SELECT begins FROM conversation WHERE key = ?1) ORDER BY seq DESC LIMIT ?3;
 
 -- title --
 -- What a conversation is called: by its newest /title, or at least how it began; one that began with a note to the owner has its own name.
 SELECT (
   SELECT json_extract(body, '$.args') FROM entry
   WHERE conversation = ?1 AND json_extract(body, '$.kind') = 'command/1' AND json_extract(body, '$.name') = 'title'
+    AND seq >= (SELECT begins FROM conversation WHERE key = ?1)
   ORDER BY seq DESC LIMIT 1
 ), (
   SELECT iif(kind = 'note/1', '', json_extract(body, '$.text')) FROM entry
-  WHERE conversation = ?1 AND seq <= (SELECT min(seq) + 99 FROM entry WHERE conversation = ?1) AND kind IN ('user/1', 'note/1') AND json_extract(body, '$.text') <> ''
+  WHERE conversation = ?1 AND seq >= (SELECT begins FROM conversation WHERE key = ?1) AND seq < 100 + max((SELECT begins FROM conversation WHERE key = ?1), 1)
+    AND kind IN ('user/1', 'note/1') AND json_extract(body, '$.text') <> ''
   ORDER BY seq LIMIT 1
 );
 
 -- newest_with --
 -- The newest message or answer of a conversation in which one of these texts stands.
 SELECT seq, json_extract(body, '$.text') AS text FROM entry
-WHERE conversation = ?1 AND kind IN ('user/1', 'answer/1') AND (text LIKE ?2 ESCAPE '\' OR text LIKE ?3 ESCAPE '\' OR text LIKE ?4 ESCAPE '\')
+WHERE conversation = ?1 AND seq >= (SELECT begins FROM conversation WHERE key = ?1) AND kind IN ('user/1', 'answer/1')
+  AND (text LIKE ?2 ESCAPE '\' OR text LIKE ?3 ESCAPE '\' OR text LIKE ?4 ESCAPE '\')
 ORDER BY seq DESC LIMIT 1;
 
 -- next_owner --
@@ -269,7 +277,7 @@ SELECT coalesce(json_extract(one.value, '$.route'), ''), c.account, coalesce(jso
 FROM conversation c CROSS JOIN entry e ON e.conversation = c.key CROSS JOIN json_each(CASE e.kind
   WHEN 'answer/1' THEN json_array(json_object('route', e.body ->> '$.route', 'usage', json(coalesce(e.body -> '$.usage', '{}'))))
   ELSE coalesce(e.body -> '$.sampled', '[]') END) one
-WHERE c.last_at >= :since AND e.at >= :since AND e.at < :before AND e.kind IN ('answer/1', 'result/1')
+WHERE c.last_at >= :since AND e.at >= :since AND e.at < :before AND e.seq >= c.begins AND e.kind IN ('answer/1', 'result/1')
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- find_forgotten --
@@ -282,17 +290,25 @@ SELECT next_seq, account, address, ifnull((
   SELECT json_extract(body, '$.n') FROM entry WHERE conversation = ?1 AND kind IN ('answer/1', 'forgotten/1') ORDER BY seq DESC LIMIT 1
 ), 0) FROM conversation WHERE key = ?1;
 
--- all_of --
--- All that a conversation has.
-SELECT dedupe, body FROM entry WHERE conversation = ?1;
+-- next_to_erase --
+-- A conversation that was forgotten and is not erased to its end.
+SELECT key, begins FROM conversation WHERE erasing = 1 ORDER BY key LIMIT 1;
+
+-- some_to_erase --
+-- Some of what is to be erased.
+SELECT seq, dedupe, body FROM entry WHERE conversation = ?1 AND seq < ?2 ORDER BY seq LIMIT ?3;
 
 -- remember_event --
 -- Know a platform's event again, without a word of it.
 INSERT INTO forgotten (event, conversation, seq) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING;
 
 -- erase_entries --
--- Erase all that a conversation has.
-DELETE FROM entry WHERE conversation = ?1;
+-- Erase entries up to a seq.
+DELETE FROM entry WHERE conversation = ?1 AND seq <= ?2;
+
+-- erased --
+-- A conversation that was forgotten is erased to its end.
+UPDATE conversation SET erasing = 0 WHERE key = ?1;
 
 -- erase_timers --
 -- Erase what was to come in a conversation.
@@ -303,9 +319,9 @@ DELETE FROM timer WHERE conversation = ?1;
 DELETE FROM unread WHERE account = ?1 AND instr(raw, ?2);
 
 -- begin_anew --
--- The conversation goes on from its one line, with nothing due, and no worker that had it may write.
+-- The conversation begins with its one line, with nothing due, and no worker that had it may write; what was before is to be erased.
 UPDATE conversation SET owner = NULL, epoch = epoch + 1, wakes = wakes + 1, next_seq = ?2 + 1, last_at = ?3, due = NULL, turn_gate = '', speech_gate = '',
-  attempts = 0, asks = 0, owes_since = NULL, floor = ?2 WHERE key = ?1;
+  attempts = 0, asks = 0, owes_since = NULL, floor = ?2, begins = ?2, erasing = 1 WHERE key = ?1;
 
 -- doom --
 -- A file is to be deleted unless others have it.
@@ -324,4 +340,5 @@ DELETE FROM doomed WHERE sha256 = ?1;
 SELECT e.body FROM conversation c CROSS JOIN entry e ON e.conversation = c.key
 WHERE (c.last_at >= ?1 OR c.owner IS NOT NULL OR c.due IS NOT NULL OR c.turn_gate <> '' OR c.speech_gate <> '' OR c.asks)
   AND (instr(e.body, '"sha256":') OR instr(e.body, '"source":'))
-  AND (e.at >= ?1 OR ((c.owner IS NOT NULL OR c.due IS NOT NULL OR c.turn_gate <> '' OR c.speech_gate <> '' OR c.asks) AND e.seq >= c.floor));
+  AND (e.at >= ?1 OR ((c.owner IS NOT NULL OR c.due IS NOT NULL OR c.turn_gate <> '' OR c.speech_gate <> '' OR c.asks) AND e.seq >= c.floor))
+  AND e.seq >= c.begins;

@@ -17,6 +17,7 @@ import apsw
 from holdfast.core.entries import Entry, Fact, Intention, Question, decode, encode
 from holdfast.core.lives import Life
 from holdfast.errors import HoldfastError, JournalFailed, JournalFull
+from holdfast.failpoints import failpoint
 from holdfast.ports import (
     ALL,
     Accepted,
@@ -208,7 +209,10 @@ class SqliteJournal:
         return await self._reader.do(lambda db: operations.unread(db, most))
 
     async def forget(self, conversation: str, now: float) -> Erased | None:
-        return await self._writer.do(lambda db: forgetting.forget(db, conversation, now))
+        if await self._writer.do(lambda db: forgetting.forget(db, conversation, now)) is None:
+            return None
+        failpoint("forget.seen_no_more")
+        return await self.erase()
 
     async def addresses(self, account: str, most: int) -> tuple[str, ...]:
         return await self._aside().do(lambda db: operations.addresses(db, account, most))
@@ -244,6 +248,14 @@ class SqliteJournal:
         return room(self._folder.journal)
 
     # --- upkeep: of this journal alone, not of the port ---------------------------------------------------------------------------------
+
+    async def erase(self) -> Erased:
+        """Erase what was forgotten, to its end. Says what that was."""
+        entries, files = 0, set[str]()
+        while (some := await self._writer.do(forgetting.erase_some)) is not None:
+            entries += some.entries
+            files.update(some.files)
+        return Erased(entries, tuple(sorted(files)))
 
     async def doomed(self) -> tuple[str, ...]:
         """The files of what was erased, which are to be deleted unless others have them."""

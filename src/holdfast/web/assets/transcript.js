@@ -111,7 +111,9 @@ class Reader {
     if (body.name === "new") this.#put({ type: "divider", id: `new:${seq}`, at, text: "A fresh start" });
   }
 
+  // What a page has that was open before it was erased, goes from there too.
   _forgotten({ seq, at }) {
+    this.items.length = 0;
     this.#put({ type: "divider", id: `forgotten:${seq}`, at, text: "Everything before this was erased" });
   }
 

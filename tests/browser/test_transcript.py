@@ -248,3 +248,8 @@ async def test_a_notice_that_takes_anothers_place_stands_there(items: Items) -> 
     shown = await items(user("k1"), waits, answer(1, 1), {"kind": "notice/1", "text": "That took 2 min.", "edits": 2})
     assert kinds(shown) == ["message", "notice", "answer"]
     assert shown[1]["text"] == "That took 2 min."
+
+
+async def test_of_what_was_erased_a_page_that_was_open_shows_nothing_more(items: Items) -> None:
+    shown = await items(user("k1", "SECRET"), answer(1, 1, "SECRET too"), {"kind": "forgotten/1", "n": 1}, user("k2", "Hello"))
+    assert [(item["type"], item["text"]) for item in shown] == [("divider", "Everything before this was erased"), ("message", "Hello")]

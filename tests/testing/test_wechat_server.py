@@ -27,7 +27,7 @@ async def wechat(tmp_path: Path) -> AsyncIterator[Wechat]:
 @pytest.fixture
 def client(wechat: Wechat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Everything that it knows of WeChat's addresses leads to ours."""
-    from wechatbot import auth, client  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    from wechatbot import auth, client  # type: ignore[import-untyped]  # noqa: PLC0415
 
     monkeypatch.setattr(auth, "FIXED_QR_BASE_URL", wechat.base_url)
     monkeypatch.setattr(auth, "QR_POLL_INTERVAL", 0.02)

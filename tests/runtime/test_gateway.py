@@ -217,6 +217,15 @@ async def test_routes_are_shown_with_their_state_their_places_their_chains_and_w
 
 
 @simulated
+async def test_why_of_a_conversation_whose_account_is_configured_no_more_says_so() -> None:
+    rig = Rig()
+    gateway = _gateway(rig)
+    body = UserMessage(author="ann", id="1", text="Hello")
+    await gateway.accept([Arrival("gone:c", "gone", "c", "gone m1", body, rig.clock.now())])
+    assert "account gone is not in the configuration" in await gateway.why("gone:c")
+
+
+@simulated
 async def test_why_says_in_a_sentence_what_a_conversation_does_or_waits_for() -> None:
     rig = Rig([Say(text="Yes.", takes_s=5.0), Break(why="connection refused")], draw=1.0)
     gateway = _gateway(rig)

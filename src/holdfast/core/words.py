@@ -461,6 +461,10 @@ def interrupted_call() -> str:
     )
 
 
+def no_account(account: str) -> str:
+    return f"Its account {account} is not in the configuration. Everything here is kept; what is owed goes on when the account is back."
+
+
 def goes_on() -> str:
     return "I was restarted, and go on with this now. Nothing is lost."
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from holdfast.core import turn
+from holdfast.core import turn, words
 from holdfast.core.access import Rules
 from holdfast.core.entries import Command, Entry, UserMessage
 from holdfast.core.transcript import Transcript
@@ -218,6 +218,8 @@ class LocalGateway:
         row = await self._journal.conversation(conversation)
         if row is None:
             raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
+        if not self._acts.speaks_for(row.account):
+            return words.no_account(row.account)
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
         if self._lifetime.safe_mode is not None and not row.running:
             return f"{self._lifetime.status} What is written here is answered once that is over. `holdfast status` says why."

@@ -54,6 +54,9 @@ class Speech:
         self.stopped: Callable[[str, str], Awaitable[None]] | None = None
         """Told of an account that only a person can mend: (account, why)."""
 
+    def has(self, account: str) -> bool:
+        return account in self._platforms
+
     def platform(self, account: str) -> Platform:
         return self._platforms[account]
 

@@ -17,6 +17,7 @@ from holdfast.core.entries import (
     Entry,
     Failed,
     Fetched,
+    Forgotten,
     Note,
     Notice,
     Produced,
@@ -143,6 +144,8 @@ def test_every_kind_of_entry_can_be_told() -> None:
         DeliveryFailed(of="a1", part=0, refusal="refused"),
         Note(text="main has no credit left."),
         Notice(text="That took 2 min.", edits=7),
+        Forgotten(n=3),
+        SetAside(since=1, upto=1, why="gone"),
     )
     assert {type(body) for body in bodies} == set(get_args(AnyBody))
     heads = [line.partition("  ")[2] for line in _told(*bodies) if not line.startswith(" ")]
@@ -166,6 +169,8 @@ def test_every_kind_of_entry_can_be_told() -> None:
         "c was started  [17]",
         "holdfast tells its owner  [21]",
         "holdfast says in place of [7]  [22]",
+        "everything before this was erased, by order of whoever runs this  [23]",
+        "the turn from 1 to 1 was set aside: whoever began it may not talk here any more  [24]",
     ]
 
 

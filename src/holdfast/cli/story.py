@@ -120,6 +120,8 @@ class _Teller:
                 return f"what was said up to {body.upto} was summed up for the model", body.text
             case SetAside(why="crashed"):
                 return f"the turn from {body.since} to {body.upto} was set aside: Holdfast crashed on it again and again", ""
+            case SetAside(why="gone"):
+                return f"the turn from {body.since} to {body.upto} was set aside: whoever began it may not talk here any more", ""
             case SetAside():
                 return f"the turn from {body.since} to {body.upto} was set aside: the model would not answer it", ""
             case DeliveryFailed(refusal="retry" | "absent"):

@@ -13,7 +13,7 @@ from walk import Found, Scenario, Walker
 from holdfast.core.turn import ATTEMPTS_MAX
 from holdfast.core.world import Budget
 
-SEEDS = 1000 if os.environ.get("HOLDFAST_LONG") == "1" else 30
+SEEDS = 1000 if os.environ.get("HOLDFAST_LONG") == "1" else 12
 MOVES_MAX = 120
 
 EVERYTHING = Scenario(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx2
+import msgspec
 
 from holdfast import environment
 
@@ -15,6 +17,7 @@ CONNECT_S_MAX: Final = 10.0
 KEEP_S: Final = 15.0
 """A connection that idled for longer is not used again: the server may close it just then, and nobody could tell what became of a request."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
+AGENT: Final[Mapping[str, str]] = {"user-agent": "holdfast"}
 
 
 class Failure(Exception):
@@ -30,10 +33,12 @@ class Unanswered(Failure):
 
 
 class Http:
-    """Requests to the server at this URL, and no other. Paths are put behind it as they are."""
+    """Requests to the server at this URL, and no other (but where one that `follows` is sent). Paths are put behind it as they are."""
 
-    def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str] = AGENT, *, answer_bytes_max: int = ANSWER_BYTES_MAX, follows: bool = False
+    ) -> None:
+        self._base_url, self._headers, self._answer_bytes_max, self._follows = base_url, headers, answer_bytes_max, follows
         self._http: httpx2.AsyncClient | None = None
         self.host: Final = base_url.partition("//")[2].partition("/")[0]
 
@@ -52,7 +57,7 @@ class Http:
             request = http.build_request(method, self._base_url + path, **carried)
             request.extensions = {**request.extensions, "trace": seen}
             async with asyncio.timeout(s_max):
-                response = await http.send(request, stream=True)
+                response = await http.send(request, stream=True, follow_redirects=self._follows)
                 yield response
         except environment.Unusable as unusable:
             raise NotSent(str(unusable)) from None
@@ -70,8 +75,8 @@ class Http:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
-                if len(body) > ANSWER_BYTES_MAX:
-                    raise Unanswered(f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
+                if len(body) > self._answer_bytes_max:
+                    raise Unanswered(f"its answer is longer than {self._answer_bytes_max} bytes")
             return response, bytes(body)
 
     def _client(self) -> httpx2.AsyncClient:
@@ -79,9 +84,21 @@ class Http:
         if self._http is None:
             limits = httpx2.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=KEEP_S)
             timeout = httpx2.Timeout(None, connect=CONNECT_S_MAX)
-            self._http = environment.client(self._base_url, timeout=timeout, limits=limits, headers={"user-agent": "holdfast"})
+            self._http = environment.client(self._base_url, timeout=timeout, limits=limits, headers=self._headers)
         return self._http
 
     async def close(self) -> None:
         if self._http is not None:
             await self._http.aclose()
+
+
+def sound(body: bytes) -> bytes:
+    """The same JSON without halves of characters, which no text can hold: one of them must not make a whole batch unreadable."""
+    try:
+        msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        try:
+            return json.dumps(json.loads(body), ensure_ascii=False).encode(errors="replace")
+        except ValueError:
+            return body  # it is no JSON, as whoever reads it will find
+    return body

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 
-async def together(*doing: Coroutine[Any, Any, None]) -> None:
+async def together(*doing: Awaitable[None]) -> None:
     """Side by side, until one of them ends: as that one does. The others are cancelled."""
     tasks = [asyncio.ensure_future(one) for one in doing]
     try:

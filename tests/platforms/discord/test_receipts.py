@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.platforms.discord.api import Failure, NotSent, Refused, Unanswered
+from holdfast.platforms.asking import Failure, NotSent, Unanswered
+from holdfast.platforms.discord.api import Refused
 from holdfast.platforms.discord.receipts import receipt
 
 

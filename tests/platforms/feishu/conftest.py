@@ -42,9 +42,9 @@ async def account(feishu: Feishu) -> AsyncIterator[Connect]:
     """An account of the app; `called`: by webhook."""
     opened: list[FeishuPlatform] = []
 
-    def one(files: MemoryFiles, *, called: bool = False, app: str = APP, secret: str = SECRET) -> FeishuPlatform:
+    def one(files: MemoryFiles, *, called: bool = False, app: str = APP, secret: str = SECRET, base_url: str = "") -> FeishuPlatform:
         encrypt_key = Secret("env:K", KEY) if called else None
-        settings = Settings(app_id=app, app_secret=Secret("env:S", secret), encrypt_key=encrypt_key, base_url=feishu.base_url)
+        settings = Settings(app_id=app, app_secret=Secret("env:S", secret), encrypt_key=encrypt_key, base_url=base_url or feishu.base_url)
         opened.append(open_account("work", settings, files, SystemClock(), Path("unused")))
         return opened[-1]
 

@@ -107,9 +107,8 @@ async def test_what_passes_is_temporary(platform: FeishuPlatform, feishu: Feishu
         await inbox.wait_for(lambda one: texts(one) == ["kept"])
 
 
-async def test_a_name_that_no_server_has_is_temporary(account: Any, files: MemoryFiles, feishu: Feishu) -> None:
-    platform = account(files)
-    platform._api.base_url = "http://feishu.invalid"
+async def test_a_name_that_no_server_has_is_temporary(account: Any, files: MemoryFiles) -> None:
+    platform = account(files, base_url="http://feishu.invalid")
     with pytest.raises(Temporary, match=r"can't be reached"):
         await asyncio.wait_for(platform.run(RecordingInbox()), 40)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.platforms.feishu.api import Failure, NotSent, Refused, Unanswered
+from holdfast.platforms.asking import Failure, NotSent, Unanswered
+from holdfast.platforms.feishu.api import Refused
 from holdfast.platforms.feishu.receipts import is_for_a_person, receipt
 
 

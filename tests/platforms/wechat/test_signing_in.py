@@ -11,7 +11,7 @@ import pytest
 from holdfast.errors import Request, Temporary
 from holdfast.platforms.wechat import signing_in as module
 from holdfast.platforms.wechat.account import WechatPlatform
-from holdfast.platforms.wechat.api import Http
+from holdfast.platforms.wechat.api import Servers
 from holdfast.platforms.wechat.signing_in import Login, LoginFile, Signing
 from holdfast.ports import SignIn
 from holdfast.runtime.clock import SystemClock
@@ -22,7 +22,7 @@ from holdfast.testing.wechat_world import ANN
 
 @pytest.fixture
 async def signing(wechat: Wechat) -> AsyncIterator[Signing]:
-    http = Http()
+    http = Servers()
     yield Signing(http, wechat.base_url, SystemClock(), pause_s=0.02)
     await http.close()
 

@@ -18,17 +18,18 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Incoming, Place, Wrote
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
+from holdfast.platforms.asking import Failure
 from holdfast.platforms.discord import gateway, reading
-from holdfast.platforms.discord.api import Api, Failure, Refused
+from holdfast.platforms.discord.api import Api, Refused
 from holdfast.platforms.discord.gateway import SessionOver, Shut, Unreached, Wire
 from holdfast.platforms.discord.receipts import receipt
 from holdfast.platforms.discord.reception import Reception, TooMuch
 from holdfast.platforms.discord.render import render
 from holdfast.platforms.discord.sending import Sending, channel_of, nonce
 from holdfast.platforms.discord.session import Kept, Session
-from holdfast.platforms.discord.together import together
 from holdfast.platforms.discord.wire import PRESS, Entrance, Interaction, Ready, User, snowflake
 from holdfast.platforms.discord.wire import Message as Said
+from holdfast.platforms.together import together
 from holdfast.ports import Clock, Files, Inbox, Message, Receipt, Traits
 
 TEXT_UNITS_MAX: Final = 1900

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -11,17 +10,16 @@ from typing import Any, Final, TypeVar
 import httpx2
 import msgspec
 
-from holdfast import environment
+from holdfast.platforms.asking import Failure, Http, Unanswered
 from holdfast.platforms.discord.limits import EVERYWHERE, Limits, route_of, seconds
 from holdfast.ports import Clock
 
 CALL_S_MAX: Final = 30.0
-CONNECT_S_MAX: Final = 10.0
 DOWNLOAD_S_MAX: Final = 120.0
 WAIT_S_MAX: Final = 5.0
 """So long a request waits until Discord takes it; if that is longer, it is not made."""
-KEEP_S: Final = 15.0
-"""A connection that idled for longer is not used again: the server may close it just then, and nobody could tell what became of a send."""
+PAGE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""A hundred messages, each with all that it embeds."""
 WHY_CHARS_MAX: Final = 300
 AGENT: Final = "DiscordBot (holdfast, 1)"
 """Discord wants this form."""
@@ -31,18 +29,6 @@ _GONE: Final = frozenset({403, 404, 410})
 """Of files."""
 
 T = TypeVar("T")
-
-
-class Failure(Exception):
-    """There is no result. The text says why, as the end of a sentence."""
-
-
-class NotSent(Failure):
-    """The request certainly never got there."""
-
-
-class Unanswered(Failure):
-    """The request may have been heeded."""
 
 
 class Refused(Failure):
@@ -78,13 +64,11 @@ class Api:
     """The API, as one bot may use it."""
 
     def __init__(self, base_url: str, token: str, clock: Clock) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._headers = {"authorization": f"Bot {token}", "user-agent": AGENT}
+        self._http = Http(base_url.rstrip("/"), {"authorization": f"Bot {token}", "user-agent": AGENT}, answer_bytes_max=PAGE_BYTES_MAX)
         self._clock = clock
         self._limits = Limits(clock)
-        self._http: httpx2.AsyncClient | None = None
         self._ahead_s = 0.0
-        self.host: Final = base_url.partition("//")[2].partition("/")[0]
+        self.host: Final = self._http.host
 
     def theirs(self, at: float) -> float:
         """This instant of our clock by Discord's."""
@@ -106,18 +90,18 @@ class Api:
             raise Refused(_TOO_MANY, 0, "this is more than Discord takes now", wait_s)
         if wait_s:
             await self._clock.sleep(wait_s)
-        response = await self._request(method, path, body, uploads, s_max)
+        response, said = await self._request(method, path, body, uploads, s_max)
         self._limits.note(route, response.headers)
         if response.is_error or response.is_redirect:
-            raise self._refused(route, response)
+            raise self._refused(route, response, said)
         try:
-            return msgspec.json.decode(response.content or b"null", type=answer)
+            return msgspec.json.decode(said or b"null", type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise Unanswered(f"it answered with status {response.status_code} and something that is not of Discord's API") from None
 
-    def _refused(self, route: str, response: httpx2.Response) -> Refused:
+    def _refused(self, route: str, response: httpx2.Response, said: bytes) -> Refused:
         try:
-            error = msgspec.json.decode(response.content, type=_Error)
+            error = msgspec.json.decode(said, type=_Error)
         except (msgspec.DecodeError, UnicodeDecodeError):
             error = _Error()
         why = error.message or f"status {response.status_code}, without a word of Discord's"
@@ -131,27 +115,10 @@ class Api:
 
     async def _request(
         self, method: str, path: str, body: Mapping[str, Any] | Sequence[Any] | None, uploads: Sequence[Upload], s_max: float
-    ) -> httpx2.Response:
-        begun = False
-
-        async def seen(event: str, info: Mapping[str, Any]) -> None:
-            nonlocal begun
-            begun = begun or (event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT")
-
-        try:
-            http = self._client()
-            request = http.build_request(method, f"{self._base_url}{path}", **_body(body, uploads))
-            request.extensions = {**request.extensions, "trace": seen}
-            async with asyncio.timeout(s_max):
-                response = await http.send(request)
-        except environment.Unusable as unusable:
-            raise NotSent(str(unusable)) from None
-        except TimeoutError:
-            raise (Unanswered if begun else NotSent)(f"it said nothing for {s_max:g} s") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise (Unanswered if begun else NotSent)(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+    ) -> tuple[httpx2.Response, bytes]:
+        response, said = await self._http.ask(method, path, s_max, **_body(body, uploads))
         self._look_at_clock(response.headers.get("date", ""))
-        return response
+        return response, said
 
     def _look_at_clock(self, date: str) -> None:
         try:
@@ -161,33 +128,20 @@ class Api:
 
     async def download(self, url: str) -> AsyncIterator[bytes]:
         """The bytes of a file, wherever Discord keeps it: there nobody needs to know who we are. Raises `Failure`."""
+        elsewhere = Http(url, follows=True)
         try:
-            client = environment.client(url, timeout=httpx2.Timeout(None, connect=CONNECT_S_MAX), follow_redirects=True)
-            async with client, asyncio.timeout(DOWNLOAD_S_MAX), client.stream("GET", url) as response:
+            async with elsewhere.asked("GET", "", DOWNLOAD_S_MAX) as response:
                 if response.status_code in _GONE:
                     raise Refused(response.status_code, 0, f"the download ended with status {response.status_code}")
                 if response.status_code != httpx2.codes.OK:
                     raise Unanswered(f"the download ended with status {response.status_code}")
                 async for piece in response.aiter_bytes():
                     yield piece
-        except environment.Unusable as unusable:
-            raise NotSent(str(unusable)) from None
-        except TimeoutError:
-            raise Unanswered(f"the download took longer than {DOWNLOAD_S_MAX:g} s") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unanswered(f"{type(error).__name__}: {error}".rstrip(": ")) from None
-
-    def _client(self) -> httpx2.AsyncClient:
-        """Made when it is first needed: what the environment names may be unusable, and then that is said where it matters."""
-        if self._http is None:
-            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=KEEP_S)
-            timeout = httpx2.Timeout(None, connect=CONNECT_S_MAX)
-            self._http = environment.client(self._base_url, timeout=timeout, limits=limits, headers=self._headers)
-        return self._http
+        finally:
+            await elsewhere.close()
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        await self._http.close()
 
 
 def _body(body: Mapping[str, Any] | Sequence[Any] | None, uploads: Sequence[Upload]) -> dict[str, Any]:

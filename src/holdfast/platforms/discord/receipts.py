@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.discord.api import Failure, NotSent, Refused
+from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.discord.api import Refused
 from holdfast.ports import Receipt
 
 UNKNOWN_MESSAGE: Final = 10008

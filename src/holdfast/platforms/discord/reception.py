@@ -17,13 +17,14 @@ import msgspec
 
 from holdfast.core.incoming import Incoming, Place, Unread, Wrote
 from holdfast.errors import Temporary
+from holdfast.platforms.asking import Failure
 from holdfast.platforms.discord import reading
-from holdfast.platforms.discord.api import Api, Failure, Refused
+from holdfast.platforms.discord.api import Api, Refused
 from holdfast.platforms.discord.gateway import Event
 from holdfast.platforms.discord.reading import Where
 from holdfast.platforms.discord.sending import channel_of
-from holdfast.platforms.discord.together import together
 from holdfast.platforms.discord.wire import READABLE, Channel, Deleted, Guild, Interaction, Message, Ready, Role, Sent, snowflake
+from holdfast.platforms.together import together
 from holdfast.ports import Clock, Inbox
 
 OVERLAP_S: Final = 60.0

@@ -17,14 +17,16 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Chose, Deleted, Incoming, Place, Unread, Wrote
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
-from holdfast.platforms.feishu.api import Api, Failure, Refused
+from holdfast.platforms.asking import Failure
+from holdfast.platforms.feishu.api import Api, Refused
 from holdfast.platforms.feishu.looking import Looking, keep
 from holdfast.platforms.feishu.reading import Told, Us, edited, of_event, wrote
 from holdfast.platforms.feishu.receipts import is_for_a_person, is_passing, receipt
 from holdfast.platforms.feishu.render import TEXT_BYTES_MAX, mark
 from holdfast.platforms.feishu.sending import Sending
-from holdfast.platforms.feishu.way import PUSHES_MAX, Hooks, Push, Pushes, Way, until_one_ends
+from holdfast.platforms.feishu.way import PUSHES_MAX, Hooks, Push, Pushes, Way
 from holdfast.platforms.feishu.wire import BotInfo, Carried, Pressed, Pushed, Recalled, Received, Said, Updated
+from holdfast.platforms.together import together
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
 KEY_HOLDS_S: Final = 3_300.0
@@ -77,7 +79,7 @@ class FeishuPlatform:
     async def run(self, inbox: Inbox) -> None:
         over = self._over = asyncio.get_running_loop().create_future()
         try:
-            await until_one_ends(self._receive(inbox), _wait_for(over))
+            await together(self._receive(inbox), _wait_for(over))
         finally:
             self._over = None
             over.cancel()
@@ -92,7 +94,7 @@ class FeishuPlatform:
             async with self._way.open() as bring:
                 cursor = await inbox.begin(self._app_id)
                 pushes = Pushes(PUSHES_MAX)
-                await until_one_ends(bring(pushes, inbox.alive), self._take(inbox, pushes, cursor))
+                await together(bring(pushes, inbox.alive), self._take(inbox, pushes, cursor))
         except Failure as failure:
             raise self._why(failure) from None
 

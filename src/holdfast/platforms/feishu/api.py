@@ -7,19 +7,17 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-import httpx2
 import msgspec
 
-from holdfast import environment
+from holdfast.platforms.asking import Failure, Http, NotSent, Unanswered
 from holdfast.platforms.feishu.wire import Endpoint, Endpoints, Said, Token
 from holdfast.ports import Clock
 
 CALL_S_MAX: Final = 20.0
-CONNECT_S_MAX: Final = 10.0
 FILE_S_MAX: Final = 120.0
 
-KEEP_S: Final = 15.0
-"""A connection that idled for longer is not used again: the server may close it just then, and nobody could tell what became of a send."""
+PAGE_BYTES_MAX: Final = 32 * 1024 * 1024
+"""A page of messages, cards and all."""
 RENEW_BEFORE_S: Final = 300.0
 """A token holds for two hours. It is renewed so long before its end."""
 
@@ -29,18 +27,6 @@ TOKENS_REFUSED: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991
 _SAYS_WHEN: Final = ("x-ogw-ratelimit-reset", "retry-after")
 
 T = TypeVar("T")
-
-
-class Failure(Exception):
-    """There is no answer that helps. The text says why, as the end of a sentence."""
-
-
-class NotSent(Failure):
-    """The request certainly never got there."""
-
-
-class Unanswered(Failure):
-    """The request may have been heeded."""
 
 
 class Refused(Failure):
@@ -57,9 +43,9 @@ class Api:
 
     def __init__(self, base_url: str, app_id: str, secret: str, clock: Clock) -> None:
         self.base_url = base_url.rstrip("/")
-        self.host: Final = self.base_url.partition("//")[2].partition("/")[0]
+        self._http = Http(self.base_url, answer_bytes_max=PAGE_BYTES_MAX)
+        self.host: Final = self._http.host
         self._app_id, self._secret, self._clock = app_id, secret, clock
-        self._http: httpx2.AsyncClient | None = None
         self._token, self._token_until = "", 0.0
         self._getting = asyncio.Lock()
 
@@ -80,23 +66,17 @@ class Api:
     async def download(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         """The bytes of a file. Raises `Failure`."""
         token = await self.token()
-        try:
-            async with asyncio.timeout(FILE_S_MAX):
-                for last in (False, True):
-                    headers = {"authorization": f"Bearer {token}"}
-                    async with self._client().stream("GET", f"{self.base_url}/open-apis{path}", params=query, headers=headers) as response:
-                        if response.status_code == HTTPStatus.OK:
-                            async for piece in response.aiter_bytes():
-                                yield piece
-                            return
-                        refused = _refused(response.status_code, await response.aread(), response.headers)
-                    if last or refused.code not in TOKENS_REFUSED:
-                        raise refused
-                    token = await self.token(renew=self._token == token)
-        except TimeoutError:
-            raise Unanswered(f"the download took longer than {FILE_S_MAX:g} s") from None
-        except httpx2.HTTPError as error:
-            raise Unanswered(_plainly(error)) from None
+        for last in (False, True):
+            headers = {"authorization": f"Bearer {token}"}
+            async with self._http.asked("GET", f"/open-apis{path}", FILE_S_MAX, params=query, headers=headers) as response:
+                if response.status_code == HTTPStatus.OK:
+                    async for piece in response.aiter_bytes():
+                        yield piece
+                    return
+                refused = _refused(response.status_code, await response.aread(), response.headers)
+            if last or refused.code not in TOKENS_REFUSED:
+                raise refused
+            token = await self.token(renew=self._token == token)
 
     async def endpoint(self) -> Endpoint:
         """Where a long connection of this app begins. Raises `Failure`."""
@@ -139,38 +119,11 @@ class Api:
         return _answer(*await self._send(method, f"/open-apis{path}", s_max, **{**request, "headers": headers}), answer)
 
     async def _send(self, method: str, path: str, s_max: float, **request: Any) -> tuple[int, bytes, Mapping[str, str]]:
-        begun = False
-
-        async def seen(event: str, info: Mapping[str, Any]) -> None:
-            nonlocal begun
-            begun = begun or (event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT")
-
-        client = self._client()
-        try:
-            built = client.build_request(method, f"{self.base_url}{path}", **request)
-            built.extensions = {**built.extensions, "trace": seen}
-            async with asyncio.timeout(s_max):
-                response = await client.send(built)
-        except TimeoutError:
-            raise (Unanswered if begun else NotSent)(f"it said nothing for {s_max:g} s") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise (Unanswered if begun else NotSent)(_plainly(error)) from None
-        return response.status_code, response.content, response.headers
-
-    def _client(self) -> httpx2.AsyncClient:
-        """Made when it is first needed: what the environment names may be unusable, and then that is said where it matters."""
-        if self._http is None:
-            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=KEEP_S)
-            timeout = httpx2.Timeout(None, connect=CONNECT_S_MAX)
-            try:
-                self._http = environment.client(self.base_url, timeout=timeout, limits=limits, headers={"user-agent": "holdfast"})
-            except environment.Unusable as unusable:
-                raise NotSent(str(unusable)) from None
-        return self._http
+        response, body = await self._http.ask(method, path, s_max, **request)
+        return response.status_code, body, response.headers
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        await self._http.close()
 
 
 def _json(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +150,3 @@ def _refused(status: int, body: bytes, headers: Mapping[str, str]) -> Refused:
         said = Said()
     waits = [headers.get(name, "") for name in _SAYS_WHEN]
     return Refused(status, said.code, said.msg, next((float(wait) for wait in waits if wait.isdecimal()), None))
-
-
-def _plainly(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")

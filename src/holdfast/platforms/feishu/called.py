@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from holdfast.errors import Config, Temporary
-from holdfast.platforms.feishu.api import Api, Failure, Refused
+from holdfast.platforms.asking import Failure
+from holdfast.platforms.feishu.api import Api, Refused
 from holdfast.platforms.feishu.receipts import is_for_a_person
 from holdfast.platforms.feishu.way import Bring, Push, Pushes
 from holdfast.platforms.feishu.wire import Pushed

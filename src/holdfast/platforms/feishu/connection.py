@@ -18,11 +18,13 @@ import msgspec
 
 from holdfast import environment
 from holdfast.errors import Config, Temporary
-from holdfast.platforms.feishu.api import Api, Failure, Refused
+from holdfast.platforms.asking import Failure
+from holdfast.platforms.feishu.api import Api, Refused
 from holdfast.platforms.feishu.frames import DATA, Broken, Frame, decode, encode, ping
 from holdfast.platforms.feishu.receipts import is_passing
-from holdfast.platforms.feishu.way import Bring, Push, Pushes, until_one_ends
+from holdfast.platforms.feishu.way import Bring, Push, Pushes
 from holdfast.platforms.feishu.wire import ClientConfig, Connections
+from holdfast.platforms.together import together
 from holdfast.ports import Clock
 
 CONNECT_S_MAX: Final = 20.0
@@ -65,7 +67,7 @@ class LongConnection:
             socket = await self._connected(session, endpoint.url)
             line = _Line(self._account, socket, endpoint.url, _ping_s(endpoint.config), self._clock)
             try:
-                yield lambda pushes, heard: until_one_ends(line.read(pushes, heard), line.keep(), self._look_for_others())
+                yield lambda pushes, heard: together(line.read(pushes, heard), line.keep(), self._look_for_others())
             finally:
                 await socket.close()
 

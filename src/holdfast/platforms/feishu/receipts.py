@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.feishu.api import TOKENS_REFUSED, Failure, NotSent, Refused
+from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.feishu.api import TOKENS_REFUSED, Refused
 from holdfast.ports import Receipt
 
 PAUSE_S: Final = 1.0

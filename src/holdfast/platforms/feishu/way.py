@@ -42,16 +42,3 @@ class Hooks(Protocol):
     """Where Feishu's calls arrive."""
 
     async def hook(self, method: str, headers: Mapping[str, str], body: bytes) -> HookReply: ...
-
-
-async def until_one_ends(*doing: Coroutine[Any, Any, None]) -> None:
-    """Do them side by side until the first one ends, or fails; what it raises is raised."""
-    tasks = [asyncio.create_task(one) for one in doing]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

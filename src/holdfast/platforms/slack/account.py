@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
@@ -27,6 +27,7 @@ from holdfast.platforms.slack.receiving import LOOK_S, Receiving
 from holdfast.platforms.slack.render import TEXT_BYTES_MAX
 from holdfast.platforms.slack.sending import Sending
 from holdfast.platforms.slack.socket import Socket
+from holdfast.platforms.together import together
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
 CHECK_S: Final = 30.0
@@ -74,7 +75,7 @@ class SlackPlatform:
         over = self._over = asyncio.get_running_loop().create_future()
         try:
             async with self._plainly():
-                await _first_of(self._receive(inbox), over)
+                await together(self._receive(inbox), over)
         finally:
             self._over = None
 
@@ -82,11 +83,11 @@ class SlackPlatform:
         us = self._us = await self._who_we_are()
         if self._calls is not None:
             async with self._begun(inbox, us) as receiving:
-                await _first_of(receiving.catch_up(), self._check(inbox.alive))
+                await together(receiving.catch_up(), self._check(inbox.alive))
         else:
             async with Socket.opened(self._api, self.account) as socket, self._begun(inbox, us) as receiving:
                 brought = self._take(socket, receiving)
-                await _first_of(socket.read(inbox), socket.keep_alive(), brought, receiving.catch_up(), self._check())
+                await together(socket.read(inbox), socket.keep_alive(), brought, receiving.catch_up(), self._check())
 
     async def _who_we_are(self) -> Us:
         found = await self._api.call("auth.test", wire.WhoWeAre)
@@ -234,16 +235,3 @@ class SlackPlatform:
 
     async def close(self) -> None:
         await self._api.close()
-
-
-async def _first_of(*doing: Awaitable[None]) -> None:
-    """Side by side, until the first of them ends, be it with an error: then all do."""
-    tasks = [asyncio.ensure_future(one) for one in doing]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,12 +23,14 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Chose, Incoming, Place, Wrote
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
-from holdfast.platforms.telegram.api import CALL_S_MAX, Api, Failure, Refused, sound
+from holdfast.platforms.asking import Failure, sound
+from holdfast.platforms.telegram.api import CALL_S_MAX, Api, Refused
 from holdfast.platforms.telegram.receipts import receipt
 from holdfast.platforms.telegram.render import UNITS_MAX
 from holdfast.platforms.telegram.sending import Sending
 from holdfast.platforms.telegram.updates import Us, in_reply_to, read
 from holdfast.platforms.telegram.wire import KINDS, Hooked, Number, Stored, User
+from holdfast.platforms.together import together
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
 POLL_S: Final = 30.0
@@ -80,18 +82,14 @@ class TelegramPlatform:
     async def run(self, inbox: Inbox) -> None:
         """Ends, too, when a send shows that the token is not known any more."""
         self._unknown_token.clear()
-        receiving = asyncio.create_task(self._receive(inbox))
-        ended = asyncio.create_task(self._unknown_token.wait())
         try:
-            await asyncio.wait((receiving, ended), return_when=asyncio.FIRST_COMPLETED)
-            if receiving.done():
-                receiving.result()
-            raise self._not_known()
+            await together(self._receive(inbox), self._until_not_known())
         finally:
             self._inbox = None
-            for task in (receiving, ended):
-                task.cancel()
-            await asyncio.gather(receiving, ended, return_exceptions=True)
+
+    async def _until_not_known(self) -> None:
+        await self._unknown_token.wait()
+        raise self._not_known()
 
     async def _receive(self, inbox: Inbox) -> None:
         me = await self._ask("getMe", User)

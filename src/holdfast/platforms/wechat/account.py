@@ -22,7 +22,8 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Incoming, Place
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
-from holdfast.platforms.wechat.api import Api, Failure, Http, NotSent, Refused
+from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.wechat.api import Api, Refused, Servers
 from holdfast.platforms.wechat.media import Ours, Stored, decrypted, put
 from holdfast.platforms.wechat.reading import Heard, read
 from holdfast.platforms.wechat.render import render
@@ -83,7 +84,7 @@ class WechatPlatform:
         self._base_url, self._files, self._clock, self._pause_s = base_url, files, clock, pause_s
         self._login = LoginFile(folder)
         self._signing: Signing | None = None
-        self._http = Http()
+        self._http = Servers()
         self._api = Api(self._http, base_url)
         self._reached = Reached()
         self._traces: OrderedDict[str, str] = OrderedDict()

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from holdfast.errors import Request
-from holdfast.platforms.wechat.api import TRANSFER_S_MAX, Api, Http, Unanswered
+from holdfast.platforms.asking import Unanswered
+from holdfast.platforms.wechat.api import TRANSFER_S_MAX, Api, Servers
 from holdfast.platforms.wechat.wire import FILE, PICTURE, UPLOAD_TYPES, VIDEO, Media, Upload
 
 CDN: Final = "https://novac2c.cdn.weixin.qq.com/c2c"
@@ -84,7 +85,7 @@ class Ours:
         return VIDEO if self.media_type == "video/mp4" else FILE
 
 
-async def put(api: Api, http: Http, person: str, file: Ours) -> dict[str, Any]:
+async def put(api: Api, http: Servers, person: str, file: Ours) -> dict[str, Any]:
     """Put a file on the CDN. Returns the item that shows it. Raises `Failure`: then nothing was said to anybody."""
     key, name = secrets.token_bytes(KEY_BYTES), secrets.token_hex(16)
     encryptor, padder = _cipher(key).encryptor(), PKCS7(AES.block_size).padder()
@@ -102,7 +103,7 @@ async def put(api: Api, http: Http, person: str, file: Ours) -> dict[str, Any]:
         aeskey=key.hex(),
     )
     url = where.upload_full_url or f"{CDN}/upload?encrypted_query_param={quote(where.upload_param, safe='')}&filekey={name}"
-    answer = await http.ask("POST", url, encrypted, {"content-type": "application/octet-stream"}, TRANSFER_S_MAX)
+    answer, _ = await http.ask("POST", url, encrypted, {"content-type": "application/octet-stream"}, TRANSFER_S_MAX)
     if not (param := answer.headers.get("x-encrypted-param", "")):
         raise Unanswered("the CDN did not say where it put a file")
     media = {"encrypt_query_param": param, "aes_key": binascii.b2a_base64(key.hex().encode(), newline=False).decode(), "encrypt_type": 1}

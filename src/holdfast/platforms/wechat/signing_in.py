@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from holdfast.errors import Request, Temporary
-from holdfast.platforms.wechat.api import Api, Failure, Http
+from holdfast.platforms.asking import Failure
+from holdfast.platforms.wechat.api import Api, Servers
 from holdfast.platforms.wechat.wire import BOT_TYPE, Code, Scanned
 from holdfast.ports import Clock, SignIn
 from holdfast.secrets import write_private
@@ -67,7 +68,7 @@ class LoginFile:
 class Signing:
     """Somebody signs in. `login` is there when it is done; `over` says that somebody began anew."""
 
-    def __init__(self, http: Http, base_url: str, clock: Clock, *, pause_s: float = PAUSE_S) -> None:
+    def __init__(self, http: Servers, base_url: str, clock: Clock, *, pause_s: float = PAUSE_S) -> None:
         self._http, self._base_url, self._clock, self._pause_s = http, base_url, clock, pause_s
         self._asked: asyncio.Future[str] | None = None
         self.login: Login | None = None

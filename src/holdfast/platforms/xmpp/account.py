@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable
 from typing import Final
 
 from holdfast import accounts
@@ -15,6 +14,7 @@ from holdfast.core.entries import Attachment
 from holdfast.core.incoming import Place
 from holdfast.core.text import Limit
 from holdfast.errors import Config, Request, Temporary
+from holdfast.platforms.together import together
 from holdfast.platforms.xmpp import files, wire
 from holdfast.platforms.xmpp.archive import Archives
 from holdfast.platforms.xmpp.receiving import Receiving
@@ -101,7 +101,7 @@ class XmppPlatform:
         try:
             link = await self._connect()
             cursor = await inbox.begin(link.stream.jid)
-            await _first_of(asyncio.shield(link.stream.over), self._receive(link, inbox, cursor), self._check(link, inbox))
+            await together(asyncio.shield(link.stream.over), self._receive(link, inbox, cursor), self._check(link, inbox))
         finally:
             await self._disconnect()
 
@@ -214,16 +214,3 @@ class XmppPlatform:
 
     async def close(self) -> None:
         await self._disconnect()
-
-
-async def _first_of(*doing: Awaitable[None]) -> None:
-    """Side by side, until the first of them ends, be it with an error: then all do."""
-    tasks = [asyncio.ensure_future(one) for one in doing]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

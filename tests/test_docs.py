@@ -29,6 +29,7 @@ CODES = {
     cli.DAMAGED,
     cli.NEEDS_YOU,
     cli.JOURNAL_FAILED,
+    cli.OUTPUT_FAILED,
     cli.AWAY,
     cli.CONFIG,
     cli.INTERRUPTED,

@@ -3,7 +3,7 @@
 Exit codes, the same everywhere:
 
     0    done; of `chat`: answered
-    2    asked for in a way that can't be done
+    2    asked for in a way that can't be done; or a person said no, and nothing was done
     3    `chat`: the turn waits for the answer to a question
     4    `chat`: the turn was stopped or set aside; no answer will come
     5    `verify`: it is not as it should be
@@ -12,7 +12,8 @@ Exit codes, the same everywhere:
     74   the output can't be written (a full disk, say)
     75   the gateway is away, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
     78   the configuration has to be changed first; of `check`: something has to be changed
-    130  Ctrl-C; 141: nobody reads the output any more
+    130  Ctrl-C, or SIGTERM
+    141  nobody reads the output any more
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import argparse
 import io
 import os
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeAlias
 
+from holdfast.cli.interrupted import as_ctrl_c
 from holdfast.errors import Config, HoldfastError, JournalFailed, Request
 
 ANSWERED: Final = 0
@@ -40,6 +43,8 @@ CONFIG: Final = 78
 INTERRUPTED: Final = 130
 NOBODY_READS: Final = 141
 
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 TERMINAL: Final = "terminal"
 """The conversation that `chat` means if it is told none."""
 
@@ -53,12 +58,15 @@ def main(argv: list[str] | None = None) -> int:
         return WRONG
     sys.stdout, sys.stderr = _dependable(sys.stdout, 1), _dependable(sys.stderr, 2)
     try:
-        code: int = import_module(f"holdfast.cli.{arguments.command.replace('-', '_')}").run(arguments)
+        with nullcontext() if arguments.command == "run" else as_ctrl_c():  # the gateway has its own ways
+            code: int = import_module(f"holdfast.cli.{arguments.command.replace('-', '_')}").run(arguments)
         sys.stdout.flush()
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)
         return _code(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ended:
+        if ended.args:
+            print(f"holdfast: {ended}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         _give_up_output()
@@ -141,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
+    for add in (_beginning, _questions, _parts, _config, _export, _import, _service, _keeping):
+        add(commands, everywhere)
+    return parser
+
+
+def _beginning(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
+    """The parsers of what one begins with: set it up, start it, talk to it."""
     run = commands.add_parser("run", parents=[everywhere], help="start the gateway")
     run.add_argument("--dry", action="store_true", help="start nothing: say what a start would do, connect to and go on with")
 
@@ -176,16 +191,37 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("reload", parents=[everywhere], help="have the gateway take the configuration as it stands now")
     commands.add_parser("safe-mode", parents=[everywhere], help="leave safe mode: have the gateway see whether it survives its work now")
 
+
+def _questions(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
+    """The parsers of what can be asked about conversations, running or stopped."""
     show = commands.add_parser("show", parents=[everywhere], help="list the conversations, or tell the story of one")
     show.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")
     show.add_argument("--json", action="store_true", help="as JSON, for programs")
     show.add_argument("--save", type=int, metavar="SEQ", help="write the files of the entry [SEQ] into this folder")
 
-    _questions(commands, everywhere)
+    status = commands.add_parser(
+        "status", parents=[everywhere], help="say how everything is, and what needs you", epilog="Exit code 6: something needs you."
+    )
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    status.add_argument("--watch", action="store_true", help="go on as it changes")
+
+    queue = commands.add_parser("queue", parents=[everywhere], help="list what is owed and not done yet, the longest first")
+    queue.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    search = commands.add_parser("search", parents=[everywhere], help="find the conversations in which something was said")
+    search.add_argument("words", nargs="*", metavar="WORDS", help="as they were said")
+    search.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    usage = commands.add_parser("usage", parents=[everywhere], help="say what each person had from the models in a month, and what it cost")
+    usage.add_argument("--month", default="", metavar="YYYY-MM", help="such as 2026-11 (default: this one)")
+    usage.add_argument("--csv", action="store_true", help="as CSV, by person and route")
 
     why = commands.add_parser("why", parents=[everywhere], help="say what a conversation waits for, and why")
     why.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key (default: all that wait)")
 
+
+def _parts(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
+    """The parsers of what the gateway is connected with: models, tool servers, chat systems, people."""
     routes = commands.add_parser("routes", parents=[everywhere], help="list the models, how they are and what they did; test or retry one")
     routes.add_argument("--json", action="store_true", help="as JSON, for programs")
     acts = routes.add_subparsers(dest="act", metavar="ACT")
@@ -210,35 +246,9 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("--json", action="store_true", help="as JSON, for programs")
     people.add_argument("act", nargs="?", default="", metavar="approve CODE | remove ACCOUNT PERSON", help="let in, or end it at once")
     people.add_argument("names", nargs="*", default=[], metavar="", help=argparse.SUPPRESS)
-    _config(commands, everywhere)
-    _export(commands, everywhere)
-    _import(commands, everywhere)
-    _service(commands, everywhere)
-    _keeping(commands, everywhere)
-    return parser
 
 
-def _questions(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
-    """The parsers of what can be asked about all conversations, running or stopped."""
-    status = commands.add_parser(
-        "status", parents=[everywhere], help="say how everything is, and what needs you", epilog="Exit code 6: something needs you."
-    )
-    status.add_argument("--json", action="store_true", help="as JSON, for programs")
-    status.add_argument("--watch", action="store_true", help="go on as it changes")
-
-    queue = commands.add_parser("queue", parents=[everywhere], help="list what is owed and not done yet, the longest first")
-    queue.add_argument("--json", action="store_true", help="as JSON, for programs")
-
-    search = commands.add_parser("search", parents=[everywhere], help="find the conversations in which something was said")
-    search.add_argument("words", nargs="*", metavar="WORDS", help="as they were said")
-    search.add_argument("--json", action="store_true", help="as JSON, for programs")
-
-    usage = commands.add_parser("usage", parents=[everywhere], help="say what each person had from the models in a month, and what it cost")
-    usage.add_argument("--month", default="", metavar="YYYY-MM", help="such as 2026-11 (default: this one)")
-    usage.add_argument("--csv", action="store_true", help="as CSV, by person and route")
-
-
-def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+def _config(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     """The parser of `config`."""
     config = commands.add_parser("config", parents=[everywhere], help="the configuration: see whether it is good, show it, change it")
     acts = config.add_subparsers(dest="act", metavar="ACT")
@@ -252,7 +262,7 @@ def _config(commands: argparse._SubParsersAction[argparse.ArgumentParser], every
     acts.add_parser("schema", parents=[everywhere], help="print the JSON Schema of the file, for editors")
 
 
-def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+def _keeping(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     """The parsers of what is done with the journal as such."""
     backup = commands.add_parser("backup", parents=[everywhere], help="put everything that has to be kept into one file")
     backup.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup to make (default: one named after the time, here)")
@@ -268,10 +278,12 @@ def _keeping(commands: argparse._SubParsersAction[argparse.ArgumentParser], ever
     commands.add_parser("vacuum", parents=[everywhere], help="give back the room that nothing is in any more")
 
     verify = commands.add_parser("verify", parents=[everywhere], help="see whether a backup is good, or the journal")
-    verify.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: the journal of a gateway that is stopped)")
+    verify.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="the backup, or a data folder (default: that of the gateway, which is stopped)"
+    )
 
 
-def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+def _export(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     """The parser of `export`."""
     export = commands.add_parser("export", parents=[everywhere], help="write conversations into a file, for programs or for people")
     export.add_argument("conversations", nargs="*", metavar="CONVERSATION", help="their names, or their whole keys (default: all)")
@@ -285,7 +297,7 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser], every
     export.add_argument("--files", type=Path, metavar="FOLDER", help="copy the files of the conversations into this folder")
 
 
-def _import(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+def _import(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     """The parser of `import`: its file has another name, since that is a word of the language."""
     import_ = commands.add_parser(
         "import", parents=[everywhere], help="bring conversations here from elsewhere; says first what would come"
@@ -301,7 +313,7 @@ def _import(commands: argparse._SubParsersAction[argparse.ArgumentParser], every
     jsonl.add_argument("--files", type=Path, metavar="FOLDER", help="where export has put the files")
 
 
-def _service(commands: argparse._SubParsersAction[argparse.ArgumentParser], everywhere: argparse.ArgumentParser) -> None:
+def _service(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     """The parser of `service`."""
     service = commands.add_parser(
         "service", parents=[everywhere], help="have the machine run the gateway: start it, keep it up, show its log"

@@ -1,8 +1,9 @@
-"""`holdfast verify FILE`: is the backup good? Without FILE, the same of the journal and the files in the data folder, while no gateway runs."""
+"""`holdfast verify FILE`: is the backup good? Without FILE, the same of the journal and the files in the data folder, or in FOLDER, while no gateway runs."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from holdfast import cli
 from holdfast.cli.backup import there_is_a_journal
@@ -13,14 +14,18 @@ from holdfast.invoked import command
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from holdfast.store.checking import check_backup, check_folder  # noqa: PLC0415 - opens databases
+    from holdfast.store.archive import NotWhole  # noqa: PLC0415 - opens databases
+    from holdfast.store.checking import check_backup, check_folder  # noqa: PLC0415 - as above
 
-    if arguments.file is not None:
-        about, checked = check_backup(arguments.file)
+    if arguments.file is not None and not arguments.file.is_dir():
+        try:
+            about, checked = check_backup(arguments.file)
+        except NotWhole as cut:
+            print(cut)
+            return cli.DAMAGED
         what = f"{arguments.file}, of {when(about.at)},"
     else:
-        data_dir = data_dir_of(arguments)
-        there_is_a_journal(data_dir)
+        data_dir = _data_dir(arguments)
         try:
             checked = check_folder(data_dir)
         except AlreadyRunning as running:
@@ -36,3 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     for problem in checked.problems:
         print(f"  {problem}")
     return cli.DAMAGED
+
+
+def _data_dir(arguments: argparse.Namespace) -> Path:
+    """The folder that was named, else that of the configuration. Raises `Request` if there is no journal."""
+    if arguments.file is None:
+        data_dir = data_dir_of(arguments)
+        there_is_a_journal(data_dir)
+        return data_dir
+    data_dir = arguments.file.absolute()
+    if not (data_dir / "journal.db").is_file():
+        raise Request(f"{data_dir} is a folder without a journal. Name a backup, or a data folder: there is a journal.db in it.")
+    return data_dir

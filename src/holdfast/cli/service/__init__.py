@@ -57,7 +57,7 @@ def _install(arguments: argparse.Namespace) -> int:
     for hint in _hints(settings, manager.path):
         say(hint)
     if not _agreed(arguments):
-        return cli.STOPPED
+        return cli.WRONG
     _do(steps)
     return _status(manager)
 
@@ -68,7 +68,7 @@ def _uninstall(arguments: argparse.Namespace) -> int:
     say("Holdfast will not run as a service any more. This does it:")
     _say_steps(steps)
     if not _agreed(arguments):
-        return cli.STOPPED
+        return cli.WRONG
     _do(steps)
     say(f"Done. {_kept(file)} {manager.left}".rstrip())
     return cli.ANSWERED

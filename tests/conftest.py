@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -20,6 +21,11 @@ ALL: Final = os.environ.get("HOLDFAST_TEST_ALL") == "1"
 """Is every test required, so that a skipped one has failed? `.ci/run` says so."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_configure() -> None:
+    """What tests start heeds Ctrl-C, also where a shell started them in its background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _absent(item: pytest.Item) -> list[str]:

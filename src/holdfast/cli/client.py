@@ -255,10 +255,10 @@ class Client:
             connection.close()
 
     def _ask(
-        self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, *, empty: bool = False, within_s: float = REPLY_S_MAX
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None = None, *, empty: bool = False, within_s: float | None = None
     ) -> bytes:
-        """The answer's body. `empty`: it may be."""
-        connection = _Connection(self._path, within_s)
+        """The answer's body, within `REPLY_S_MAX` unless told otherwise. `empty`: it may be."""
+        connection = _Connection(self._path, within_s or REPLY_S_MAX)
         try:
             answer = _response(connection, method, path, {}, body).read()
         except (OSError, http.client.HTTPException) as error:

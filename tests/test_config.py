@@ -96,6 +96,7 @@ def test_every_name_of_the_format_is_read(folder: Folder) -> None:
         32768,
     )
     assert (route.connect_timeout_s, route.first_event_timeout_s, route.idle_timeout_s, route.calls_at_once_max) == (10, 120, 120, 4)
+    assert (route.places, Route().places, Route(dialect="practice").places) == (4, 4, 64)
     assert route.api_key is not None
     assert route.api_key.value == KEY
     assert (tool.command, tool.url, tool.env, tool.trust_annotations, tool.replay) == (
@@ -125,7 +126,7 @@ def test_a_mark_at_the_beginning_of_the_file_is_no_part_of_it(folder: Folder) ->
 def test_the_defaults_are_those_of_the_full_example(folder: Folder) -> None:
     full = folder.load(FULL)
     shortened = folder.load(ROUTE)
-    for name in ("dialect", "connect_timeout_s", "first_event_timeout_s", "idle_timeout_s", "calls_at_once_max"):
+    for name in ("dialect", "connect_timeout_s", "first_event_timeout_s", "idle_timeout_s", "places"):
         assert getattr(full.routes["main"], name) == getattr(shortened.routes["main"], name)
     assert (full.data_dir, full.agent, full.web) == (shortened.data_dir, shortened.agent, shortened.web)
 

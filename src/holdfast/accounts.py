@@ -269,6 +269,11 @@ KINDS: Final[Mapping[str, type[Account]]] = {
 }
 """The tables by the kind of platform."""
 
+NO_ACCOUNTS: Final = (
+    "There are no accounts of chat systems. A table in the configuration makes one, such as [platforms.telegram.mybot]; "
+    f"there can be {', '.join(KINDS)}."
+)
+
 
 class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where platforms that call us reach us, and nothing else: /hooks/KIND/ACCOUNT."""

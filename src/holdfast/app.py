@@ -58,7 +58,7 @@ from holdfast.web.login import Login, page_address
 from holdfast.web.platform import WebPlatform
 from holdfast.web.server import serve_door, serve_hooks, serve_page
 from holdfast.web.wire import door_path
-from holdfast.wiring import agent_of, classifier, endpoint, local_time_of, place_of, places_of, rules_of, tool_server
+from holdfast.wiring import agent_of, classifier, endpoint, local_time_of, place_of, rules_of, tool_server
 
 STOP_S_MAX: Final = 5.0
 """How long sends in flight may take when the gateway stops."""
@@ -254,7 +254,7 @@ class _Gateway:
     async def build(cls, settings: config.Config, journal: SqliteJournal, reload: Reload, written: Log) -> _Gateway:
         clock = SystemClock()
         watching = Watching(settings, clock, version)
-        gates = [GateSettings(f"route:{name}", route.fingerprint, places_of(route)) for name, route in settings.routes.items()]
+        gates = [GateSettings(f"route:{name}", route.fingerprint, route.places) for name, route in settings.routes.items()]
         files = FolderFiles(settings.data_dir / "files")
         files.sweep()
         platforms = {

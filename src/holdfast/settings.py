@@ -43,6 +43,10 @@ from holdfast.values import (
 OWN_TOOLS: Final = "holdfast"
 """Under this name, as if of a server, the model knows the gateway's own tools."""
 
+PLACES: Final = 4
+PRACTICE_PLACES: Final = 64
+"""So many calls of a route may be under way at once, and of one to the practice model, unless the configuration says otherwise."""
+
 SEE: Final = ("openai-responses", "anthropic")
 """The dialects whose models see pictures, unless the configuration says otherwise."""
 
@@ -125,7 +129,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     connect_timeout_s: Annotated[Seconds, about("How long a connection may take.")] = 10.0
     first_event_timeout_s: Annotated[Seconds, about("How long the first word may take: models load, and think.")] = 120.0
     idle_timeout_s: Annotated[Seconds, about("How long an answer may stand still.")] = 120.0
-    calls_at_once_max: Annotated[Places, about("How many calls may be under way at once.")] = 4
+    calls_at_once_max: Annotated[
+        Places | None, about("How many calls may be under way at once; others wait in line. If left out: 4, and 64 for practice.")
+    ] = None
     headers: Annotated[RouteHeaders, about("Headers for every call: plain texts; secrets only by reference, such as env:NAME.")] = {}
     send_user: Annotated[YesOrNo, about("Tell the endpoint who asks, so that it can count for each person.")] = False
     price: Annotated[
@@ -146,6 +152,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def key(self) -> str:
         return self.api_key.value if self.api_key else ""
+
+    @property
+    def places(self) -> int:
+        """So many calls of it may be under way."""
+        return self.calls_at_once_max or (PRACTICE_PLACES if self.dialect == "practice" else PLACES)
 
     @property
     def sees(self) -> bool:

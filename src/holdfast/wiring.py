@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
-from typing import Final
 
 from holdfast.accounts import Account
 from holdfast.config import Config, Route, ToolServer
@@ -19,8 +18,6 @@ from holdfast.ports import Clock, Model, RawFailure
 from holdfast.runtime.acts import AccountSettings, AgentSettings, Classify, RouteSettings
 from holdfast.tools.settings import Address, Command, ServerSettings
 from holdfast.web.wire import ACCOUNT, NOTES, conversation_key
-
-PRACTICE_PLACES: Final = 64
 
 
 def endpoint(name: str, route: Route) -> Endpoint:
@@ -146,8 +143,3 @@ def classifier(clock: Clock) -> Classify:
         return replace(found, reason=f"{found.reason.removesuffix('.')}; see {about}") if about else found
 
     return classified
-
-
-def places_of(route: Route) -> int:
-    """So many calls of it may be under way."""
-    return PRACTICE_PLACES if route.dialect == "practice" else route.calls_at_once_max

@@ -98,5 +98,5 @@ async def test_without_accounts_it_is_said_how_to_have_one(chats: Any) -> None:
     chat = await chats.open()
     await chat.page.get_by_role("button", name="Platforms", exact=True).click()
     await expect(chat.page.get_by_role("dialog")).to_contain_text(
-        "There are no accounts of chat systems. A table [platforms.telegram.NAME]"
+        "There are no accounts of chat systems. A table in the configuration makes one"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.accounts import KINDS
 from holdfast.cli.platforms import came_of_it, named, table, troubles
 from holdfast.errors import Request
 from holdfast.ports import PlatformState
@@ -121,6 +122,8 @@ def test_an_unknown_name_and_an_unknown_act_are_told_and_so_is_that_there_are_no
     assert (away.returncode, away.stdout) == (75, b"")
     assert b"The gateway is not running." in away.stderr
     home.start_real()
-    assert home.holdfast("platforms").stdout.startswith(b"There are no accounts of chat systems. A table [platforms.telegram.NAME]")
+    said = home.holdfast("platforms").stdout.decode()
+    assert said.startswith("There are no accounts of chat systems. A table in the configuration makes one")
+    assert all(kind in said for kind in KINDS)
     assert home.holdfast("platforms", "retry", "mybot").returncode == 2
     assert home.holdfast("platforms", "start", "mybot").stderr.startswith(b"holdfast: 'start' is nothing that can be done. Write `")

@@ -106,11 +106,13 @@ SPARE = '[routes.spare]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n[chain
 
 
 def test_programs_get_json(home: Any) -> None:
-    home.start_real(SPARE)
+    home.start_real(SPARE + '[routes.third]\ndialect = "practice"\ncalls_at_once_max = 3\n')
     states = json.loads(home.holdfast("routes", "--json").stdout)
+    assert [state["places"] for state in states] == [64, 4, 3], "as many as are configured"
     assert [(state["name"], state["state"], state["chains"]) for state in states] == [
         ("main", "never tried", ["the agent", "other"]),
         ("spare", "never tried", ["other"]),
+        ("third", "never tried", []),
     ]
 
 

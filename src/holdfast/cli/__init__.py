@@ -43,7 +43,7 @@ CONFIG: Final = 78
 INTERRUPTED: Final = 130
 NOBODY_READS: Final = 141
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no other name
 
 TERMINAL: Final = "terminal"
 """The conversation that `chat` means if it is told none."""
@@ -270,6 +270,7 @@ def _keeping(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     restore = commands.add_parser("restore", parents=[everywhere], help="put a backup back; what is there is set aside")
     restore.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the backup (default: none; says which there are)")
     restore.add_argument("--to", type=Path, metavar="FOLDER", help="another data folder than that of the configuration")
+    restore.add_argument("--yes", action="store_true", help="do not ask, also where a journal is set aside")
 
     forget = commands.add_parser("forget", parents=[everywhere], help="erase a conversation for good")
     forget.add_argument("conversation", nargs="?", metavar="CONVERSATION", help="its name, or its whole key")

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli
+from holdfast.accounts import NO_ACCOUNTS
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
 from holdfast.cli.place import client_of
-from holdfast.cli.platforms import NONE, line
+from holdfast.cli.platforms import line
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
 from holdfast.errors import Request
@@ -53,7 +54,7 @@ def _known(client: Client) -> tuple[Access, ...]:
 def told(accounts: Sequence[Access], now: float) -> Iterator[str]:
     """The accounts, one after the other: who may talk and why, and who waits."""
     if not accounts:
-        yield NONE
+        yield NO_ACCOUNTS
     for number, access in enumerate(accounts):
         if number:
             yield ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli
+from holdfast.accounts import NO_ACCOUNTS
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
 from holdfast.cli.place import client_of
@@ -26,9 +27,6 @@ RETRY_S_MAX: Final = 15.0
 """So long `retry` looks what comes of it."""
 LOOK_S: Final = 0.1
 NOTHING: Final = "-"
-NONE: Final = (
-    "There are no accounts of chat systems. A table [platforms.telegram.NAME] or [platforms.matrix.NAME] in the configuration makes one."
-)
 CODES: Final = {"connected": cli.ANSWERED, "connecting": cli.ANSWERED, "waiting": cli.AWAY, "stopped": cli.CONFIG}
 
 
@@ -51,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found[0] if name else found)
     else:
-        print("\n".join(table(found, time.time())) if found else NONE)
+        print("\n".join(table(found, time.time())) if found else NO_ACCOUNTS)
     return cli.ANSWERED
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from holdfast.accounts import NO_ACCOUNTS
 from holdfast.core import turn, words
 from holdfast.core.access import Rules
 from holdfast.core.entries import Command, Entry, UserMessage
@@ -55,7 +56,6 @@ PARTS: Final[Mapping[str, Literal["connecting", "connected", "waiting", "stopped
     "stopped": "stopped",
 }
 """What the states of a supervised part are called of an account."""
-NO_ACCOUNTS: Final = "There are no accounts of chat systems here. A table [platforms.telegram.NAME] in the configuration makes one."
 
 
 class Reloads(Protocol):

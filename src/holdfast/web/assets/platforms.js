@@ -21,7 +21,7 @@ const FACTS = {
 
 export class PlatformPanel extends Panel {
   facts = FACTS;
-  none = "There are no accounts of chat systems. A table [platforms.telegram.NAME] in the configuration makes one.";
+  none = "There are no accounts of chat systems. A table in the configuration makes one, such as [platforms.telegram.mybot].";
   #tried = new Map(); // name -> how often it had been tried before
   #signings = new Map(); // name -> its `SigningIn`
 

@@ -46,8 +46,10 @@ def test_programs_get_json(home: Any) -> None:
 
 @pytest.mark.parametrize("running", [True, False])
 def test_a_conversation_that_does_not_exist_is_a_sentence(home: Any, running: bool) -> None:
-    if running:
-        home.start()
+    gateway = home.start_real()
+    home.holdfast("chat", "-q", "Hello")
+    if not running:
+        home.kill(gateway)
     done = home.holdfast("show", "nowhere")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == b"holdfast: There is no conversation 'web:local:nowhere'. `holdfast show` lists them.\n"

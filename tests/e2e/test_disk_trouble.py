@@ -3,6 +3,7 @@ rows 16, 33)."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,47 @@ async def test_a_disk_that_becomes_full_ends_it_with_a_sentence_and_it_goes_on_w
     await gateway.told("b", lambda entries: any(isinstance(entry.body, AssistantMessage) for entry in entries))
 
 
+async def can_be_read(gateway: GatewayProcess) -> None:
+    """While it is stopped, nobody who only reads needs room, or may write."""
+    for arguments in (("show",), ("show", "a"), ("why",), ("queue",), ("search", "Thanks"), ("usage",), ("export", "a"), ("verify",)):
+        done = await gateway.run(*arguments)
+        assert (done.exit, done.err) == (0, ""), arguments
+    assert '"running": false' in (await gateway.run("status", "--json")).out
+
+
+@pytest.mark.parametrize("ended", ["killed", "stopped"])
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+async def test_on_a_disk_in_trouble_all_that_was_said_can_be_read_while_it_is_stopped(
+    parts: Parts, small_disk: Path, trouble: str, ended: str
+) -> None:
+    gateway = await parts.gateway(PRACTICE)
+    await gateway.door.send("a", "k0", "Thanks")
+    await gateway.told("a", lambda entries: any(isinstance(entry.body, AssistantMessage) for entry in entries))
+    if ended == "killed":
+        gateway.kill()
+        await gateway.ended()
+    else:
+        assert await gateway.stop() == 0
+    if trouble == "full":
+        fill(small_disk / "somebody else's")
+    else:
+        mount(small_disk, "remount,ro")
+    await can_be_read(gateway)
+    if trouble == "full":
+        forgot = await gateway.run("forget", "--yes", "a")
+        assert (forgot.exit, forgot.err) == (0, "")
+        assert (await gateway.run("search", "Thanks")).out == "Nobody has said “Thanks” here.\n"
+    else:
+        mount(small_disk, "remount,rw")
+
+
+def fill(file: Path) -> None:
+    """Until there is no room for a byte."""
+    room = os.statvfs(file.parent)
+    file.write_bytes(bytes(room.f_bavail * room.f_frsize))
+    assert not os.statvfs(file.parent).f_bavail
+
+
 async def test_a_disk_that_is_read_only_refuses_the_start_with_what_to_do(parts: Parts, small_disk: Path) -> None:
     gateway = await parts.gateway(PRACTICE)
     await gateway.door.send("a", "k0", "Thanks")
@@ -119,7 +161,7 @@ async def test_a_journal_that_is_damaged_says_so_and_a_backup_takes_its_place(pa
     assert "is damaged" in gateway.said()
     assert "`holdfast restore FILE`" in gateway.said()
     assert (await gateway.run("verify")).exit == 5
-    assert (await gateway.run("restore", backup)).exit == 0
+    assert (await gateway.run("restore", backup, "--yes")).exit == 0
     await gateway.start()
     await gateway.ready()
     assert any(isinstance(entry.body, AssistantMessage) for entry in await gateway.door.entries("a"))

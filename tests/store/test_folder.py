@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,16 +42,60 @@ async def test_nobody_else_may_read_the_journal_even_in_a_folder_that_was_there(
     await journal.close()
 
 
-def test_only_one_holds_it_and_a_kill_gives_it_free(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from holdfast.store.folder import DataFolder; DataFolder(Path(sys.argv[1])); print(); input()"
-    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with holder:
+HOLDS = """
+import sys
+from pathlib import Path
+from holdfast.store.folder import DataFolder
+DataFolder(Path(sys.argv[1]), reads=sys.argv[2] == "reads")
+print("has it")
+input()
+"""
+
+
+@contextmanager
+def held(path: Path, how: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process has it."""
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(path), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
-        holder.stdout.readline()
-        with pytest.raises(AlreadyRunning, match="stop it, or set data_dir"):
-            DataFolder(tmp_path)
-        holder.kill()
+        assert holder.stdout.readline() == b"has it\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_only_one_holds_it_and_a_kill_gives_it_free(tmp_path: Path) -> None:
+    with held(tmp_path, "alone"), pytest.raises(AlreadyRunning, match="stop it, or set data_dir"):
+        DataFolder(tmp_path)
     DataFolder(tmp_path).close()
+
+
+def test_who_reads_has_it_together_with_others_who_do(tmp_path: Path) -> None:
+    with held(tmp_path, "reads"), held(tmp_path, "reads"):
+        DataFolder(tmp_path, reads=True).close()
+    with held(tmp_path, "alone"), pytest.raises(AlreadyRunning, match="stop it, or set data_dir"):
+        DataFolder(tmp_path, reads=True)
+
+
+def test_who_begins_waits_for_those_who_only_read(tmp_path: Path) -> None:
+    with held(tmp_path, "reads") as reader, held(tmp_path, "reads") as other:
+        begins = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path), "alone"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with begins:
+            reader.kill()
+            assert begins.stdout
+            assert not select.select([begins.stdout], [], [], 0.5)[0], "one reads still"
+            other.kill()
+            assert begins.stdout.readline() == b"has it\n"
+            begins.kill()
+
+
+def test_who_reads_for_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "READERS_S_MAX", 0.1)
+    with (
+        held(tmp_path, "reads"),
+        pytest.raises(AlreadyRunning, match=r"A command still reads the data folder .*Try again when it has ended\."),
+    ):
+        DataFolder(tmp_path)
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused_with_a_sentence(tmp_path: Path) -> None:

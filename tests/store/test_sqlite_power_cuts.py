@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.core.entries import ToolResult, UserMessage
 from holdfast.ports import Accepted, Cursor, Journal, Move
-from holdfast.store import sqlite
+from holdfast.store import connections, sqlite
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import arrival, claim
 from holdfast.testing.faulty_disk import FaultyDisk, faulty_disk
@@ -122,6 +122,6 @@ async def test_no_power_cut_loses_what_was_acknowledged(tmp_path: Path) -> None:
 
 
 async def test_the_planted_bug_normal_instead_of_full_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "PRAGMAS", tuple(pragma.replace("FULL", "NORMAL") for pragma in sqlite.PRAGMAS))
+    monkeypatch.setattr(connections, "PRAGMAS", tuple(pragma.replace("FULL", "NORMAL") for pragma in connections.PRAGMAS))
     losses = [lost for seed in SEEDS[:3] for lost in await run_through_power_cuts(tmp_path, seed)]
     assert sum(lost > 0 for lost in losses) > len(losses) / 4

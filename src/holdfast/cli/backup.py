@@ -48,7 +48,7 @@ def _made_here(data_dir: Path, file: Path, away: Away) -> Backup:
     from holdfast.store.folder import DataFolder  # noqa: PLC0415 as above
 
     try:
-        folder = DataFolder(data_dir, begin=False)
+        folder = DataFolder(data_dir, reads=True)
     except AlreadyRunning:
         raise away from None
     try:

@@ -42,15 +42,15 @@ def run(path: Path | None) -> int:
 
 
 def _journal(data_dir: Path) -> Iterator[str]:
-    from holdfast.store.migrations import versions  # noqa: PLC0415 opens databases
+    from holdfast.store.connections import schema  # noqa: PLC0415 opens databases
+    from holdfast.store.migrations import NEWEST  # noqa: PLC0415 as above
 
     journal = data_dir / "journal.db"
     if not journal.exists():
         yield f"A journal would be begun: {journal}."
         return
-    has, needs = versions(data_dir)
-    if has < needs:
-        yield f"The journal, {journal}, would be brought to this version first, after a copy of it (schema {has} to {needs})."
+    if (has := schema(data_dir)) < NEWEST:
+        yield f"The journal, {journal}, would be brought to this version first, after a copy of it (schema {has} to {NEWEST})."
         return
     with stopped(data_dir) as conversations:
         left, owing = conversations.left(time.time()), conversations.owing(OWING_MAX)

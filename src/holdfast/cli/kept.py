@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -29,6 +29,9 @@ MANY: Final = 2**53
 ENTRIES_AT_ONCE: Final = 500
 ROWS_AT_ONCE: Final = 200
 PIECE_BYTES: Final = 64 * 1024
+BEGINS_S_MAX: Final = 5.0
+"""So long it is waited for a gateway that has begun, and has not opened its door yet."""
+BEGINS_LOOK_S: Final = 0.1
 
 
 class Kept(Protocol):
@@ -77,27 +80,42 @@ class Nothing(Request):
 
 @contextmanager
 def kept(data_dir: Path, *, make: bool = False) -> Iterator[Kept]:
-    """Where to read and bring conversations. Raises `Nothing` if there is none yet, unless it is to be made."""
+    """Where to read conversations; and, if the journal is to be made where there is none yet, to bring them. Raises `Nothing` if there is none, or `Away`."""
     client = Client(door_of(data_dir))
-    if client.is_there():
-        yield _Running(client)
-    else:
-        with stopped(data_dir, make=make) as conversations:
-            yield conversations
+    until = time.monotonic() + BEGINS_S_MAX
+    while not client.is_there():
+        try:
+            left = _left(data_dir, make=make)
+        except Away:  # a gateway has it, and is about to open its door
+            if time.monotonic() > until:
+                raise
+            time.sleep(BEGINS_LOOK_S)
+        else:
+            with left as conversations:
+                yield conversations
+            return
+    yield _Running(client)
 
 
-@contextmanager
-def stopped(data_dir: Path, *, make: bool = False) -> Iterator[Stopped]:
-    """The journal of a gateway that is stopped. Raises `Nothing` if there is none yet, unless it is to be made; `Away` if a gateway has it."""
-    if not make and not data_dir.is_dir():
+def stopped(data_dir: Path) -> AbstractContextManager[Stopped]:
+    """What a gateway that is stopped has left, to be read. Raises `Nothing` if there is nothing yet; `Away` if a gateway has it."""
+    return _left(data_dir, make=False)
+
+
+def _left(data_dir: Path, *, make: bool) -> AbstractContextManager[Stopped]:
+    if not make and not (data_dir / "journal.db").exists():
         raise Nothing(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
     from holdfast.store.sqlite import SqliteJournal  # noqa: PLC0415 needed only while the gateway is stopped
 
+    try:
+        return _of(SqliteJournal.open(data_dir) if make else SqliteJournal.left(data_dir), data_dir)
+    except AlreadyRunning as running:
+        raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from running
+
+
+@contextmanager
+def _of(journal: SqliteJournal, data_dir: Path) -> Iterator[Stopped]:
     with asyncio.Runner() as runner:
-        try:
-            journal = SqliteJournal.open(data_dir)
-        except AlreadyRunning as running:
-            raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from running
         try:
             yield Stopped(runner, journal, data_dir / "files")
         finally:

@@ -19,6 +19,7 @@ from holdfast.core.turn import steps
 from holdfast.core.world import Route, World
 from holdfast.errors import Request
 from holdfast.store import archive
+from holdfast.store.connections import reads_what_is_left
 from holdfast.store.failures import unusable
 from holdfast.store.files import DROPPED, FILE_NAME
 from holdfast.store.folder import DataFolder
@@ -65,7 +66,7 @@ def check_backup(file: Path) -> tuple[archive.About, Checked]:
 
 def check_folder(data_dir: Path) -> Checked:
     """Look at the journal and the files of a data folder. Raises `AlreadyRunning` while a gateway uses it."""
-    folder = DataFolder(data_dir, begin=False)
+    folder = DataFolder(data_dir, reads=True)
     try:
         there = {path.name for path in (data_dir / "files").glob("*")}
         files = [data_dir / "files" / name for name in sorted(there) if FILE_NAME.fullmatch(name)]
@@ -82,7 +83,7 @@ def check_folder(data_dir: Path) -> Checked:
 def check_journal(file: Path, has_file: Callable[[str], bool]) -> Checked:
     """Look at a journal that nobody else uses. Raises `Config` if it was written by a newer version, or by something else."""
     checked = Checked()
-    db = apsw.Connection(str(file))
+    db = reads_what_is_left(file)
     try:
         version = version_of(db, file)
         checked.problems = [f"journal.db is damaged: {line}." for line in _damages(db)]

@@ -12,7 +12,7 @@ from holdfast.errors import Config, HoldfastError, JournalFailed, JournalFull
 
 def failed(file: Path, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
     """The journal was in use, and can be used no more."""
-    if isinstance(error, apsw.FullError) or db.system_errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(db, error):
         return _full(file)
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return JournalFailed(
@@ -23,6 +23,11 @@ def failed(file: Path, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
         f"The journal {file} can't be used any more ({_words(error)}). Whatever was acknowledged is kept. Holdfast ends now and goes on when it is "
         "started again; if this comes back, look at the disk (`dmesg`)."
     )
+
+
+def is_full(db: apsw.Connection, error: Exception) -> bool:
+    """Was it the room that was missing? SQLite has more than one word for that."""
+    return isinstance(error, apsw.FullError) or db.system_errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def unusable(file: Path, error: apsw.Error) -> HoldfastError:

@@ -1,4 +1,4 @@
-"""The data folder: one process at a time, private, with a ballast to throw off when the disk is full."""
+"""The data folder: one process at a time (or several that only read), private, with a ballast to throw off when the disk is full."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,12 @@ BALLAST_BYTES: Final = 1 << 20
 BALLAST_NEEDS_FREE_BYTES: Final = 16 << 20
 """With less free than this, room is better left to the journal: else a full disk would be filled again at each start."""
 
-FREE_BYTES_LEAST: Final = 256 << 20
+FREE_BYTES_LEAST: Final = 256_000_000
 """With less, whoever runs this is told."""
+
+READERS_S_MAX: Final = 10.0
+"""So long a gateway that begins waits for those who only read: their command is nearly done, and theirs is no reason to be away."""
+READERS_LOOK_S: Final = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +29,9 @@ log = logging.getLogger(__name__)
 class DataFolder:
     """The folder, as long as this process holds its lock. The lock goes with the process: there is no stale one, and no PID to read."""
 
-    def __init__(self, path: Path, *, begin: bool = True) -> None:
-        """Take the folder, making it if there is none, and (unless `begin` is false) an empty journal in it. Raises `AlreadyRunning`, or `Config` if it can't
-        be used."""
+    def __init__(self, path: Path, *, begin: bool = True, reads: bool = False) -> None:
+        """Take the folder, making it if there is none, and (unless `begin` is false) an empty journal in it. Who only `reads` has it together with others who
+        do. Raises `AlreadyRunning`, or `Config` if it can't be used."""
         self.path = path
         self.journal = path / "journal.db"
         self._files: dict[Path, int] = {}
@@ -34,19 +39,17 @@ class DataFolder:
         try:
             self._make()
             used_before = (path / "lock").exists()
-            self._lock = make_private(path / "lock")
+            self._lock = os.open(path / "lock", (os.O_RDONLY if reads else os.O_RDWR) | os.O_CREAT, 0o600)
         except OSError as error:
             raise Config(
                 f"The data folder {path} can't be used: {error.strerror}. Make it a folder that this user may write to, or set data_dir to another one."
             ) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            self._take(fcntl.LOCK_SH if reads else fcntl.LOCK_EX)
+        except AlreadyRunning:
             os.close(self._lock)
-            raise AlreadyRunning(
-                f"Another Holdfast is running on the data folder {path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
-            ) from error
-        if not begin:
+            raise
+        if reads or not begin:
             return
         if used_before and not (self.journal.exists() and self.journal.stat().st_size):
             log.warning("%s is gone or empty. A new journal is begun; put a copy in its place if you have one.", self.journal)
@@ -55,6 +58,27 @@ class DataFolder:
             sync_folder(path)
         self._files = {file: file.stat().st_ino for file in (self.journal, path / "lock")}
         self._load_ballast()
+
+    def _take(self, lock: int) -> None:
+        until = time.monotonic() + READERS_S_MAX
+        while not self._locked(lock):
+            if not self._locked(fcntl.LOCK_SH):
+                raise AlreadyRunning(
+                    f"Another Holdfast is running on the data folder {self.path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
+                )
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            if time.monotonic() > until:
+                raise AlreadyRunning(
+                    f"A command still reads the data folder {self.path}, a check or a backup perhaps. Try again when it has ended."
+                )
+            time.sleep(READERS_LOOK_S)
+
+    def _locked(self, lock: int) -> bool:
+        try:
+            fcntl.flock(self._lock, lock | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _make(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -75,9 +99,13 @@ class DataFolder:
         except OSError:
             self.drop_ballast()
 
-    def drop_ballast(self) -> None:
-        """Make room to end, and to write at the next start."""
-        self._ballast.unlink(missing_ok=True)
+    def drop_ballast(self) -> bool:
+        """Make room to end, and to write at the next start. False if that was done before."""
+        try:
+            self._ballast.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def is_gone(self) -> bool:
         """Was the journal or the lock deleted or replaced? Without the lock's name another process could take the folder."""

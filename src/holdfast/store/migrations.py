@@ -15,7 +15,7 @@ import apsw
 
 from holdfast.errors import Config
 from holdfast.failpoints import failpoint
-from holdfast.store.folder import DataFolder, make_private, sync_folder
+from holdfast.store.folder import make_private, sync_folder
 from holdfast.store.queries import text_of
 
 
@@ -49,6 +49,8 @@ MIGRATIONS: Final = tuple(
     )
 )
 
+NEWEST: Final = MIGRATIONS[-1].version
+
 log = logging.getLogger(__name__)
 
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, checksum TEXT NOT NULL, at REAL NOT NULL) STRICT"
@@ -72,19 +74,6 @@ def migrate(db: apsw.Connection, file: Path, migrations: Sequence[Migration] = M
         db.execute("COMMIT")
     if missing and applied:
         _prune(copy)
-
-
-def versions(data_dir: Path) -> tuple[int, int]:
-    """The schema of the journal that is there, and the one that a start brings it to. Raises `AlreadyRunning`, or `Config`. Changes nothing."""
-    folder = DataFolder(data_dir, begin=False)
-    try:
-        db = apsw.Connection(str(folder.journal))
-        try:
-            return version_of(db, folder.journal), MIGRATIONS[-1].version
-        finally:
-            db.close()
-    finally:
-        folder.close()
 
 
 def version_of(db: apsw.Connection, file: Path) -> int:

@@ -43,9 +43,10 @@ from holdfast.ports import (
 )
 from holdfast.store import forgetting, operations, space
 from holdfast.store.adoption import adopt
-from holdfast.store.failures import failed, unusable, unwritable
+from holdfast.store.connections import reads, reads_what_is_left, schema, writes
+from holdfast.store.failures import failed, unusable
 from holdfast.store.folder import DataFolder
-from holdfast.store.migrations import migrate
+from holdfast.store.migrations import NEWEST
 from holdfast.store.owing import counts, owing, room
 from holdfast.store.search import search
 from holdfast.store.writer import COMMITTED_TOGETHER_MAX, READ_TOGETHER_MAX, Breakage, Job, JobThread, anew, commit_together, read_each
@@ -58,22 +59,13 @@ EMPTY_LOG_LOOK_S: Final = 0.05
 HASTENED_TOGETHER: Final = 500
 """So few that nobody else's commit waits for long."""
 
-PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",  # of a new one, which has to be the first thing: room can be given back while it is in use
-    "journal_mode = WAL",
-    "secure_delete = ON",  # what is erased is overwritten, also where a page is split; it costs nothing that can be measured
-    "synchronous = FULL",  # an fsync at every commit. NORMAL loses acknowledged commits in a power cut; a test shows that
-    "wal_autocheckpoint = 0",  # done by our own hand after the callers were woken, and not silent if it fails
-    "journal_size_limit = 33554432",
-    "temp_store = MEMORY",
-)
-
 
 class SqliteJournal:
     """`ports.Journal`. Opened before the loop serves, used from one loop."""
 
-    def __init__(self, folder: DataFolder, writer: apsw.Connection, reader: apsw.Connection) -> None:
-        self._folder = folder
+    def __init__(self, folder: DataFolder, writer: apsw.Connection, reads: Callable[[Path], apsw.Connection]) -> None:
+        self._folder, self._reads = folder, reads
+        reader = reads(folder.journal)
         self._breakage = Breakage(self._explain)
         self._log_pages = 0
         writer.set_wal_hook(self._logged)
@@ -92,10 +84,22 @@ class SqliteJournal:
         No check of the file, also not after a kill: it would take time with every conversation ever held (a second for 300 MB), and finds what
         SQLite's own recovery of the log does not leave. A page that is damaged raises CORRUPT when it is read, and ends the process loudly.
         """
-        folder = DataFolder(data_dir)
+        return cls._of(DataFolder(data_dir), writes, reads)
+
+    @classmethod
+    def left(cls, data_dir: Path) -> SqliteJournal:
+        """Open the journal that a gateway has left, to read it, beside others who do. One of an older version is brought up to date first. Raises as `open`."""
+        if schema(data_dir) < NEWEST:
+            return cls.open(data_dir)
+        return cls._of(DataFolder(data_dir, reads=True), reads_what_is_left, reads_what_is_left)
+
+    @classmethod
+    def _of(cls, folder: DataFolder, writes: Callable[[Path], apsw.Connection], reads: Callable[[Path], apsw.Connection]) -> SqliteJournal:
         try:
-            return cls(folder, *_connect(folder.journal))
+            return cls(folder, writes(folder.journal), reads)
         except apsw.Error as error:
+            if isinstance(error, apsw.FullError) and folder.drop_ballast():
+                return cls._of(folder, writes, reads)
             folder.close()
             raise unusable(folder.journal, error) from error
         except HoldfastError:
@@ -290,7 +294,7 @@ class SqliteJournal:
     def _aside(self) -> JobThread:
         """For scans: nobody else waits for them."""
         if self._searcher is None:
-            self._searcher = JobThread("journal-search", _reader(self._folder.journal), read_each, self._breakage, 1)
+            self._searcher = JobThread("journal-search", self._reads(self._folder.journal), read_each, self._breakage, 1)
         return self._searcher
 
     # --- the end --------------------------------------------------------------------------------------------------------------------
@@ -330,24 +334,6 @@ class SqliteJournal:
         if self._log_pages >= CHECKPOINT_PAGES:
             self._log_pages = 0
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-
-def _connect(file: Path) -> tuple[apsw.Connection, apsw.Connection]:
-    writer = apsw.Connection(str(file))
-    try:
-        said = [writer.execute(f"PRAGMA {pragma}").get for pragma in PRAGMAS]
-        if writer.readonly("main") or "wal" not in said:  # whatever keeps it from having a log, SQLite says only that it has none
-            raise unwritable(file)
-        migrate(writer, file)
-        return writer, _reader(file)
-    except (apsw.Error, HoldfastError):
-        writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # what has failed writes nothing any more
-        writer.close()
-        raise
-
-
-def _reader(file: Path) -> apsw.Connection:
-    return apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
 
 
 def _readable(body: Fact | Intention | Question) -> str:

@@ -64,7 +64,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def wrong(self) -> str:
-        """What is missing, or contradicts itself, in a sentence; "" if nothing is."""
+        """See `tables.Judge`."""
         return next((f"{key} is missing. {what}" for key, what in self.required.items() if not getattr(self, key)), "")
 
     @property

@@ -38,6 +38,8 @@ from holdfast.values import (
     YesOrNo,
     about,
     fingerprint,
+    is_loopback,
+    wrong_port,
 )
 
 OWN_TOOLS: Final = "holdfast"
@@ -143,6 +145,29 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = FREE
 
     @property
+    def wrong(self) -> str:
+        """See `tables.Judge`."""
+        if self.dialect == "practice":
+            return ""
+        if not self.base_url:
+            return 'base_url is missing. Write where the model\'s endpoint is, such as base_url = "http://127.0.0.1:11434/v1".'
+        if port := wrong_port(self.base_url):
+            return f"base_url {port}"
+        if not self.model:
+            return 'model is missing. Write the model\'s name as the endpoint calls it, such as model = "qwen3:8b".'
+        for end in ("/chat/completions", "/responses", "/messages"):
+            if self.base_url.rstrip("/").endswith(end):
+                return f"base_url must end before {end}: that is added to it. Remove the end."
+        return next(filter(None, map(self._wrong_header, self.headers)), "")
+
+    def _wrong_header(self, header: str) -> str:
+        if header.lower() in {"content-length", "transfer-encoding", "connection", "host"}:
+            return f"headers: {header} is set for each call by itself. Remove it."
+        if SECRET_HEADER.search(header) and not re.match(secrets.REFERENCE, self.headers[header]):  # the text is never shown
+            return f'headers: {header} looks like a secret. Write where it is: "env:NAME", "file:PATH" or "credential:NAME".'
+        return ""
+
+    @property
     def fingerprint(self) -> str:
         """Another one for any other settings or secrets, and the same for the same ones, for ever. Shows nothing of them."""
         return fingerprint(
@@ -186,6 +211,19 @@ class ToolServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     replay: Annotated[Replay, about("May a call that was cut off be made again? By the server's own names of its tools.")] = {}
 
     @property
+    def wrong(self) -> str:
+        """See `tables.Judge`."""
+        if (self.command is None) == (self.url is None):
+            return 'needs exactly one of command (such as ["mcp-server-time"]) and url.'
+        if self.url and (port := wrong_port(self.url)):
+            return f"url {port}"
+        if self.api_key and any(header.lower() == "authorization" for header in self.headers):
+            return "has both api_key and a header Authorization. Keep one of them."
+        if self.command and self.secrets:
+            return "api_key and headers go with a url. Give a command its secrets in env."
+        return "env goes with a command. A server at a url has its own environment." if self.url and self.env else ""
+
+    @property
     def fingerprint(self) -> str:
         """Another one for any other server or secrets, and the same for the same ones, for ever. What its tools may do does not change which it has."""
         secret = "\n".join(secret.value for secret in self.secrets)
@@ -208,6 +246,27 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     chain: Annotated[Chain | None, about("The chain for conversations of the page and the terminal. If left out: that of the agent.")] = (
         None
     )
+
+    @property
+    def wrong(self) -> str:
+        """See `tables.Judge`."""
+        secure = self.certificate is not None or self.behind_proxy
+        if (self.certificate is None) != (self.certificate_key is None):
+            return "needs both certificate and certificate_key, or neither."
+        if self.certificate and self.behind_proxy:
+            return "has both a certificate and behind_proxy. Keep what is so: either this page or the proxy speaks TLS."
+        if secure and not (self.url or "").startswith("https://"):
+            return 'needs the url that people will use, such as url = "https://chat.example.org".'
+        if self.url and "/" in self.url.partition("//")[2].rstrip("/"):
+            return f"url is {self.url!r}, but the page is always at the root of its host. Write it without a path."
+        if self.url and not secure:
+            return "has a url, but no TLS. Add certificate and certificate_key, or behind_proxy = true if a proxy speaks TLS."
+        if not secure and not is_loopback(self.host):
+            return (
+                f'host is {self.host!r}, so others could reach the page, and read along. Write host = "127.0.0.1"; or give it TLS: certificate, '
+                'certificate_key and url; or put a proxy with TLS in front of it: behind_proxy = true and url = "https://...".'
+            )
+        return ""
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from msgspec import Meta
 from holdfast.secrets import Secret
 
 INSTRUCTIONS_BYTES_MAX: Final = 256_000
+PORT_MAX: Final = 65_535
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
@@ -86,3 +87,21 @@ def fingerprint(settings: object, secret: str) -> str:
     import hashlib  # noqa: PLC0415 -- only the gateway needs it
 
     return hashlib.sha256(msgspec.json.encode([settings, secret], order="sorted")).hexdigest()[:16]
+
+
+def wrong_port(url: str) -> str:
+    """What is wrong with the port in a URL; "" if nothing is."""
+    port = url.partition("//")[2].partition("/")[0].rpartition("]")[2].rpartition(":")[2]
+    return f"names the port {port}. Ports go from 1 to {PORT_MAX}." if port.isdigit() and not 0 < int(port) <= PORT_MAX else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Is this name or address always this machine itself?"""
+    import ipaddress  # noqa: PLC0415 -- `--help` does not need it
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

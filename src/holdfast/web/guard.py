@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.config import is_loopback
+from holdfast.values import is_loopback
 from holdfast.web.cookies import Cookies
 from holdfast.web.page import HEADERS
 

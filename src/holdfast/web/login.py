@@ -15,10 +15,11 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from holdfast.config import Web, is_loopback
+from holdfast.config import Web
 from holdfast.errors import Config, Temporary
 from holdfast.ports import Clock
 from holdfast.secrets import write_private
+from holdfast.values import is_loopback
 from holdfast.web.wire import Link
 
 KEY_BYTES: Final = 32

@@ -21,8 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from holdfast.accounts import Webhooks
-from holdfast.config import Web, is_loopback
+from holdfast.config import Web
 from holdfast.errors import AlreadyRunning, Config, Temporary
+from holdfast.values import is_loopback
 
 STOP_S_MAX: Final = 1.0
 """How long requests may go on when the server stops; streams end at once. Then their connections are cut."""

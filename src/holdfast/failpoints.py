@@ -1,6 +1,6 @@
 """Named points where a test may kill the process. Free when off.
 
-`HOLDFAST_FAILPOINT=deliver.after_send:2` kills the process, as SIGKILL does, the second time that point is passed;
+`HOLDFAST_FAILPOINT=deliver.after_send:2` kills the process, as SIGKILL does, the second time that point is passed; `...:1:15` sends it SIGTERM instead;
 `HOLDFAST_FAILPOINT_LOG=FILE` writes the name of every point that is passed, so that a test can show that it was reached.
 `NAMES` and `IN_COMMANDS` are the whole list: a point that is not in it is a bug. A sweep kills at each of the first, and tests at each of the others.
 """
@@ -49,7 +49,7 @@ IN_COMMANDS: Final = (
 )
 """Those that a gateway at work does not pass."""
 
-_target, _, _count = os.environ.get("HOLDFAST_FAILPOINT", "").partition(":")
+_target, _count, _signal = (os.environ.get("HOLDFAST_FAILPOINT", "") + "::").split(":")[:3]
 _log = os.environ.get("HOLDFAST_FAILPOINT_LOG", "")
 _lock = threading.Lock()
 _left = int(_count or "1")
@@ -65,7 +65,7 @@ def _armed(name: str) -> None:
         if name == _target:
             _left -= 1
             if _left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), int(_signal or signal.SIGKILL))
 
 
 def _off(name: str) -> None:

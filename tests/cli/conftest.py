@@ -70,9 +70,9 @@ class Home:
                 if stream is not None:
                     stream.close()
 
-    def terminal(self, *arguments: str, columns: int = 80, rows: int = 24, **environ: str) -> Terminal:
-        """`holdfast chat` on a terminal."""
-        return Terminal((*HOLDFAST, "chat", *arguments), {**self.environ, **environ}, columns, rows)
+    def terminal(self, *arguments: str, columns: int = 80, rows: int = 24, command: str = "chat", **environ: str) -> Terminal:
+        """`holdfast chat` on a terminal, or another command."""
+        return Terminal((*HOLDFAST, command, *arguments), {**self.environ, **environ}, columns, rows)
 
     def kill(self, gateway: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
         gateway.send_signal(number)

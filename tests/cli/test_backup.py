@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,8 @@ import pytest
 
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing.contracts.journal_kit import ingest
+
+HOLDFAST = (sys.executable, "-c", "import sys; from holdfast.cli import main; sys.exit(main())")
 
 
 def said(home: Any, *words: str, code: int = 0) -> str:
@@ -61,10 +67,60 @@ def test_a_gateway_that_is_stopped_is_backed_up_looked_at_and_restored_all_the_s
     story = said(stopped, "show", "kitchen")
     said(stopped, "backup", str(stopped.folder / "b.tar"))
     assert "The journal in" in said(stopped, "verify")
-    text = said(stopped, "restore", str(stopped.folder / "b.tar"))
-    assert "The journal that is there is not lost: it is called" in text
+    text = said(stopped, "restore", str(stopped.folder / "b.tar"), "--yes")
+    assert f"The journal that is there is not lost: it will be called {stopped.data_dir}/journal-until-" in text
     assert "so an answer may come a second time" in text
     assert said(stopped, "show", "kitchen") == story
+
+
+def test_a_journal_that_is_there_is_set_aside_only_after_a_yes(stopped: Any) -> None:
+    file, nothing = str(stopped.folder / "b.tar"), "holdfast: Nothing was restored, and what is there is as it was."
+    said(stopped, "backup", file)
+    done = stopped.holdfast("restore", file)
+    assert (done.returncode, done.stderr.decode()) == (2, f"{nothing} Without a terminal to ask on, say --yes.\n")
+    for answer, code in (("no\r", 2), ("\r", 2), ("\x04", 2), ("", 130)):
+        with stopped.terminal(file, command="restore", columns=200) as terminal:
+            terminal.until("Restore it? (yes or no) [no]")
+            if answer:
+                terminal.type(answer)
+            else:
+                terminal.process.send_signal(signal.SIGTERM)
+            assert terminal.ended() == code
+            assert nothing in terminal.text
+    assert not list(stopped.data_dir.glob("journal-*"))
+    with stopped.terminal(file, command="restore", columns=200) as terminal:
+        terminal.until("Restore it? (yes or no) [no]")
+        terminal.type("yes\r")
+        assert terminal.ended() == 0
+    (aside,) = stopped.data_dir.glob("journal-*")
+    assert f"it will be called {aside}." in terminal.text
+
+
+def test_what_was_restored_elsewhere_can_be_looked_at_beside_the_one_that_runs_as_it_says(home: Any) -> None:
+    home.start_real("[backup]\n")
+    said(home, "chat", "-q", "Hello", "--conversation", "kitchen")
+    said(home, "backup", str(home.folder / "b.tar"))
+    other = home.folder / "yesterday's one"
+    text = said(home, "restore", str(home.folder / "b.tar"), "--to", str(other))
+    (line,) = (line for line in text.splitlines() if line.startswith("To look at it"))
+    program = " ".join(map(shlex.quote, HOLDFAST))
+    typed = line.partition(": ")[2].replace("holdfast show", f"{program} show")
+    done = subprocess.run(typed, shell=True, capture_output=True, text=True, env=home.environ, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("kitchen ")
+
+
+def test_a_folder_is_looked_at_too_and_one_without_a_journal_is_told(stopped: Any) -> None:
+    assert said(stopped, "verify", str(stopped.data_dir)).startswith(f"The journal in {stopped.data_dir} is good: ")
+    assert f"{stopped.folder} is a folder without a journal. Name a backup, or a data folder" in said(
+        stopped, "verify", str(stopped.folder), code=2
+    )
+
+
+def test_half_a_backup_is_not_good(stopped: Any) -> None:
+    said(stopped, "backup", str(stopped.folder / "b.tar"))
+    (stopped.folder / "half.tar").write_bytes((stopped.folder / "b.tar").read_bytes()[:-20_000])
+    assert "half.tar is not a whole backup: it ends in the middle" in said(stopped, "verify", str(stopped.folder / "half.tar"), code=5)
 
 
 def test_a_backup_need_have_no_name_and_without_one_restore_says_which_there_are(stopped: Any) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -146,6 +148,24 @@ def test_then_it_brings_them_once(home: Any, tmp_path: Path, holdfast: Command) 
     )
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_was_forgotten_here_does_not_come_back_and_that_is_said(home: Any, tmp_path: Path, runs: bool) -> None:
+    """Nor what was written there since then."""
+    file = str(write(tmp_path / "talk.jsonl", *SIMPLE))
+    if runs:
+        home.start_real()
+    assert home.holdfast("import", "jsonl", file, "--yes").returncode == 0
+    assert home.holdfast("forget", "kitchen", "--yes").returncode == 0
+    out = home.holdfast("import", "jsonl", file, "--yes").stdout.decode().splitlines()
+    assert out[:3] == [
+        "Nothing new would come here.",
+        "1 conversation is here already, and left as it is.",
+        "1 conversation was forgotten here, by your order, and stays forgotten:",
+    ]
+    assert re.fullmatch(rf"    web:local:kitchen: on {time.strftime('%Y')}-\d\d-\d\d \d\d:\d\d:\d\d", out[3])
+    assert b"Rivers" not in home.holdfast("show", "kitchen").stdout
+
+
 def test_what_was_not_answered_there_is_not_answered_here(home: Any, tmp_path: Path, holdfast: Command) -> None:
     holdfast("import", "jsonl", write(tmp_path / "talk.jsonl", *SIMPLE), "--yes")
     entries = kept(home, f"web:local:{name_of('A: B/C')}")
@@ -168,10 +188,11 @@ def test_a_dry_run_makes_nothing_not_even_a_folder(home: Any, tmp_path: Path, ho
 def test_at_a_terminal_it_asks(
     home: Any, tmp_path: Path, holdfast: Command, monkeypatch: pytest.MonkeyPatch, answer: str, came: bool
 ) -> None:
-    monkeypatch.setattr("holdfast.cli.importing._somebody_is_there", lambda: True)
+    for module in ("importing", "questions"):
+        monkeypatch.setattr(f"holdfast.cli.{module}.somebody_is_there", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: answer)
-    _, out, _ = holdfast("import", "jsonl", write(tmp_path / "talk.jsonl", *SIMPLE))
-    assert ("2 conversations came here." in out, "Nothing was changed." in out) == (came, not came)
+    code, out, err = holdfast("import", "jsonl", write(tmp_path / "talk.jsonl", *SIMPLE))
+    assert (code, "2 conversations came here." in out, err) == ((0, True, "") if came else (2, False, "holdfast: Nothing was changed.\n"))
     assert bool(kept(home, "web:local:kitchen")) == came
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from holdfast import failpoints
 from holdfast.core.entries import Forgotten, UserMessage
 from holdfast.runtime.clock import SystemClock
+from holdfast.store import archive
 from holdfast.store.checking import check_backup, check_folder
 from holdfast.store.keeper import LocalKeeper
 from holdfast.store.sqlite import SqliteJournal
@@ -63,11 +65,11 @@ async def test_a_restore_killed_here_leaves_the_old_journal_or_the_new_one(folde
     journal = SqliteJournal.open(folder / "data")
     await ingest(journal, "a", message="3")
     await journal.close()
-    killed_at(folder, name, "restore", "b.tar")
+    killed_at(folder, name, "restore", "b.tar", "--yes")
     assert check_folder(folder / "data").problems == []
     assert await messages(folder / "data") == (2 if name == "restore.replaced" else 3)
 
-    assert holdfast(folder, "restore", "b.tar").returncode == 0
+    assert holdfast(folder, "restore", "b.tar", "--yes").returncode == 0
     assert await messages(folder / "data") == 2
     assert not (folder / "data" / "restoring").exists()
 
@@ -114,3 +116,36 @@ async def messages(data_dir: Path) -> int:
         return len((await journal.read("a", 0)).entries)
     finally:
         await journal.close()
+
+
+@pytest.mark.parametrize("name", failpoints.IN_COMMANDS)
+async def test_a_command_that_is_told_to_end_here_does_nothing_by_halves_and_says_so(folder: Path, name: str) -> None:
+    """As by Ctrl-C."""
+    command = name.partition(".")[0]
+    archive.write(folder / "data", folder / "b.tar", 100.0, "1")
+    journal = SqliteJournal.open(folder / "data")
+    await ingest(journal, "a", message="3")
+    await ingest(journal, "web:local:b")
+    await journal.close()
+    words = {"restore": ("restore", "b.tar", "--yes"), "forget": ("forget", "b", "--yes"), "vacuum": ("vacuum",)}[command]
+    done = holdfast(folder, *words, HOLDFAST_FAILPOINT=f"{name}:1:{signal.SIGTERM:d}")
+    finished = command == "forget" or name.removeprefix("restore.") in {"files", "set_aside", "replaced"}
+    assert done.returncode == (0 if finished else 130)
+    assert done.stderr.startswith("holdfast: ") and done.stderr.count("\n") == 1
+    assert ("is finished first" in done.stderr) == finished
+    assert check_folder(folder / "data").problems == []
+    assert await messages(folder / "data") == (2 if command == "restore" and finished else 3)
+    left = {path.name.partition("-until-")[0] for path in (folder / "data").iterdir()}
+    assert left <= {"journal.db", "journal", "lock", "ballast"}
+
+
+async def test_an_import_that_is_told_to_end_keeps_what_came_whole(folder: Path) -> None:
+    line = '{"conversation": "%d", "role": "user", "text": "Hello"}\n'
+    (folder / "many.jsonl").write_text("".join(line % n for n in range(50)))
+    words = ("import", "jsonl", str(folder / "many.jsonl"), "--yes")
+    done = holdfast(folder, *words, HOLDFAST_FAILPOINT=f"ingest.before_commit:30:{signal.SIGINT:d}")
+    assert (done.returncode, done.stderr) == (130, "holdfast: What came so far is whole, and stays. The same command brings the others.\n")
+    assert check_folder(folder / "data").problems == []
+    again = holdfast(folder, *words)
+    assert again.returncode == 0 and " conversations came here." in again.stdout and not again.stdout.startswith("50 ")
+    assert holdfast(folder, *words).stdout.startswith("Nothing new would come here.\n50 conversations are here already")

@@ -72,8 +72,8 @@ def test_a_person_installs_it_looks_at_it_and_takes_it_away(machine: Machine) ->
     with Terminal(machine.command(HOLDFAST, "service", "install", user="ada"), {}, columns=200) as terminal:
         terminal.until("Do this? [yes]")
         terminal.type("no\r")
-        assert terminal.ended() == 4
-        assert plain(terminal.text) == f"{INSTALLED}Do this? [yes] no\nNothing was done."
+        assert terminal.ended() == 2
+        assert plain(terminal.text) == f"{INSTALLED}Do this? [yes] no\nholdfast: Nothing was done."
     assert not machine.path(UNIT).exists()
     with Terminal(machine.command(HOLDFAST, "service", "install", user="ada"), {}, columns=200) as terminal:
         terminal.until("Do this? [yes]")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli, config, secrets
 from holdfast.cli.backup import there_is_a_journal
 from holdfast.cli.chat import HISTORY
 from holdfast.cli.client import Away, Client, key_of
+from holdfast.cli.interrupted import finishing, saying
 from holdfast.cli.output import count
+from holdfast.cli.questions import somebody_is_there
 from holdfast.cli.screen import plain
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
@@ -31,9 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(getattr(arguments, "config", None), os.environ)
     key = key_of(arguments.conversation)
     if not arguments.yes:
-        _confirm(key)
+        with saying(NOTHING):
+            _confirm(key)
     client = Client(door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR")))
-    forgot = client.forget(key) if client.is_there() else _forgotten_here(settings, key)
+    if client.is_there():
+        with saying(f"The gateway goes on with it. `{command('show')} {shlex.quote(arguments.conversation)}` says whether it is done."):
+            forgot = client.forget(key)
+    else:
+        with finishing("It is being erased, and that is finished first."):
+            forgot = _forgotten_here(settings, key)
     typed = settings.data_dir / HISTORY
     if key.startswith(f"{ACCOUNT}:") and typed.exists():
         typed.unlink()
@@ -43,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _confirm(key: str) -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not somebody_is_there():
         raise Request(f"{NOTHING} Without a terminal to ask on, say --yes.")
     print(f"This erases {plain(key)} for good: all that was said, its files and its reminders. What is being done in it ends.")
     try:

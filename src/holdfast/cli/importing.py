@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from holdfast import cli, config
 from holdfast.cli.client import Away
+from holdfast.cli.interrupted import saying
 from holdfast.cli.jsonl import Found, conversations, found, name_of
 from holdfast.cli.kept import Kept, Nothing, kept
-from holdfast.cli.output import count
+from holdfast.cli.output import count, when
+from holdfast.cli.questions import agree, somebody_is_there
 from holdfast.cli.screen import plain
-from holdfast.core.entries import Fetched, ToolResult
+from holdfast.core.entries import Fetched, Forgotten, ToolResult
 from holdfast.core.exported import Unusable
 from holdfast.core.history import told, transcribed
 from holdfast.errors import Request
@@ -27,7 +27,8 @@ from holdfast.invoked import command
 from holdfast.web.wire import ACCOUNT, AUTHOR
 
 SHOWN_MAX: Final = 20
-"""So many that can't be read are named."""
+"""So many that can't be read, or were forgotten, are named."""
+NOTHING: Final = "Nothing was changed."
 
 Source = Callable[[], Iterator[Found]]
 """Reads all conversations, one at a time; again from the beginning whenever it is called."""
@@ -37,19 +38,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.kind is None:
         raise Request(f"Say from where: `{command('import')} hermes DIR`, or `{command('import')} jsonl FILE`.")
     settings = config.load(getattr(arguments, "config", None), os.environ)
-    source, left_out = _hermes(arguments.place) if arguments.kind == "hermes" else _jsonl(arguments.place)
-    known = _known(settings.data_dir)
-    plan = _planned(source(), known, {ACCOUNT, *settings.accounts})
-    plan.left_out.update(left_out)
-    for line in plan.told():
-        print(plain(line))
-    if plan.new and (arguments.yes or _wanted()):
-        with kept(settings.data_dir, make=True) as here:
+    with saying(NOTHING):
+        source, left_out = _hermes(arguments.place) if arguments.kind == "hermes" else _jsonl(arguments.place)
+        known = _known(settings.data_dir)
+        plan = _planned(source(), known, {ACCOUNT, *settings.accounts})
+        plan.left_out.update(left_out)
+        plan.forgotten = _forgotten(settings.data_dir, [key for key in plan.here if key in known])
+        for line in plan.told():
+            print(plain(line))
+        if plan.new and (arguments.yes or somebody_is_there()):
+            agree("Shall they come? (yes or no)", NOTHING, yes=arguments.yes)
+        elif plan.new:
+            again = shlex.join((arguments.kind, str(arguments.place), *_files_named(arguments)))
+            print(f"{NOTHING} To do it: {command('import')} {again} --yes")
+            plan.new = 0
+    if plan.new:
+        with (
+            saying("What came so far is whole, and stays. The same command brings the others."),
+            kept(settings.data_dir, make=True) as here,
+        ):
             brought = _brought(here, source(), known, arguments.files)
         print(f"{count(brought, 'conversation')} came here. `{command('show')}` lists them.")
-    elif plan.new:
-        again = shlex.join((arguments.kind, str(arguments.place), *_files_named(arguments)))
-        print(f"Nothing was changed. To do it: {command('import')} {again} --yes")
     return cli.WRONG if plan.broken else cli.ANSWERED
 
 
@@ -62,23 +71,17 @@ def _known(data_dir: Path) -> set[str]:
         return set()
 
 
+def _forgotten(data_dir: Path, keys: Sequence[str]) -> Mapping[str, float]:
+    """Which of these were forgotten, and when."""
+    if not keys:
+        return {}
+    with kept(data_dir) as here:
+        firsts = ((key, next(here.entries(key), None)) for key in keys)
+        return {key: first.at for key, first in firsts if first is not None and isinstance(first.body, Forgotten)}
+
+
 def _files_named(arguments: argparse.Namespace) -> tuple[str, ...]:
     return ("--files", str(arguments.files)) if arguments.files else ()
-
-
-def _wanted() -> bool:
-    """Asks, if there is anybody."""
-    if not _somebody_is_there():
-        return False
-    try:
-        return input("Shall they come? (yes or no) [no] ").strip().lower() in {"y", "yes"}
-    except EOFError:
-        print()
-        return False
-
-
-def _somebody_is_there() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 # --- what would be done ---------------------------------------------------------------------------------------------------------------
@@ -88,7 +91,8 @@ def _somebody_is_there() -> bool:
 class _Plan:
     new: int = 0
     messages: int = 0
-    here: int = 0
+    here: list[str] = field(default_factory=list)
+    forgotten: Mapping[str, float] = field(default_factory=dict)
     empty: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)
     elsewhere: Counter[str] = field(default_factory=Counter)
@@ -100,8 +104,11 @@ class _Plan:
             if self.new
             else "Nothing new would come here."
         )
-        if self.here:
-            yield f"{count(self.here, 'conversation is', 'conversations are')} here already, and left as {'it is' if self.here == 1 else 'they are'}."
+        if here := len(self.here) - len(self.forgotten):
+            yield f"{count(here, 'conversation is', 'conversations are')} here already, and left as {'it is' if here == 1 else 'they are'}."
+        if self.forgotten:
+            yield f"{count(len(self.forgotten), 'conversation was', 'conversations were')} forgotten here, by your order, and {'stays' if len(self.forgotten) == 1 else 'stay'} forgotten:"
+            yield from _some(f"{key}: on {when(at)}" for key, at in self.forgotten.items())
         for account, number in self.elsewhere.items():
             yield f"{count(number, 'conversation is', 'conversations are')} of the account {account}, which is not configured here: to be read, and gone on with once it is."
         if self.empty:
@@ -111,11 +118,17 @@ class _Plan:
             yield from (f"    {one}" for one in told(self.left_out))
         if self.broken:
             yield f"{count(len(self.broken), 'conversation')} can't be read, and nothing of {'it' if len(self.broken) == 1 else 'them'} comes:"
-            yield from (f"    {name}: {why}" for name, why in islice(self.broken, SHOWN_MAX))
-            if len(self.broken) > SHOWN_MAX:
-                yield f"    and {len(self.broken) - SHOWN_MAX:,} more"
+            yield from _some(f"{name}: {why}" for name, why in self.broken)
         if self.new:
             yield "Texts are copied as they are, with whatever secrets stand in them. Nothing of them is run: what was not done there is not done here."
+
+
+def _some(told: Iterable[str]) -> Iterator[str]:
+    """The first of them, and how many more there are."""
+    all_ = list(told)
+    yield from (f"    {one}" for one in all_[:SHOWN_MAX])
+    if len(all_) > SHOWN_MAX:
+        yield f"    and {len(all_) - SHOWN_MAX:,} more"
 
 
 def _planned(source: Iterator[Found], known: set[str], accounts: set[str]) -> _Plan:
@@ -126,7 +139,7 @@ def _planned(source: Iterator[Found], known: set[str], accounts: set[str]) -> _P
         elif one.head is None:
             plan.empty += 1
         elif one.head.conversation in known | coming:
-            plan.here += 1
+            plan.here.append(one.head.conversation)
         else:
             coming.add(one.head.conversation)
             plan.new += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 
 from holdfast.cli.screen import plain
 from holdfast.errors import Request
@@ -35,3 +36,23 @@ def ask_secret(question: str) -> str:
     except EOFError:
         print()
         raise stopped() from None
+
+
+def somebody_is_there() -> bool:
+    """Is there a person who can be asked?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def agree(question: str, nothing: str, *, yes: bool, default: str = "no") -> None:
+    """A person says yes, or has said it (`--yes`). Raises `Request` if not, with what was done then: `nothing`."""
+    if yes:
+        return
+    if not somebody_is_there():
+        raise Request(f"{nothing} Without a terminal to ask on, say --yes.")
+    try:
+        typed = input(f"{question} [{default}] ").strip().lower() or default
+    except EOFError:
+        typed = ""
+        print()
+    if typed not in {"y", "yes"}:
+        raise Request(nothing)

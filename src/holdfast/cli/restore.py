@@ -1,15 +1,18 @@
-"""`holdfast restore FILE`: put a backup into the data folder, or into another one. What is there is set aside. Only while no gateway runs."""
+"""`holdfast restore FILE`: put a backup into the data folder, or into another one. What is there is set aside, after a yes. Only while no gateway runs."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdfast import cli, config, secrets
+from holdfast.cli.interrupted import finishing, saying
 from holdfast.cli.output import count, when
+from holdfast.cli.questions import agree
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.store.archive import About
 
 SHOWN_MAX: Final = 10
+NOTHING: Final = "Nothing was restored, and what is there is as it was."
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,13 +31,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise _which(settings)
     data_dir: Path = arguments.to.absolute() if arguments.to else settings.data_dir
 
-    def say(about: About, aside: Path | None) -> None:
-        print(f"{arguments.file} is whole: {count(about.conversations, 'conversation')}, as of {when(about.at)}. It goes into {data_dir}.")
+    def ask(about: About, aside: Path | None) -> None:
+        print(f"{arguments.file}: {count(about.conversations, 'conversation')}, as of {when(about.at)}. It goes into {data_dir}.")
         if aside is not None:
-            print(f"The journal that is there is not lost: it is called {aside} from now on.")
+            print(f"The journal that is there is not lost: it will be called {aside}.")
+            agree("Restore it? (yes or no)", NOTHING, yes=arguments.yes)
 
     try:
-        restored = restore(arguments.file, data_dir, say)
+        with saying(NOTHING):
+            restored = restore(
+                arguments.file, data_dir, ask, lambda: finishing("The backup is being put in its place: that is finished first.")
+            )
     except AlreadyRunning as running:
         raise Request(
             f"A gateway runs on {data_dir}. Stop it first, or choose another folder: `{command('restore')} {shlex.quote(str(arguments.file))} --to FOLDER`."
@@ -43,9 +51,20 @@ def run(arguments: argparse.Namespace) -> int:
         "so an answer may come a second time."
     )
     if data_dir != settings.data_dir:
-        print(f'To use it, write into {settings.file}: data_dir = "{data_dir}"')
+        print(f"To look at it, whatever runs beside: {_look(data_dir)}")
+        print(f"To use it, write into {settings.file}: data_dir = {_toml(data_dir)}")
     print(f"Start the gateway: {command('run')}")
     return cli.ANSWERED
+
+
+def _look(data_dir: Path) -> str:
+    """What can be typed: a configuration for that folder and for nothing else, and the list of its conversations."""
+    file = data_dir / "look.toml"
+    return f"echo {shlex.quote(f'data_dir = {_toml(data_dir)}')} > {shlex.quote(str(file))} && {command('show', file)}"
+
+
+def _toml(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)  # TOML's strings are written like those of JSON
 
 
 def _which(settings: config.Config) -> Request:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from holdfast import cli, config
 from holdfast.cli.backup import there_is_a_journal
 from holdfast.cli.client import Away, Client
+from holdfast.cli.interrupted import saying
 from holdfast.core.words import size
 from holdfast.errors import AlreadyRunning
 from holdfast.web.wire import door_path
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     data_dir = config.load(getattr(arguments, "config", None), os.environ).data_dir
     client = Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR")))
-    freed = client.vacuum() if client.is_there() else _rewritten(data_dir)
+    if client.is_there():
+        with saying("The gateway goes on with it."):
+            freed = client.vacuum()
+    else:
+        with saying("The journal is whole, and nothing is lost. The same command begins again."):
+            freed = _rewritten(data_dir)
     print("\n".join([*told(freed), *_copies(data_dir)]))
     return cli.ANSWERED
 

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
             return cli.DAMAGED
         what = f"{arguments.file}, of {when(about.at)},"
     else:
-        data_dir = _data_dir(arguments)
+        data_dir = _data_dir(arguments.file, arguments)
         try:
             checked = check_folder(data_dir)
         except AlreadyRunning as running:
@@ -43,13 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     return cli.DAMAGED
 
 
-def _data_dir(arguments: argparse.Namespace) -> Path:
+def _data_dir(named: Path | None, arguments: argparse.Namespace) -> Path:
     """The folder that was named, else that of the configuration. Raises `Request` if there is no journal."""
-    if arguments.file is None:
+    if named is None:
         data_dir = data_dir_of(arguments)
         there_is_a_journal(data_dir)
         return data_dir
-    data_dir = arguments.file.absolute()
-    if not (data_dir / "journal.db").is_file():
-        raise Request(f"{data_dir} is a folder without a journal. Name a backup, or a data folder: there is a journal.db in it.")
-    return data_dir
+    if not (named / "journal.db").is_file():
+        raise Request(f"{named} is a folder without a journal. Name a backup, or a data folder: there is a journal.db in it.")
+    return named.absolute()

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,25 +34,26 @@ class Restored:
     aside: Path | None
 
 
-def restore(file: Path, data_dir: Path, say: Callable[[archive.About, Path | None], None]) -> Restored:
-    """Put a backup into a data folder; `say` is told before anything there is changed. Raises `AlreadyRunning` while a gateway uses the folder, `Request` if
-    the backup is not whole, `Config` if it can't be put there."""
+def restore(
+    file: Path,
+    data_dir: Path,
+    ask: Callable[[archive.About, Path | None], None] = lambda _about, _aside: None,
+    finishing: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Restored:
+    """Put a backup into a data folder. `ask` is told first what it is and where the journal that is there will go, and raises if that is not wanted; what
+    changes anything there is done within `finishing`. Raises `AlreadyRunning` while a gateway uses the folder, `Request` if the backup is not whole, `Config`
+    if it can't be put there."""
     about = archive.about(file)
     folder = DataFolder(data_dir, begin=False)
     unpacked = data_dir / UNPACKED
     try:
+        aside = _free_name(data_dir) if _is_used(folder.journal) else None
+        ask(about, aside)
         shutil.rmtree(unpacked, ignore_errors=True)
         _unpack(file, unpacked)
         failpoint("restore.unpacked")
-        aside = _free_name(data_dir) if _is_used(folder.journal) else None
-        say(about, aside)
-        _add_files(unpacked, data_dir)
-        failpoint("restore.files")
-        _set_aside(folder.journal, aside)
-        failpoint("restore.set_aside")
-        (unpacked / archive.JOURNAL).replace(folder.journal)
-        sync_folder(data_dir)
-        failpoint("restore.replaced")
+        with finishing():
+            _put(unpacked, folder, aside)
     except OSError as error:
         raise Config(
             f"The backup can't be put into {data_dir}: {error.strerror or error}. What was there is there still, or set aside beside it."
@@ -60,6 +62,17 @@ def restore(file: Path, data_dir: Path, say: Callable[[archive.About, Path | Non
         shutil.rmtree(unpacked, ignore_errors=True)
         folder.close()
     return Restored(about, aside)
+
+
+def _put(unpacked: Path, folder: DataFolder, aside: Path | None) -> None:
+    """Have what was unpacked take its place."""
+    _add_files(unpacked, folder.path)
+    failpoint("restore.files")
+    _set_aside(folder.journal, aside)
+    failpoint("restore.set_aside")
+    (unpacked / archive.JOURNAL).replace(folder.journal)
+    sync_folder(folder.path)
+    failpoint("restore.replaced")
 
 
 def _unpack(file: Path, unpacked: Path) -> None:
@@ -114,13 +127,16 @@ def _free_name(data_dir: Path) -> Path:
 
 def _add_files(unpacked: Path, data_dir: Path) -> None:
     """Files that came with messages are what their names say: one that is there is the same. What an account keeps is left as it is: it is newer."""
+    changed = set[Path]()
     for path in sorted(path for path in unpacked.rglob("*") if path.is_file() and path != unpacked / archive.JOURNAL):
         target = data_dir / path.relative_to(unpacked)
         if target.exists() and not target.is_relative_to(data_dir / "files"):
             continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.replace(target)
-        sync_folder(target.parent)
+        changed |= {target.parent, target.parent.parent}
+    for folder in changed:
+        sync_folder(folder)
 
 
 def _set_aside(journal: Path, aside: Path | None) -> None:

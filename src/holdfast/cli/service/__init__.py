@@ -12,7 +12,7 @@ from typing import Final
 
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
-from holdfast.cli.questions import say
+from holdfast.cli.questions import agree, say
 from holdfast.cli.service import systemd, unit
 from holdfast.cli.service.launchd import Launchd
 from holdfast.cli.service.steps import Step, do
@@ -56,8 +56,7 @@ def _install(arguments: argparse.Namespace) -> int:
     _say_steps(steps)
     for hint in _hints(settings, manager.path):
         say(hint)
-    if not _agreed(arguments):
-        return cli.WRONG
+    agree("Do this?", NOTHING_DONE, yes=arguments.yes, default="yes")
     _do(steps)
     return _status(manager)
 
@@ -67,8 +66,7 @@ def _uninstall(arguments: argparse.Namespace) -> int:
     steps, file = manager.uninstall(), manager.config
     say("Holdfast will not run as a service any more. This does it:")
     _say_steps(steps)
-    if not _agreed(arguments):
-        return cli.WRONG
+    agree("Do this?", NOTHING_DONE, yes=arguments.yes, default="yes")
     _do(steps)
     say(f"Done. {_kept(file)} {manager.left}".rstrip())
     return cli.ANSWERED
@@ -199,21 +197,6 @@ def _hints(settings: config.Config, path: str) -> Iterator[str]:
             f"{', '.join(ways)} {'is' if len(ways) == 1 else 'are'} set here, but not for a service. If it is needed, write it into "
             f"{unit.environment_file(settings)}."
         )
-
-
-def _agreed(arguments: argparse.Namespace) -> bool:
-    """Is it to be done? Raises `Request` if there is nobody to ask."""
-    if arguments.yes:
-        return True
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Request(f"{NOTHING_DONE} Without a terminal, --yes says that it is to be done.")
-    try:
-        yes = input("Do this? [yes] ").strip().lower() in {"", "y", "yes"}
-    except EOFError:
-        yes = False
-    if not yes:
-        say(NOTHING_DONE)
-    return yes
 
 
 # --- doing it ---------------------------------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ async def test_who_may_not_talk_is_told_so(platform: WebhookPlatform) -> None:
     async with running(platform, inbox):
         status, told = await post(platform, text="Hello", author="eve")
     assert status == 403
-    assert "eve may not talk to webhook:mine, and nothing was kept" in told["error"]
+    assert "eve may not talk to webhook:mine, and the message was not kept. Let them in (`holdfast people` lists who asks)" in told["error"]
     assert not inbox.events
 
 

@@ -85,7 +85,10 @@ class WebhookPlatform:
         author = sent.author or sent.chat
         kept = await inbox.keep(Incoming(place=Place(sent.chat), id=name, author=author, did=did, name=sent.name))
         if kept is None:
-            why = f"{author} may not talk to {self.account}, and nothing was kept. Put them into its `allow`, or let them in: holdfast people."
+            why = (
+                f"{author} may not talk to {self.account}, and the message was not kept. Let them in (`holdfast people` lists who asks), or put them into "
+                "its `allow`; then send it again."
+            )
             return wire.reply(HTTPStatus.FORBIDDEN, error=why)
         more = {"after": kept.seq, "ask": wire.next_question(sent.chat, kept.seq)}
         return wire.reply(HTTPStatus.ACCEPTED, saved=True, new=kept.new, chat=sent.chat, **more)

@@ -185,7 +185,7 @@ class _Gateway:
         self.lifetime = Lifetime(journal, clock, self.manager, rests=os.environ.get(SAFE_MODE) != "never")
         self._supervisor = Supervisor(clock, random.random)
         followers = Followers(journal, weather.known)
-        weather.listeners.append(followers.weather_changed)
+        weather.listeners.append(followers.all_changed)
         rules = {name: rules_of(account) for name, account in settings.accounts.items()}
         agent = agent_of(settings, models, rules, classifier(clock))
         secrets, local = settings.known_secrets, local_time_of(settings)
@@ -229,7 +229,12 @@ class _Gateway:
 
         folder = Path(settings.backup.dir) if settings.backup.dir else None
         self._keeper = LocalKeeper(settings.data_dir, journal, clock, version, folder, self.dispatch.end, forgotten)
-        self.dispatch.places, self.lifetime.changed = (lambda: self.lifetime.places), self.dispatch.look_again
+
+        def may_do_more() -> None:
+            self.dispatch.look_again()
+            followers.all_changed()
+
+        self.dispatch.places, self.lifetime.changed = (lambda: self.lifetime.places), may_do_more
         told = Owner(tuple(place_of(name) for name in settings.owner.notify), self._gateway.accept, clock)
         weather.closed, acts.cut_short = told.closed, told.cut_short
         if folder is not None:
@@ -244,7 +249,15 @@ class _Gateway:
         speech.stopped, speech.moved, speech.blocked = self._accounts.stopped, self._accounts.moved, self._accounts.blocked
         journal.committed, self._gateway.received = watching.numbers.committed, watching.numbers.received.add
         gauges = Gauges(
-            watching.numbers, journal, weather, host, self._supervisor, self.lifetime, clock, lambda: (written.lines, written.lost)
+            watching.numbers,
+            journal,
+            weather,
+            host,
+            self._supervisor,
+            self.lifetime,
+            clock,
+            lambda: (written.lines, written.lost),
+            tuple(self._platforms),
         )
         self._door = door_path(settings.data_dir, os.environ.get("XDG_RUNTIME_DIR"))
         self._watching = watching.children(gauges, self.lifetime, self._door)

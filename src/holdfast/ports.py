@@ -368,8 +368,8 @@ class Journal(Protocol):
     async def owing(self, most: int) -> tuple[ConversationRow, ...]:
         """The conversations in which something is owed that is not done, the longest first."""
 
-    async def counts(self, now: float) -> Counts:
-        """How those stand in which something is owed."""
+    async def counts(self, now: float, accounts: Sequence[str] | None = None) -> Counts:
+        """How those stand in which something is owed. Of others than these accounts (None: all that there are) nobody works on any: all of theirs wait."""
 
     async def room(self) -> Room: ...
 
@@ -822,11 +822,21 @@ class ToolHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nobody works on a conversation, whatever it waits for: its account is not configured, the gateway is in safe mode, tries one conversation after the
+    other there, or is stopped. `until`: when that is tried, or over, by itself (0: it is not)."""
+
+    why: Literal["no account", "safe mode", "trying", "stopped"]
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """How a conversation stands: its row, and the weather at the gates that it waits at."""
+    """How a conversation stands: its row, the weather at the gates that it waits at, and what holds it whatever the weather is."""
 
     row: ConversationRow
     gates: tuple[GateRow, ...] = ()
+    held: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -909,7 +919,8 @@ class Gateway(Protocol):
     async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[Standing, ...]:
         """The most recently changed first; `before` is the last one of the page before."""
 
-    async def search(self, text: str, most: int) -> tuple[Found, ...]: ...
+    async def search(self, text: str, most: int) -> tuple[tuple[Standing, str], ...]:
+        """Those in which this is said, the most recently changed first, each with the words around it."""
 
     async def owing(self, most: int) -> tuple[Standing, ...]:
         """Those in which something is owed that is not done, the longest first."""

@@ -138,13 +138,13 @@ def test_of_one_that_is_stopped_it_is_said_how_it_ended_what_it_left_and_how_to_
     screen = list(lines(Overview(False, NOW, left, LONGEST, ended="It was stopped in order."), 80))
     assert screen[0] == "Holdfast is stopped. It was stopped in order."
     assert screen[1].startswith("To start it: holdfast run")
-    assert "Conversations 3 to go on with, 12 waiting, 1 asking somebody (holdfast queue)" in " ".join(" ".join(screen).split())
+    assert "Conversations 15 waiting, 1 asking somebody (holdfast queue)" in " ".join(" ".join(screen).split())
     assert not any(line.startswith(("Routes", "Platforms")) for line in screen)
 
 
-def test_in_safe_mode_nothing_is_at_work() -> None:
+def test_in_safe_mode_what_is_due_waits() -> None:
     safe = WELL | {"safe mode": {"why": "", "since": NOW, "trying": False}}
-    assert any("3 to go on with" in line for line in lines(Overview(True, NOW, safe), 80))
+    assert any("2 at work, 13 waiting, 1 asking somebody" in line for line in lines(Overview(True, NOW, safe), 80))
 
 
 def test_every_line_fits_and_nothing_takes_over_the_terminal() -> None:

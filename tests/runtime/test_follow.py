@@ -7,7 +7,7 @@ from runtime_rig import turns_of_the_loop
 
 from holdfast.core.entries import Entry
 from holdfast.core.weather import GateRow
-from holdfast.ports import Release, Standing
+from holdfast.ports import Hold, Release, Standing
 from holdfast.runtime.follow import READ_AT_ONCE, Followers
 from holdfast.testing.contracts.journal_kit import ingest
 from holdfast.testing.memory_journal import MemoryJournal
@@ -72,6 +72,23 @@ async def test_each_follower_goes_at_its_own_pace_and_leaves_nothing_behind() ->
     assert not followers._events
 
 
+async def test_a_follower_is_told_what_holds_the_conversation_and_when_that_is_over() -> None:
+    journal, holds = MemoryJournal(), {"web": Hold("safe mode", 50.0)}
+    followers = Followers(journal, lambda _: None)
+    followers.held = holds.get
+    await ingest(journal, "a", message="1")
+    following = followers.follow("a", 1)
+    told = await anext(following)
+    assert isinstance(told, Standing)
+    assert told.held == Hold("safe mode", 50.0)
+    holds.clear()
+    followers.all_changed()
+    told = await anext(following)
+    assert isinstance(told, Standing)
+    assert told.held is None
+    await following.aclose()  # type: ignore[attr-defined] # it is a generator
+
+
 async def test_a_follower_is_told_how_the_conversation_stands_whenever_that_changes() -> None:
     journal = MemoryJournal()
     gate = GateRow("route:main", "f", until=50.0, streak=1, why="connection refused")
@@ -93,7 +110,7 @@ async def test_a_follower_is_told_how_the_conversation_stands_whenever_that_chan
     assert isinstance(told, Standing)
     assert (told.row.running, told.row.asks, told.gates) == (False, True, (gate,))
     later = asyncio.ensure_future(anext(following))
-    followers.weather_changed()
+    followers.all_changed()
     await turns_of_the_loop(5)
     assert not later.done(), "nothing that is shown has changed"
     later.cancel()

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from runtime_rig import GATE, Rig
 
+from holdfast.core import words
 from holdfast.core.entries import AssistantMessage, Command, Entry, Usage, UserMessage
 from holdfast.core.failure import Failure
 from holdfast.errors import JournalFailed, Request, Temporary
-from holdfast.ports import Arrival, Standing, Used
+from holdfast.ports import Arrival, Hold, Standing, Used
 from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.lifetime import Lifetime
@@ -22,7 +23,7 @@ from holdfast.testing.sim import simulated
 from holdfast.testing.steady import Steady
 
 
-def _gateway(rig: Rig, supervisor: Supervisor | None = None) -> LocalGateway:
+def _gateway(rig: Rig, supervisor: Supervisor | None = None, lifetime: Lifetime | None = None) -> LocalGateway:
     supervisor = supervisor or Supervisor(rig.clock, lambda: 0.5)
     return LocalGateway(
         lambda: "1.0",
@@ -36,7 +37,7 @@ def _gateway(rig: Rig, supervisor: Supervisor | None = None) -> LocalGateway:
         rig.clock,
         rig.hands,
         lambda now: now - now % 86400.0,
-        Lifetime(rig.journal, rig.clock, ServiceManager({})),
+        lifetime or Lifetime(rig.journal, rig.clock, ServiceManager({})),
         Steady(),
     )
 
@@ -223,6 +224,44 @@ async def test_why_of_a_conversation_whose_account_is_configured_no_more_says_so
     body = UserMessage(author="ann", id="1", text="Hello")
     await gateway.accept([Arrival("gone:c", "gone", "c", "gone m1", body, rig.clock.now())])
     assert "account gone is not in the configuration" in await gateway.why("gone:c")
+
+
+@simulated
+async def test_a_conversation_whose_account_is_configured_no_more_waits_wherever_it_is_looked_for() -> None:
+    rig = Rig()
+    gateway = _gateway(rig)
+    body = UserMessage(author="ann", id="1", text="Hello")
+    await gateway.accept([Arrival("gone:c", "gone", "c", "gone m1", body, rig.clock.now())])
+    await gateway.accept([_arrival(rig)])
+    found = [*await gateway.owing(9), *await gateway.conversations(9), *(standing for standing, _ in await gateway.search("Hello", 9))]
+    assert [one.held for one in found if one.row.account == "gone"] == [Hold("no account")] * 3
+    assert [one.held for one in found if one.row.account == "fake"] == [None] * 2
+    assert (await gateway.status())["conversations"] == {"running": 0, "due": 1, "waiting": 1, "asking": 0}
+
+
+@simulated
+async def test_in_safe_mode_why_says_so_and_when_it_tries_but_of_what_is_being_tried() -> None:
+    rig = Rig([Say(text="Yes.", takes_s=30.0)])
+    rig.dispatch.places = lambda: lifetime.places
+    for _ in range(3):
+        await Lifetime(rig.journal, rig.clock, ServiceManager({})).begin()
+        await asyncio.sleep(1)
+    lifetime = Lifetime(rig.journal, rig.clock, ServiceManager({}))
+    lifetime.changed = rig.dispatch.look_again
+    await lifetime.begin()
+    gateway = _gateway(rig, lifetime=lifetime)
+    await gateway.accept([_arrival(rig), _arrival(rig, chat="d")])
+    async with rig.running():
+        living = asyncio.create_task(lifetime.run())
+        await asyncio.sleep(60)
+        assert await gateway.why("fake:c") == f"{words.RESTING} By itself it tries in 29 min."
+        assert [one.held for one in await gateway.owing(9)] == [lifetime.hold] * 2
+        gateway.leave_safe_mode()
+        await asyncio.sleep(10)
+        assert {await gateway.why("fake:c"), await gateway.why("fake:d")} == {"Working on an answer, on main.", words.TRYING}
+        await asyncio.sleep(60)
+        assert await gateway.why("fake:c") == "Everything is answered."
+        living.cancel()
 
 
 @simulated

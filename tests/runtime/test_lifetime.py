@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from holdfast.core.lives import HEALTHY_AFTER_S, RESTS_S, Life
+from holdfast.ports import Hold
 from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.supervisor import Run
@@ -47,6 +48,7 @@ async def test_the_fourth_life_after_three_short_ones_rests_for_half_an_hour_tri
         ready()
 
     assert lifetime.places == 0
+    assert lifetime.hold == Hold("safe mode", rig.clock.now() + RESTS_S)
     began = rig.clock.now()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(lifetime.run())
@@ -55,8 +57,9 @@ async def test_the_fourth_life_after_three_short_ones_rests_for_half_an_hour_tri
         assert (lifetime.places, told, ran) == (0, [], [])
         await asyncio.sleep(2)
         assert (lifetime.places, told, ran) == (1, [1], [began + RESTS_S])
+        assert lifetime.hold == Hold("trying", began + RESTS_S + HEALTHY_AFTER_S)
         await asyncio.sleep(HEALTHY_AFTER_S)
-        assert (lifetime.places, *told) == (None, 1, None)
+        assert (lifetime.places, *told, lifetime.hold) == (None, 1, None, None)
         running.cancel()
     assert (await rig.life()).places is None
 

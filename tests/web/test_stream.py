@@ -117,7 +117,7 @@ async def test_a_reader_is_told_how_the_conversation_stands_when_that_changes(ri
     async with rig.client.stream("GET", EVENTS) as response:
         events = _events(response, "entry", "standing")
         assert (await anext(events))[0] == "entry"
-        assert await anext(events) == ("standing", "", {"state": "idle", "words": "Ready.", "until": 0.0, "waits": []})
+        assert await anext(events) == ("standing", "", {"state": "idle", "words": "Ready.", "until": 0.0, "waits": [], "held": False})
         rig.gateway.stand(KEY, running=True)
         assert (await anext(events))[2]["state"] == "working"
         rig.gateway.stand(KEY, running=True, attempts=1)  # the words are the same

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from holdfast.core.weather import GateRow
-from holdfast.ports import ConversationRow, Standing
+from holdfast.core.words import RESTING, TRYING, no_account
+from holdfast.ports import ConversationRow, Hold, Standing
 from holdfast.web.wire import Stands, Wait
 from holdfast.web.words import WHY_CHARS_MAX, listed, stands
 
@@ -150,3 +151,50 @@ def test_an_account_that_has_stopped_says_what_a_person_can_do_and_names_no_inst
         "When that is mended: `holdfast platforms retry telegram:mybot`. It is delivered by itself."
     )
     assert (waits.until, waits.waits[0].until) == (0.0, 0.0)
+
+
+# --- what nobody works on, whatever it waits for -------------------------------------------------------------------------------------------
+
+GONE = no_account("web:local")
+LATER = "Everything is saved, and it goes on when the gateway is started."
+
+
+@pytest.mark.parametrize(
+    ("held", "facts", "expected"),
+    [
+        (Hold("no account"), {}, Stands("idle", GONE)),
+        (Hold("no account"), {"due": 5.0}, Stands("waiting", GONE, held=True)),
+        (Hold("no account"), {"due": 2000.0}, Stands("waiting", GONE, held=True)),
+        (Hold("no account"), {"turn_gate": "route:main"}, Stands("waiting", GONE, held=True)),
+        (Hold("no account"), {"asks": True}, Stands("waiting", GONE, held=True)),
+        (Hold("safe mode", 2800.0), {}, Stands("idle", "Safe mode: no turn runs now.")),
+        (Hold("safe mode", 2800.0), {"due": 5.0}, Stands("waiting", RESTING, 2800.0, held=True)),
+        (Hold("safe mode", 2800.0), {"speech_gate": "account:x"}, Stands("waiting", RESTING, 2800.0, held=True)),
+        (Hold("safe mode", 2800.0), {"asks": True, "due": 2000.0}, Stands("asking", "Waiting for your answer to a question.", 2000.0)),
+        (Hold("trying", 1100.0), {}, Stands("idle", "Ready.")),
+        (Hold("trying", 1100.0), {"due": 5.0}, Stands("waiting", TRYING, 1100.0, held=True)),
+        (Hold("trying", 1100.0), {"due": 5.0, "running": True}, Stands("working", "Working on it.")),
+        (Hold("trying", 1100.0), {"due": 2000.0}, Stands("waiting", "Waiting a while. It goes on by itself.", 2000.0)),
+        (Hold("stopped"), {}, Stands("idle", "Everything is answered.")),
+        (Hold("stopped"), {"due": 5.0}, Stands("waiting", "It goes on when the gateway is started.", held=True)),
+        (Hold("stopped"), {"due": 2000.0}, Stands("waiting", "Waiting a while. It goes on when the gateway is started.")),
+        (Hold("stopped"), {"asks": True, "due": 2000.0}, Stands("asking", "Waiting for your answer to a question.", 2000.0)),
+    ],
+)  # fmt: skip
+def test_what_nobody_works_on_says_why_and_what_ends_that(held: Hold, facts: dict[str, Any], expected: Stands) -> None:
+    assert stands(Standing(replace(IDLE, **facts), (), held), NOW) == expected
+
+
+@pytest.mark.parametrize(("lane", "last"), [("turn_gate", LATER), ("speech_gate", "It is delivered when the gateway is started.")])
+def test_while_the_gateway_is_stopped_a_gate_is_waited_at_without_a_next_try(lane: str, last: str) -> None:
+    waiting: dict[str, Any] = {lane: "route:main"}
+    told = stands(Standing(replace(IDLE, **waiting), (AWAY,), Hold("stopped")), NOW)
+    assert "waits for main, which has been away" in told.words or "Waiting for main, which has been away" in told.words
+    assert told.words.endswith(last) and told.until == 0.0
+
+
+def test_an_account_that_is_gone_is_named_with_what_brings_it_back() -> None:
+    assert no_account("telegram:home") == (
+        "Its account telegram:home is not in the configuration. Everything here is kept; what is owed goes on when [platforms.telegram.home] is there again: "
+        "put it back, then `holdfast reload`."
+    )

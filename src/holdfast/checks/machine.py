@@ -14,6 +14,7 @@ from typing import Final
 
 from holdfast.checks.findings import Finding
 from holdfast.config import Web
+from holdfast.core.words import size
 from holdfast.invoked import command
 from holdfast.store.disk import FAR, FLEETING, kind_of
 from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES, FREE_BYTES_LEAST
@@ -54,7 +55,7 @@ def _first_there(path: Path) -> Path:
 def _room(folder: Path) -> Finding:
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
-    says = f"{free >> 20} MB are free on the disk of the data folder"
+    says = f"{size(free)} are free on the disk of the data folder"
     if free < BALLAST_NEEDS_FREE_BYTES:
         cause = "A full disk stops the gateway: nothing more can be saved."
         return Finding(
@@ -68,7 +69,7 @@ def _room(folder: Path) -> Finding:
         )
     if free < FREE_BYTES_LEAST:
         return Finding(
-            "warning", "data.room", "data_dir", f"Only {says}.", mend=f"Free some: {FREE_BYTES_LEAST >> 20} MB keep the gateway comfortable"
+            "warning", "data.room", "data_dir", f"Only {says}.", mend=f"Free some: {size(FREE_BYTES_LEAST)} keep the gateway comfortable"
         )
     return Finding("ok", "data.room", "data_dir", f"{says}.")
 

@@ -125,8 +125,11 @@ class _Chat:
         self._name = name
         self._key = conversation_key(name)
         self._screen = screen
+        self._wait_s = wait_s
         self._patience = _Patience(screen, wait_s)
         self._accepted = False
+        self._held = ""  # why nobody works on it now, in words,
+        self._held_since = 0.0  # and since when
 
     def run(self, text: str) -> int:
         post = Post(key=str(uuid.uuid4()), text=text)
@@ -147,7 +150,7 @@ class _Chat:
         try:
             self._patience.wait(away)
         except Away as enough:
-            raise Away(f"{enough} Your message is saved and will be answered; read it later with `{self._show()}`.") from away
+            raise Away(f"{enough} {self._saved()}") from away
 
     def _follow(self, watch: Watch) -> int | None:
         """The exit code; None if the stream ended before the turn did."""
@@ -155,8 +158,10 @@ class _Chat:
         for event in self._client.events(self._key, watch.last):
             self._patience.back()
             match event:
-                case None | Stands() | Progress():
+                case None | Progress():
                     pass
+                case Stands():
+                    self._stands(event)
                 case Writing():
                     growing = growing[: event.at] + event.text
                     if watch.expects_answers:
@@ -168,7 +173,19 @@ class _Chat:
                             return code
                 case _:
                     assert_never(event)
+            if self._held and time.monotonic() - self._held_since >= self._wait_s:
+                self._screen.note(self._saved())
+                return cli.AWAY
         return None
+
+    def _stands(self, stands: Stands) -> None:
+        """While nobody works on it, that is said, and waited for no longer than for a gateway that is away."""
+        held = stands.words if stands.held else ""
+        if held and not self._held:
+            self._held_since = time.monotonic()
+        if held and held != self._held:
+            self._screen.note(f"{held} (Waiting for that for up to {self._wait_s:g} s.)" if self._wait_s else held)
+        self._held = held
 
     def _act(self, action: Action, watch: Watch) -> int | None:
         match action:
@@ -199,6 +216,9 @@ class _Chat:
             )
         else:
             self._screen.note("The gateway has not said that it has the message.")
+
+    def _saved(self) -> str:
+        return f"Your message is saved and will be answered; read it later with `{self._show()}`."
 
     def _show(self) -> str:
         return f"{command('show')} {shlex.quote(self._name)}"

@@ -16,6 +16,7 @@ from holdfast.checks.findings import Finding, Level, verdict
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import print_json
 from holdfast.cli.screen import plain
+from holdfast.core.words import TRYING
 from holdfast.errors import HoldfastError
 from holdfast.invoked import command
 from holdfast.runtime.clock import SystemClock
@@ -64,11 +65,20 @@ def _beyond_the_file(settings: config.Config) -> list[Finding]:
 def _status(data_dir: Path) -> tuple[Mapping[str, Any] | None, list[Finding]]:
     """What the running gateway says of itself; or that none runs."""
     try:
-        return Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))).status(), []
+        status = Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))).status()
+        return status, [_safe_mode(safe)] if (safe := status.get("safe mode")) else []
     except Away as away:
         return None, [Finding("ok", "gateway.running", "gateway", str(away))]
     except HoldfastError as error:
         return None, [Finding("error", "gateway.running", "gateway", str(error))]
+
+
+def _safe_mode(safe: Mapping[str, Any]) -> Finding:
+    """A gateway that answers nobody just now."""
+    if safe["trying"]:
+        return Finding("warning", "gateway.safe_mode", "gateway", TRYING)
+    what = "The gateway is in safe mode: no turn runs."
+    return Finding("error", "gateway.safe_mode", "gateway", what, safe["why"], command("safe-mode"), away=True)
 
 
 def _tell(found: list[Finding]) -> None:

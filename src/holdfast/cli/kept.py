@@ -205,12 +205,12 @@ class Stopped:
         return {(person.account, person.id): person.name for person in self._runner.run(self._journal.people())}
 
     def _listed(self, rows: Sequence[ConversationRow]) -> Sequence[Listed]:
-        from holdfast.ports import Standing  # noqa: PLC0415 as above
+        from holdfast.ports import Hold, Standing  # noqa: PLC0415 as above
         from holdfast.web.words import listed  # noqa: PLC0415 as above
 
         now, gates = time.time(), self._runner.run(self._journal.gates())
         left = (replace(row, running=False, due=now) if row.running else row for row in rows)  # nobody works on it now
-        return [listed(Standing(row, gates), now) for row in left]
+        return [listed(Standing(row, gates, Hold("stopped")), now) for row in left]
 
     def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
         after = 0

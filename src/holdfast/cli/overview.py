@@ -72,7 +72,7 @@ def problems(status: Mapping[str, Any], wrong: str = "", changed_at: float = 0.0
         yield Problem(f"The new configuration was not taken, and the old one goes on: {refused}", command("config check"))
     elif wrong:
         yield Problem(f"No gateway starts with the configuration as it stands now: {wrong}", command("config check"))
-    elif changed_at > status.get("started", changed_at):
+    elif changed_at > status.get("configuration read", changed_at):
         yield Problem("The configuration was changed, and is not in use yet.", command("reload"), changed_at, yours=False)
     free = status.get("journal", {}).get("free", FREE_BYTES_LEAST)
     if free < FREE_BYTES_LEAST:
@@ -160,7 +160,7 @@ def _headline(over: Overview) -> str:
 def _facts(over: Overview) -> Iterator[tuple[str, str]]:
     status = over.status
     if counts := status.get("conversations"):
-        yield "Conversations", _counted(counts, works=over.running and not status.get("safe mode"))
+        yield "Conversations", _counted(counts, running=over.running, held=not over.running or bool(status.get("safe mode")))
     if over.longest:
         row = over.longest
         yield "  longest", f"{row.name}, for {span(over.now - row.owes_since)}. {standing(row)}"
@@ -175,13 +175,13 @@ def _facts(over: Overview) -> Iterator[tuple[str, str]]:
         yield "Backups", f"the newest is {span(over.now - newest)} old" if newest else "none yet"
 
 
-def _counted(counts: Mapping[str, int], *, works: bool) -> str:
-    at_work = counts["running"] + counts["due"]
-    told = [
-        (at_work, "at work" if works else "to go on with"),
-        (counts["waiting"], "waiting"),
-        (counts["asking"], "asking somebody"),
-    ]
+def _counted(counts: Mapping[str, int], *, running: bool, held: bool) -> str:
+    """`held`: in safe mode, or stopped, what is due waits. (Nobody works on anything in a gateway that is stopped, however it was left.)"""
+    at_work, waiting = counts["running"] + counts["due"], counts["waiting"]
+    if held:
+        at_work = counts["running"] if running else 0
+        waiting = counts["running"] + counts["due"] + counts["waiting"] - at_work
+    told = [(at_work, "at work"), (waiting, "waiting"), (counts["asking"], "asking somebody")]
     owed = ", ".join(f"{number:,} {how}" for number, how in told if number)
     return f"{owed}    ({command('queue')})" if owed else "everything is answered"
 

@@ -17,6 +17,6 @@ def run(arguments: argparse.Namespace) -> int:
     except Away as away:
         raise Away(f"{away} Safe mode is a state of the running gateway; stopped in order and started again, it has left it.") from away
     print(
-        f"It works on one conversation at a time now. If it lives for two minutes, everything goes on; `{command('platforms')}` and `show` say how it is."
+        f"It works on one conversation at a time now. If it lives for two minutes, everything goes on; `{command('status')}` says how it is."
     )
     return cli.ANSWERED

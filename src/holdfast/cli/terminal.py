@@ -308,7 +308,7 @@ class Terminal:
         else:
             words = (
                 ASKING
-                if self._telling.asks and self._stands
+                if self._telling.asks and self._stands and not self._stands.held
                 else self._stands.words
                 if self._stands
                 else "Connected."

@@ -11,6 +11,7 @@ from holdfast.cli.kept import Nothing, kept
 from holdfast.cli.output import standing
 from holdfast.cli.place import data_dir_of, door_of
 from holdfast.cli.screen import plain
+from holdfast.core.words import RESTING, TRYING
 from holdfast.errors import Request
 from holdfast.invoked import command
 
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(plain(f"{row.name}: {' '.join(client.why(row.key).split())}"))
     if not rows:
         print("No conversation waits, and none asks.")
+        if safe := client.status().get("safe mode"):
+            print(TRYING if safe["trying"] else RESTING)
     return cli.ANSWERED
 
 

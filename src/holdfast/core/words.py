@@ -462,7 +462,14 @@ def interrupted_call() -> str:
 
 
 def no_account(account: str) -> str:
-    return f"Its account {account} is not in the configuration. Everything here is kept; what is owed goes on when the account is back."
+    return (
+        f"Its account {account} is not in the configuration. Everything here is kept; what is owed goes on when [{chat_words.table_of(account)}] is there again: "
+        "put it back, then `holdfast reload`."
+    )
+
+
+RESTING: Final = "Safe mode: what is written is saved, and no turn runs until that is over. `holdfast status` says why, `holdfast safe-mode` tries to end it."
+TRYING: Final = "Safe mode: one conversation at a time is worked on, to see whether that goes well. What is written is saved, and is answered after that."
 
 
 def goes_on() -> str:

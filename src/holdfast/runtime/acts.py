@@ -163,10 +163,6 @@ class Acts:
 
     # --- how the world stands --------------------------------------------------------------------------------------------------------
 
-    def speaks_for(self, account: str) -> bool:
-        """Is it in the configuration?"""
-        return self.speech.has(account)
-
     def asks(self, account: str) -> bool:
         """Is there somebody who can be asked?"""
         return self.speech.platform(account).traits.asks

@@ -9,7 +9,7 @@ from typing import Final
 
 from holdfast.core.entries import Entry
 from holdfast.core.weather import GateRow
-from holdfast.ports import ConversationRow, Journal, Standing
+from holdfast.ports import ConversationRow, Hold, Journal, Standing
 
 READ_AT_ONCE: Final = 200
 
@@ -22,6 +22,8 @@ class Followers:
 
     def __init__(self, journal: Journal, gate: Callable[[str], GateRow | None]) -> None:
         self._journal, self._gate = journal, gate
+        self.held: Callable[[str], Hold | None] = lambda _: None
+        """What holds all conversations of an account."""
         self._events: dict[str, set[asyncio.Event]] = {}
 
     def changed(self, conversation: str) -> None:
@@ -29,7 +31,7 @@ class Followers:
         for event in (*self._events.get(conversation, ()), *self._events.get(EVERYTHING, ())):
             event.set()
 
-    def weather_changed(self) -> None:
+    def all_changed(self) -> None:
         """Those who wait may wait for something else now."""
         for events in self._events.values():
             for event in events:
@@ -62,9 +64,9 @@ class Followers:
                 yield None
 
     def standing(self, row: ConversationRow) -> Standing:
-        """The row with the weather at its gates."""
+        """The row with the weather at its gates, and what holds it."""
         gates = (self._gate(name) for name in (*row.turn_gate.split(), *row.speech_gate.split()))
-        return Standing(row, tuple(gate for gate in gates if gate is not None))
+        return Standing(row, tuple(gate for gate in gates if gate is not None), self.held(row.account))
 
     @contextmanager
     def _watch(self, conversation: str) -> Iterator[asyncio.Event]:

@@ -24,8 +24,8 @@ from holdfast.ports import (
     ConversationRow,
     Cursor,
     Files,
-    Found,
     Held,
+    Hold,
     Journal,
     Move,
     Offer,
@@ -63,6 +63,7 @@ class Reloads(Protocol):
 
     file: Path
     refused: str
+    read_at: float
 
     async def compared(self) -> tuple[str, ...]: ...
 
@@ -96,6 +97,7 @@ class LocalGateway:
         self._acts, self._day_began = acts, day_began
         self._started = clock.now()
         self._lifetime, self._reload = lifetime, reload
+        followers.held = self._hold
         self.accounts: Accounts | None = None
         """Of chat systems: they are told when these are there, since they accept through us."""
         self.backups: Backups | None = None
@@ -150,8 +152,8 @@ class LocalGateway:
     async def conversations(self, most: int, before: ConversationRow | None = None) -> tuple[Standing, ...]:
         return tuple(map(self._followers.standing, await self._journal.conversations(most, before)))
 
-    async def search(self, text: str, most: int) -> tuple[Found, ...]:
-        return await self._journal.search(text, most)
+    async def search(self, text: str, most: int) -> tuple[tuple[Standing, str], ...]:
+        return tuple((self._followers.standing(found.row), found.excerpt) for found in await self._journal.search(text, most))
 
     async def owing(self, most: int) -> tuple[Standing, ...]:
         return tuple(map(self._followers.standing, await self._journal.owing(most)))
@@ -168,8 +170,9 @@ class LocalGateway:
             "safe mode": self._lifetime.state(),
             "configuration": str(self._reload.file),
             "configuration refused": self._reload.refused,
+            "configuration read": self._reload.read_at,
             "journal": asdict(await self._journal.room()),
-            "conversations": asdict(await self._journal.counts(now)),
+            "conversations": asdict(await self._journal.counts(now, self._acts.speech.accounts)),
             "gates": [_gate(row, now) for row in self._weather.rows().values()],
             "tool servers": [asdict(self._planned(server)) for server in self._tools.servers()],
             "platforms": [asdict(platform) for platform in await self.platforms()],
@@ -218,13 +221,21 @@ class LocalGateway:
         row = await self._journal.conversation(conversation)
         if row is None:
             raise Request(f"There is no conversation {conversation!r}. `holdfast show` lists them.")
-        if not self._acts.speaks_for(row.account):
-            return words.no_account(row.account)
+        now, hold = self._clock.now(), None if row.running else self._hold(row.account)
+        match hold:
+            case Hold("no account"):
+                return words.no_account(row.account)
+            case Hold("safe mode", until):
+                return f"{words.RESTING} By itself it tries in {words.span(until - now)}."
+            case Hold("trying") if row.due is not None and row.due <= now:
+                return words.TRYING
         transcript = Transcript((await self._journal.read(conversation, 0)).entries)
-        if self._lifetime.safe_mode is not None and not row.running:
-            return f"{self._lifetime.status} What is written here is answered once that is over. `holdfast status` says why."
-        said = turn.status(transcript, self._acts.world_of(conversation, row.account, row.address, transcript), self._clock.now())
+        said = turn.status(transcript, self._acts.world_of(conversation, row.account, row.address, transcript), now)
         return f"{said} What I have to say waits for {self._account_waited_for(row.speech_gate)}." if row.speech_gate else said
+
+    def _hold(self, account: str) -> Hold | None:
+        """What keeps all conversations of this account from being worked on."""
+        return self._lifetime.hold if self._acts.speech.has(account) else Hold("no account")
 
     def _account_waited_for(self, gate: str) -> str:
         row, name = self._weather.known(gate), gate.partition(":")[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import get_args, get_type_hints
 
@@ -19,7 +19,7 @@ Logged = Callable[[], tuple[Mapping[str, int], int]]
 class Gauges:
     """All numbers of this gateway."""
 
-    def __init__(  # noqa: PLR0917 - what it looks at
+    def __init__(  # noqa: PLR0913, PLR0917 - what it looks at
         self,
         numbers: Numbers,
         journal: Journal,
@@ -29,9 +29,10 @@ class Gauges:
         lifetime: Lifetime,
         clock: Clock,
         logged: Logged,
+        accounts: Sequence[str] | None = None,
     ) -> None:
         self._numbers, self._journal, self._weather, self._tools = numbers, journal, weather, tools
-        self._supervisor, self._lifetime, self._clock, self._logged = supervisor, lifetime, clock, logged
+        self._supervisor, self._lifetime, self._clock, self._logged, self._accounts = supervisor, lifetime, clock, logged, accounts
 
     async def exposition(self) -> str:
         """See `numbers.exposition`."""
@@ -39,7 +40,7 @@ class Gauges:
 
     async def _of_journal(self) -> Iterable[Family]:
         now = self._clock.now()
-        counts, room = await self._journal.counts(now), await self._journal.room()
+        counts, room = await self._journal.counts(now, self._accounts), await self._journal.room()
         oldest = await self._journal.owing(1)
         lives = (await self._journal.lives(LIVES_MAX))[1:]
         waits_s = max(now - oldest[0].owes_since, 0.0) if oldest else 0.0

@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, Final
 
 from holdfast.core.lives import HEALTHY_AFTER_S, RESTS_S, UNHEALTHY_MAX, Life, needs_rest
-from holdfast.ports import Clock, Journal
+from holdfast.ports import Clock, Hold, Journal
 from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.supervisor import Run
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 WHY: Final = (
     f"Holdfast ended {UNHEALTHY_MAX} times within minutes of its start, so it rests: what is written is received and saved, and no turn runs. "
-    "Its log says why it ended."
+    f"Its log says why it ended. {RESTS_S / 60:.0f} minutes after its start it tries again by itself."
 )
 
 
@@ -61,6 +61,15 @@ class Lifetime:
     def places(self) -> int | None:
         """So many conversations may be worked on at once; None: as many as there are."""
         return None if self.safe_mode is None else int(self.safe_mode.trying)
+
+    @property
+    def hold(self) -> Hold | None:
+        """What keeps conversations from being worked on."""
+        if self.safe_mode is None:
+            return None
+        if self.safe_mode.trying:
+            return Hold("trying", self.safe_mode.tries_at + HEALTHY_AFTER_S)
+        return Hold("safe mode", self.safe_mode.tries_at)
 
     async def begin(self) -> None:
         """Write this life down, before anything may end it."""

@@ -54,6 +54,11 @@ class Speech:
         self.stopped: Callable[[str, str], Awaitable[None]] | None = None
         """Told of an account that only a person can mend: (account, why)."""
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Those that are configured."""
+        return tuple(self._platforms)
+
     def has(self, account: str) -> bool:
         return account in self._platforms
 

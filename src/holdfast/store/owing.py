@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ def owing(db: apsw.Connection, most: int) -> tuple[ConversationRow, ...]:
     return tuple(row for (key,) in rows.fetchall() if (row := operations.conversation(db, key)))
 
 
-def counts(db: apsw.Connection, now: float) -> Counts:
-    found: Any = db.execute(SQL["counts"], (now, COUNTED_MAX)).fetchone()
+def counts(db: apsw.Connection, now: float, accounts: Sequence[str] | None) -> Counts:
+    named = None if accounts is None else json.dumps(accounts)
+    found: Any = db.execute(SQL["counts"], (now, COUNTED_MAX, named)).fetchone()
     return Counts(*found)
 
 

@@ -166,10 +166,19 @@ WHERE (last_at, key) < (?1, ?2) ORDER BY last_at DESC, key DESC LIMIT ?3;
 SELECT key FROM conversation WHERE owes_since IS NOT NULL ORDER BY owes_since, key LIMIT ?1;
 
 -- counts --
--- How those stand where something is owed: worked on, about to be, waiting, asking. Of so many at most.
-SELECT count(*) FILTER (WHERE owner IS NOT NULL), count(*) FILTER (WHERE owner IS NULL AND due <= ?1),
-  count(*) FILTER (WHERE owner IS NULL AND ifnull(due > ?1, 1) AND NOT asks), count(*) FILTER (WHERE owner IS NULL AND ifnull(due > ?1, 1) AND asks)
-FROM (SELECT owner, due, asks FROM conversation WHERE owes_since IS NOT NULL ORDER BY owes_since LIMIT ?2);
+-- How those stand where something is owed: worked on, about to be, waiting, asking. Of so many at most; those of other accounts wait.
+SELECT count(*) FILTER (WHERE stands = 'running'), count(*) FILTER (WHERE stands = 'due'), count(*) FILTER (WHERE stands = 'waiting'),
+  count(*) FILTER (WHERE stands = 'asking')
+FROM (
+  SELECT CASE
+    WHEN owner IS NOT NULL THEN 'running'
+    WHEN ?3 IS NOT NULL AND account NOT IN (SELECT value FROM json_each(?3)) THEN 'waiting'
+    WHEN due <= ?1 THEN 'due'
+    WHEN asks THEN 'asking'
+    ELSE 'waiting'
+  END AS stands
+  FROM conversation WHERE owes_since IS NOT NULL ORDER BY owes_since LIMIT ?2
+);
 
 -- gates --
 -- The weather of all routes and accounts.

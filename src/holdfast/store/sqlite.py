@@ -245,8 +245,8 @@ class SqliteJournal:
     async def owing(self, most: int) -> tuple[ConversationRow, ...]:
         return await self._reader.do(lambda db: owing(db, most))
 
-    async def counts(self, now: float) -> Counts:
-        return await self._reader.do(lambda db: counts(db, now))
+    async def counts(self, now: float, accounts: Sequence[str] | None = None) -> Counts:
+        return await self._reader.do(lambda db: counts(db, now, accounts))
 
     async def room(self) -> Room:
         return room(self._folder.journal)

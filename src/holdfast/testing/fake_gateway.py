@@ -40,7 +40,6 @@ from holdfast.ports import (
     ConversationRow,
     Cursor,
     Files,
-    Found,
     Offer,
     Person,
     PlatformState,
@@ -177,11 +176,11 @@ class FakeGateway:
         standings = sorted(map(self._standing, self.transcripts), key=_place, reverse=True)
         return tuple([one for one in standings if before is None or _place(one) < (before.last_at, before.key)][:most])
 
-    async def search(self, text: str, most: int) -> tuple[Found, ...]:
+    async def search(self, text: str, most: int) -> tuple[tuple[Standing, str], ...]:
         found = []
         for standing in await self.conversations(most):
-            said = [(e.seq, e.body.text) for e in self.transcripts[standing.row.key] if isinstance(e.body, UserMessage | AssistantMessage)]
-            found += [Found(standing.row, seq, words) for seq, words in said[::-1] if text.lower() in words.lower()][:1]
+            said = [e.body.text for e in self.transcripts[standing.row.key] if isinstance(e.body, UserMessage | AssistantMessage)]
+            found += [(standing, words) for words in said[::-1] if text.lower() in words.lower()][:1]
         return tuple(found)
 
     async def owing(self, most: int) -> tuple[Standing, ...]:

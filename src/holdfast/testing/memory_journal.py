@@ -375,11 +375,12 @@ class MemoryJournal:
         owing = sorted((row.owes_since, row.key) for row in self.disk.conversations.values() if row.owes_since is not None)
         return tuple(self.disk.conversations[key].row for _, key in owing[:most])
 
-    async def counts(self, now: float) -> Counts:
+    async def counts(self, now: float, accounts: Sequence[str] | None = None) -> Counts:
         rows = await self.owing(COUNTED_MAX)
         free = [row for row in rows if not row.running]
-        due = [row for row in free if row.due is not None and row.due <= now]
-        asking = [row for row in free if row.asks and row not in due]
+        ours = [row for row in free if accounts is None or row.account in accounts]
+        due = [row for row in ours if row.due is not None and row.due <= now]
+        asking = [row for row in ours if row.asks and row not in due]
         return Counts(len(rows) - len(free), len(due), len(free) - len(due) - len(asking), len(asking))
 
     async def room(self) -> Room:

@@ -18,7 +18,7 @@ from holdfast import errors
 from holdfast.core.commands import parse
 from holdfast.core.entries import Choice, Command, UserMessage
 from holdfast.failpoints import failpoint
-from holdfast.ports import ALL, Arrival, Clock, ConversationRow, Gateway, Standing
+from holdfast.ports import ALL, Arrival, Clock, ConversationRow, Gateway
 from holdfast.web.bodies import decoded, json
 from holdfast.web.files import attachments
 from holdfast.web.platform import WebPlatform
@@ -105,7 +105,7 @@ class Api:
             raise errors.Request(f"A search takes at most {SEARCH_CHARS_MAX} characters.")
         if sought:
             found = await self._gateway.search(sought, ROWS_MAX)
-            return json([listed(Standing(one.row), now, one.excerpt) for one in found])
+            return json([listed(standing, now, excerpt) for standing, excerpt in found])
         return json([listed(standing, now) for standing in await self._gateway.conversations(ROWS_MAX, _before(request))])
 
     async def entries(self, request: Request) -> Response:
@@ -140,10 +140,10 @@ class Api:
         return json({"differences": await self._gateway.compared()})
 
     async def reload(self, request: Request) -> Response:  # noqa: ARG002 as above
-        """It starts again once this was answered."""
+        """It starts again once this was answered, if there is anything new."""
         other = await self._gateway.differences()
         answer = json({"differences": other})
-        answer.background = BackgroundTask(self._gateway.start_again)
+        answer.background = BackgroundTask(self._gateway.start_again) if other else None
         return answer
 
     async def leave_safe_mode(self, request: Request) -> Response:  # noqa: ARG002 as above

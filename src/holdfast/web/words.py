@@ -1,13 +1,14 @@
-"""How a conversation stands, in words: rendered from its row and the weather at its gates, and from nothing else. Page and `holdfast show` say the same."""
+"""How a conversation stands, in words: rendered from its row, the weather at its gates and what holds it, and from nothing else. Page and `holdfast show` say the same."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final
+from typing import Final, assert_never
 
 from holdfast.core.weather import GateRow
-from holdfast.ports import Standing
+from holdfast.core.words import RESTING, TRYING, no_account
+from holdfast.ports import ConversationRow, Hold, Standing
 from holdfast.web.wire import Listed, Stands, Wait, conversation_name
 
 WHY_CHARS_MAX: Final = 200
@@ -36,27 +37,52 @@ _KINDS_SINCE: Final = {
 }
 """And what is said with the time for which it is so. Every other gate has been away."""
 
-SAVED: Final = "Everything is saved, and it goes on by itself."
-
 
 def stands(standing: Standing, now: float) -> Stands:
     """What this conversation does, waits for (and why, and since when), or asks."""
-    row = standing.row
+    row, held = standing.row, standing.held
     if row.running:
         return _at_work(standing, now)
+    if held is not None and (told := _held(row, held, now)):
+        return told
     if row.due is not None and row.due <= now:
         return Stands("working", "About to go on.")
     if row.asks:
         return Stands("asking", "Waiting for your answer to a question.", row.due or 0.0)
+    waits = _waits(row.turn_gate or row.speech_gate, standing, now)
+    by_itself, until = "by itself", _until(waits) if waits else row.due or 0.0
+    if held is not None and held.why == "stopped":
+        by_itself, until = "when the gateway is started", 0.0
     if row.turn_gate:
-        waits = _waits(row.turn_gate, standing, now)
-        return Stands("waiting", f"Waiting for {_told(waits, now)} {SAVED}", _until(waits), waits)
+        return Stands("waiting", f"Waiting for {_told(waits, now)} Everything is saved, and it goes on {by_itself}.", until, waits)
     if row.speech_gate:
-        waits = _waits(row.speech_gate, standing, now)
-        return Stands("waiting", f"The answer is ready, and waits for {_told(waits, now)} It is delivered by itself.", _until(waits), waits)
+        return Stands("waiting", f"The answer is ready, and waits for {_told(waits, now)} It is delivered {by_itself}.", until, waits)
     if row.due is not None:
-        return Stands("waiting", "Waiting a while. It goes on by itself.", row.due)
+        return Stands("waiting", f"Waiting a while. It goes on {by_itself}.", until)
     return Stands("idle", "Ready.")
+
+
+def _held(row: ConversationRow, held: Hold, now: float) -> Stands | None:
+    """How it stands because of what holds it; None if that makes no difference to what it waits for, or asks."""
+    due, waits = row.due is not None and row.due <= now, bool(row.turn_gate or row.speech_gate or (row.due is not None and not row.asks))
+    match held.why:
+        case "no account":
+            owes = due or waits or row.asks
+            return Stands("waiting" if owes else "idle", no_account(row.account), held=owes)
+        case "safe mode" if due or waits:
+            return Stands("waiting", RESTING, held.until, held=True)
+        case "safe mode" if not row.asks:
+            return Stands("idle", "Safe mode: no turn runs now.")
+        case "trying" if due:
+            return Stands("waiting", TRYING, held.until, held=True)
+        case "stopped" if due:
+            return Stands("waiting", "It goes on when the gateway is started.", held=True)
+        case "stopped" if not (waits or row.asks):
+            return Stands("idle", "Everything is answered.")
+        case "safe mode" | "trying" | "stopped":
+            return None
+        case _:
+            assert_never(held.why)
 
 
 def listed(standing: Standing, now: float, excerpt: str = "") -> Listed:

@@ -64,6 +64,13 @@ class JournalOwingContract:
         assert await journal.counts(50.0) == Counts(running=1, due=1, waiting=2, asking=2)
         assert await journal.counts(95.0) == Counts(running=1, due=3, waiting=1, asking=1)
 
+    async def test_of_accounts_that_nobody_works_for_all_wait(self, journal: Journal) -> None:
+        await let_go(journal, await claim_one(journal, "asks"), asks=True)
+        await claim_one(journal, "works", at=30.0)
+        await ingest(journal, "due", at=40.0)
+        assert await journal.counts(50.0, ["web", "other"]) == await journal.counts(50.0) == Counts(running=1, due=1, asking=1)
+        assert await journal.counts(50.0, ["other"]) == await journal.counts(50.0, []) == Counts(running=1, waiting=2)
+
     async def test_what_was_used_in_some_time_is_told(self, journal: Journal) -> None:
         lease = await claim_one(journal)
         for n, at in enumerate((20.0, 30.0, 40.0), 1):

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 
 from holdfast import environment
+from holdfast.ports import Receipt
 
 CONNECT_S_MAX: Final = 10.0
 KEEP_S: Final = 15.0
@@ -30,6 +31,13 @@ class NotSent(Failure):
 
 class Unanswered(Failure):
     """The request may have been heeded."""
+
+
+def unanswered(who: str, failure: Failure) -> Receipt:
+    """What became of a send that got no answer."""
+    if isinstance(failure, NotSent):
+        return Receipt("retry", why=f"{who} can't be reached: {failure}", account="away")
+    return Receipt("unknown", why=f"{who} did not answer: {failure}")
 
 
 class Http:

@@ -29,7 +29,7 @@ from holdfast.platforms.discord.sending import Sending, channel_of, nonce
 from holdfast.platforms.discord.session import Kept, Session
 from holdfast.platforms.discord.wire import PRESS, Entrance, Interaction, Ready, User, snowflake
 from holdfast.platforms.discord.wire import Message as Said
-from holdfast.platforms.together import together
+from holdfast.platforms.together import end, together
 from holdfast.ports import Clock, Files, Inbox, Message, Receipt, Traits
 
 TEXT_UNITS_MAX: Final = 1900
@@ -87,17 +87,11 @@ class DiscordPlatform:
     async def run(self, inbox: Inbox) -> None:
         """Ends, too, when any request shows that the token is not known any more."""
         over = self._over = asyncio.get_running_loop().create_future()
-        receiving = asyncio.create_task(self._receive(inbox))
         try:
-            await asyncio.wait({receiving, over}, return_when=asyncio.FIRST_COMPLETED)
-            (over if over.done() else receiving).result()
+            await together(over, self._receive(inbox))
         finally:
             self._over = None
-            over.cancel()
-            ended = [receiving, *self._aside]
-            for task in ended:
-                task.cancel()
-            await asyncio.gather(*ended, return_exceptions=True)
+            await end(self._aside)
 
     async def _receive(self, inbox: Inbox) -> None:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.asking import Failure, unanswered
 from holdfast.platforms.discord.api import Refused
 from holdfast.ports import Receipt
 
@@ -31,10 +31,8 @@ _CHAT_IS_SHUT: Final = frozenset(
 def receipt(failure: Failure, edit: str = "") -> Receipt:
     """`edit`: the message of ours that was to get another text."""
     why = f"Discord: {failure}"
-    if isinstance(failure, NotSent):
-        return Receipt("retry", why=f"Discord can't be reached: {failure}", account="away")
     if not isinstance(failure, Refused):
-        return Receipt("unknown", why=f"Discord did not answer: {failure}")
+        return unanswered("Discord", failure)
     match failure.status:
         case HTTPStatus.UNAUTHORIZED:
             return Receipt("retry", why=why, account="stopped")

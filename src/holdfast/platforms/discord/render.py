@@ -11,7 +11,8 @@ from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from wcwidth import wcswidth
+
+from holdfast.platforms.outline import table
 
 UNITS_MAX: Final = 2000
 """Of a message; counted in UTF-16, it is not too long whatever Discord counts."""
@@ -69,8 +70,8 @@ def _blocks(tokens: Sequence[Token], lines: Sequence[str]) -> list[tuple[int, in
             case "code_block" if not token.level:
                 found.append((begin, end, _code(token.content)))
             case "table_open" if not token.level:
-                table, written = _table(tokens[index:]), "\n".join(lines[begin:end])
-                found += [(begin, end, _code(table))] if _letters(table) == _letters(written) else []
+                shown, written = table(_rows(tokens[index:])), "\n".join(lines[begin:end])
+                found += [(begin, end, _code(shown))] if _letters(shown) == _letters(written) else []
             case "heading_open" if not token.level and int(token.tag[1:]) > _HEADINGS:
                 title = tokens[index + 1].content.replace("**", "")
                 found.append((begin, end, f"**{_plain(title)}**"))
@@ -85,8 +86,8 @@ def _code(content: str, info: str = "") -> str:
     return f"{_TICKS}{info}\n{inside}\n{_TICKS}"
 
 
-def _table(tokens: Sequence[Token]) -> str:
-    """In columns, for a font in which all characters are equally wide."""
+def _rows(tokens: Sequence[Token]) -> list[list[str]]:
+    """Of the table that begins there."""
     rows: list[list[str]] = []
     for token in tokens:
         if token.type == "tr_open":
@@ -95,15 +96,9 @@ def _table(tokens: Sequence[Token]) -> str:
             rows[-1].append(token.content)
         elif token.type == "table_close":
             break
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [" | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-+-".join("-" * width for width in widths), *lines[1:]])
+    return rows
 
 
 def _letters(text: str) -> list[str]:
     """Rows may have more cells than the table has columns; those belong to no table."""
     return [char for char in text if char.isalnum()]
-
-
-def _width(text: str) -> int:
-    return max(wcswidth(text), 0)  # -1: it has a control character

@@ -26,7 +26,7 @@ from holdfast.platforms.feishu.render import TEXT_BYTES_MAX, mark
 from holdfast.platforms.feishu.sending import Sending
 from holdfast.platforms.feishu.way import PUSHES_MAX, Hooks, Push, Pushes, Way
 from holdfast.platforms.feishu.wire import BotInfo, Carried, Pressed, Pushed, Recalled, Received, Said, Updated
-from holdfast.platforms.together import together
+from holdfast.platforms.together import end, together
 from holdfast.ports import Clock, Files, HookReply, Inbox, Message, Receipt, Traits
 
 KEY_HOLDS_S: Final = 3_300.0
@@ -79,13 +79,10 @@ class FeishuPlatform:
     async def run(self, inbox: Inbox) -> None:
         over = self._over = asyncio.get_running_loop().create_future()
         try:
-            await together(self._receive(inbox), _wait_for(over))
+            await together(self._receive(inbox), over)
         finally:
             self._over = None
-            over.cancel()
-            for task in self._aside:
-                task.cancel()
-            await asyncio.gather(*self._aside, return_exceptions=True)
+            await end(self._aside)
 
     async def _receive(self, inbox: Inbox) -> None:
         try:
@@ -296,7 +293,3 @@ async def _asked(reading: Awaitable[Incoming | None], answer: bytes) -> _Read:
         return _Read(answer=None if is_passing(refused) else answer)  # it is gone, or was never ours to see
     except (Failure, TimeoutError):
         return _Read(answer=None)
-
-
-async def _wait_for(over: asyncio.Future[None]) -> None:
-    await over

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.asking import Failure, unanswered
 from holdfast.platforms.feishu.api import TOKENS_REFUSED, Refused
 from holdfast.ports import Receipt
 
@@ -49,10 +49,8 @@ def is_gone(refused: Refused) -> bool:
 def receipt(failure: Failure, edit: str = "") -> Receipt:
     """What became of a send. `edit`: the message of ours that was to get another text."""
     why = f"Feishu: {failure}"
-    if isinstance(failure, NotSent):
-        return Receipt("retry", why=f"Feishu can't be reached: {failure}", account="away")
     if not isinstance(failure, Refused):
-        return Receipt("unknown", why=f"Feishu did not answer: {failure}")
+        return unanswered("Feishu", failure)
     if failure.to_the_app:
         stopped = is_for_a_person(failure)
         return Receipt("retry", why=why, retry_after_s=failure.retry_after_s, account="stopped" if stopped else "away")

@@ -21,6 +21,7 @@ from holdfast.platforms.matrix.encryption import Crypto, Encryption, Plain, keys
 from holdfast.platforms.matrix.http import ASK_S_MAX, Homeserver, Lost, Refused, Unreached, path
 from holdfast.platforms.matrix.reading import Event, Us, media_of
 from holdfast.platforms.matrix.signing_in import Signing
+from holdfast.platforms.together import end, together
 from holdfast.ports import Clock, Files, Inbox, Message, Receipt, Traits
 
 POLL_S: Final = 30.0
@@ -71,10 +72,8 @@ class MatrixPlatform:
 
     async def run(self, inbox: Inbox) -> None:
         over = self._over = asyncio.get_running_loop().create_future()
-        receiving = asyncio.create_task(self._receive(inbox))
         try:
-            await asyncio.wait({receiving, over}, return_when=asyncio.FIRST_COMPLETED)
-            (over if over.done() else receiving).result()
+            await together(over, self._receive(inbox))
         except Refused as refused:
             why = f"{self.account}: the homeserver refuses to say what is new: {refused}."
             raise Temporary(why, refused.retry_after_s) from refused
@@ -82,10 +81,7 @@ class MatrixPlatform:
             raise Temporary(f"{self.account}: {error}.") from error
         finally:
             self._over = None
-            ended = [receiving, *self._aside]
-            for task in ended:
-                task.cancel()
-            await asyncio.gather(*ended, return_exceptions=True)
+            await end(self._aside)
 
     async def _receive(self, inbox: Inbox) -> None:
         await self._connect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.asking import Failure, unanswered
 from holdfast.platforms.slack.api import Refused
 from holdfast.ports import Receipt
 
@@ -55,10 +55,8 @@ LIMITED: Final = frozenset({"rate_limited", "ratelimited"})
 def receipt(failure: Failure, edit: str = "") -> Receipt:
     """`edit`: the message of ours that was to get another text."""
     why = f"Slack: {failure}"
-    if isinstance(failure, NotSent):
-        return Receipt("retry", why=f"Slack can't be reached: {failure}", account="away")
     if not isinstance(failure, Refused):
-        return Receipt("unknown", why=f"Slack did not answer: {failure}")
+        return unanswered("Slack", failure)
     match failure.code:
         case code if code in STOPPED:
             return Receipt("retry", why=why, account="stopped")

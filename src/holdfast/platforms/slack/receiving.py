@@ -24,6 +24,7 @@ from holdfast.platforms.slack.api import Api, Refused, without_nulls
 from holdfast.platforms.slack.context import Context
 from holdfast.platforms.slack.history import History
 from holdfast.platforms.slack.reading import Known, Us, happened, is_group, is_somebodys, pressed, slashed, subject, ts_of
+from holdfast.platforms.together import end
 from holdfast.ports import Clock, Inbox
 
 LOOK_S: Final = 900.0
@@ -185,6 +186,4 @@ class Receiving:
 
     async def close(self) -> None:
         self._has_ended = True
-        for task in self._aside:
-            task.cancel()
-        await asyncio.gather(*self._aside, return_exceptions=True)
+        await end(self._aside)

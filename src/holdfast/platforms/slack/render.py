@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
-from wcwidth import wcswidth
+
+from holdfast.platforms.outline import table
 
 TEXT_BYTES_MAX: Final = 4000
 """Of a message that is to be edited; Slack counts what is escaped. (New ones may have more, which nobody would read.)"""
@@ -86,11 +87,7 @@ def _preformatted(text: str) -> str:
 
 
 def _table(node: Node) -> str:
-    """In columns, for a font in which all characters are equally wide."""
-    rows = [[_content(cell) for cell in row.children] for part in node.children for row in part.children]
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [" | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-+-".join("-" * width for width in widths), *lines[1:]])
+    return table([[_content(cell) for cell in row.children] for part in node.children for row in part.children])
 
 
 def _content(cell: Node) -> str:
@@ -101,10 +98,6 @@ def _content(cell: Node) -> str:
 def _said(node: Node) -> str:
     inside = "".join(_said(one) for one in node.children)
     return f"{inside} ({node.attrs['href']})" if node.type == "link" and node.attrs["href"] != inside else inside or node.content
-
-
-def _width(text: str) -> int:
-    return max(wcswidth(text), 0)  # -1: it has a control character
 
 
 # --- inline -----------------------------------------------------------------------------------------------------------------------------

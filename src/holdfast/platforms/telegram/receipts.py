@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.asking import Failure, unanswered
 from holdfast.platforms.telegram.api import Refused
 from holdfast.ports import Receipt
 
@@ -27,10 +27,8 @@ _CHAT_IS_SHUT: Final = (
 def receipt(failure: Failure, edit: str = "") -> Receipt:
     """`edit`: the message of ours that was to get another text."""
     why = f"Telegram: {failure}"
-    if isinstance(failure, NotSent):
-        return Receipt("retry", why=f"Telegram can't be reached: {failure}", account="away")
     if not isinstance(failure, Refused):
-        return Receipt("unknown", why=f"Telegram did not answer: {failure}")
+        return unanswered("Telegram", failure)
     match failure.status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND:
             return Receipt("retry", why=why, account="stopped")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode as Node
-from wcwidth import wcswidth
+
+from holdfast.platforms.outline import table
 
 UNITS_MAX: Final = 4096
 """Of a message, in UTF-16."""
@@ -131,21 +132,13 @@ def _list(writer: _Writer, node: Node, indent: str) -> None:
 
 
 def _table(node: Node) -> str:
-    """In columns, for a font in which all characters are equally wide."""
-    rows = [[_plain(cell) for cell in row.children] for part in node.children for row in part.children]
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [" | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-+-".join("-" * width for width in widths), *lines[1:]])
+    return table([[_plain(cell) for cell in row.children] for part in node.children for row in part.children])
 
 
 def _plain(cell: Node) -> str:
     writer = _Writer()
     _inline(writer, cell.children[0].children if cell.children else (), "")
     return writer.text
-
-
-def _width(text: str) -> int:
-    return max(wcswidth(text), 0)  # -1: it has a control character
 
 
 # --- inline -----------------------------------------------------------------------------------------------------------------------------

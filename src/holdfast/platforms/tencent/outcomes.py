@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdfast.errors import Config, Temporary
-from holdfast.platforms.asking import Failure, NotSent
+from holdfast.platforms.asking import Failure, unanswered
 from holdfast.platforms.tencent.api import STALE, Refused
 from holdfast.ports import Receipt
 
@@ -29,10 +29,8 @@ class Codes:
 
 def receipt(failure: Failure | Refused, codes: Codes) -> Receipt:
     """Of a send."""
-    if isinstance(failure, NotSent):
-        return Receipt("retry", why=f"{codes.who} can't be reached: {failure}", account="away")
     if not isinstance(failure, Refused):
-        return Receipt("unknown", why=f"{codes.who} did not answer: {failure}")
+        return unanswered(codes.who, failure)
     why = f"{codes.who}: {failure}"
     match failure.code:
         case code if code in codes.mends:

@@ -18,7 +18,7 @@ from holdfast.core.entries import Attachment
 from holdfast.core.files import media_type_of
 from holdfast.core.incoming import Chose, Incoming, Place, Wrote
 from holdfast.errors import Config, Request
-from holdfast.platforms.asking import Failure, Http, NotSent
+from holdfast.platforms.asking import Failure, Http, unanswered
 from holdfast.platforms.webhook import said, signing, wire
 from holdfast.platforms.webhook.receipts import receipt
 from holdfast.platforms.webhook.wire import Said
@@ -169,10 +169,8 @@ class WebhookPlatform:
             response, _ = await self._callback.ask("POST", "", CALL_S_MAX, content=body, headers=headers)
         except Request as missing:
             return Receipt("refused", why=str(missing))
-        except NotSent as failure:
-            return Receipt("retry", why=f"callback_url can't be reached: {failure}", account="away")
         except Failure as failure:
-            return Receipt("unknown", why=f"callback_url did not answer: {failure}")
+            return unanswered("callback_url", failure)
         told = receipt(response.status_code, response.headers, key)
         if told.account == "stopped":
             self._gone.set()

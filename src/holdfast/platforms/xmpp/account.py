@@ -82,11 +82,10 @@ class XmppPlatform:
                 return self._link
             await self._disconnect()
             link = _Link(self.account, self._settings)
-            try:
+            async with contextlib.AsyncExitStack() as undo:
+                undo.push_async_callback(link.stream.close)
                 await link.stream.open()
-            except BaseException:
-                await link.stream.close()
-                raise
+                undo.pop_all()
             self._link = link
             return link
 

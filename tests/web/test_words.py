@@ -162,12 +162,12 @@ LATER = "Everything is saved, and it goes on when the gateway is started."
 @pytest.mark.parametrize(
     ("held", "facts", "expected"),
     [
-        (Hold("no account"), {}, Stands("idle", GONE)),
+        (Hold("no account"), {}, Stands("idle", GONE, held=True)),
         (Hold("no account"), {"due": 5.0}, Stands("waiting", GONE, held=True)),
         (Hold("no account"), {"due": 2000.0}, Stands("waiting", GONE, held=True)),
         (Hold("no account"), {"turn_gate": "route:main"}, Stands("waiting", GONE, held=True)),
         (Hold("no account"), {"asks": True}, Stands("waiting", GONE, held=True)),
-        (Hold("safe mode", 2800.0), {}, Stands("idle", "Safe mode: no turn runs now.")),
+        (Hold("safe mode", 2800.0), {}, Stands("idle", "Safe mode: no turn runs now.", held=True)),
         (Hold("safe mode", 2800.0), {"due": 5.0}, Stands("waiting", RESTING, 2800.0, held=True)),
         (Hold("safe mode", 2800.0), {"speech_gate": "account:x"}, Stands("waiting", RESTING, 2800.0, held=True)),
         (Hold("safe mode", 2800.0), {"asks": True, "due": 2000.0}, Stands("asking", "Waiting for your answer to a question.", 2000.0)),

@@ -18,6 +18,7 @@ from holdfast.core.lives import needs_rest
 from holdfast.core.words import size
 from holdfast.errors import AlreadyRunning
 from holdfast.invoked import command
+from holdfast.web.wire import ACCOUNT
 
 OWING_MAX = 20
 
@@ -35,16 +36,17 @@ def run(path: Path | None) -> int:
     for warning in settings.warnings:
         print(plain(f"Beware: {warning}"))
     print(plain(f"The configuration, {settings.file}, is good."))
-    for line in (*_journal(settings.data_dir), "", *_connections(settings)):
+    for line in (*_journal(settings), "", *_connections(settings)):
         print(plain(line))
     print(f"\nWhether all of these answer: {command('check')}")
     return cli.ANSWERED
 
 
-def _journal(data_dir: Path) -> Iterator[str]:
+def _journal(settings: Config) -> Iterator[str]:
     from holdfast.store.connections import schema  # noqa: PLC0415 opens databases
     from holdfast.store.migrations import NEWEST  # noqa: PLC0415 as above
 
+    data_dir = settings.data_dir
     journal = data_dir / "journal.db"
     if not journal.exists():
         yield f"A journal would be begun: {journal}."
@@ -52,7 +54,7 @@ def _journal(data_dir: Path) -> Iterator[str]:
     if (has := schema(data_dir)) < NEWEST:
         yield f"The journal, {journal}, would be brought to this version first, after a copy of it (schema {has} to {NEWEST})."
         return
-    with stopped(data_dir) as conversations:
+    with stopped(data_dir, {ACCOUNT, *settings.accounts}) as conversations:
         left, owing = conversations.left(time.time()), conversations.owing(OWING_MAX)
     yield f"The journal, {journal}, is there: {size(left.room.size)}."
     if needs_rest(left.lives, time.time()):

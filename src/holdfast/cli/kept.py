@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,13 +79,14 @@ class Nothing(Request):
 
 
 @contextmanager
-def kept(data_dir: Path, *, make: bool = False) -> Iterator[Kept]:
-    """Where to read conversations; and, if the journal is to be made where there is none yet, to bring them. Raises `Nothing` if there is none, or `Away`."""
+def kept(data_dir: Path, *, make: bool = False, accounts: Collection[str] | None = None) -> Iterator[Kept]:
+    """Where to read conversations; and, if the journal is to be made where there is none yet, to bring them. `accounts`: those whose conversations go on at the
+    next start (None: nobody can tell). Raises `Nothing` if there is no journal, or `Away`."""
     client = Client(door_of(data_dir))
     until = time.monotonic() + BEGINS_S_MAX
     while not client.is_there():
         try:
-            left = _left(data_dir, make=make)
+            left = _left(data_dir, make, accounts)
         except Away:  # a gateway has it, and is about to open its door
             if time.monotonic() > until:
                 raise
@@ -97,27 +98,27 @@ def kept(data_dir: Path, *, make: bool = False) -> Iterator[Kept]:
     yield _Running(client)
 
 
-def stopped(data_dir: Path) -> AbstractContextManager[Stopped]:
+def stopped(data_dir: Path, accounts: Collection[str] | None = None) -> AbstractContextManager[Stopped]:
     """What a gateway that is stopped has left, to be read. Raises `Nothing` if there is nothing yet; `Away` if a gateway has it."""
-    return _left(data_dir, make=False)
+    return _left(data_dir, False, accounts)
 
 
-def _left(data_dir: Path, *, make: bool) -> AbstractContextManager[Stopped]:
+def _left(data_dir: Path, make: bool, accounts: Collection[str] | None) -> AbstractContextManager[Stopped]:
     if not make and not (data_dir / "journal.db").exists():
         raise Nothing(f'There are no conversations yet. Begin one: {command("chat")} -q "Hello"')
     from holdfast.store.sqlite import SqliteJournal  # noqa: PLC0415 needed only while the gateway is stopped
 
     try:
-        return _of(SqliteJournal.open(data_dir) if make else SqliteJournal.left(data_dir), data_dir)
+        return _of(SqliteJournal.open(data_dir) if make else SqliteJournal.left(data_dir), data_dir, accounts)
     except AlreadyRunning as running:
         raise Away(f"A gateway runs on {data_dir}, but its door does not answer. Wait a moment, or restart it.") from running
 
 
 @contextmanager
-def _of(journal: SqliteJournal, data_dir: Path) -> Iterator[Stopped]:
+def _of(journal: SqliteJournal, data_dir: Path, accounts: Collection[str] | None) -> Iterator[Stopped]:
     with asyncio.Runner() as runner:
         try:
-            yield Stopped(runner, journal, data_dir / "files")
+            yield Stopped(runner, journal, data_dir / "files", accounts)
         finally:
             runner.run(journal.close())
 
@@ -181,8 +182,8 @@ class _Running:
 
 
 class Stopped:
-    def __init__(self, runner: asyncio.Runner, journal: SqliteJournal, files: Path) -> None:
-        self._runner, self._journal, self._files = runner, journal, files
+    def __init__(self, runner: asyncio.Runner, journal: SqliteJournal, files: Path, accounts: Collection[str] | None) -> None:
+        self._runner, self._journal, self._files, self._accounts = runner, journal, files, accounts
 
     def rows(self) -> Iterator[Listed]:
         rows = self._runner.run(self._journal.conversations(ROWS_AT_ONCE))
@@ -210,7 +211,11 @@ class Stopped:
 
         now, gates = time.time(), self._runner.run(self._journal.gates())
         left = (replace(row, running=False, due=now) if row.running else row for row in rows)  # nobody works on it now
-        return [listed(Standing(row, gates, Hold("stopped")), now) for row in left]
+        return [listed(Standing(row, gates, Hold("stopped" if self._goes_on(row.account) else "no account")), now) for row in left]
+
+    def _goes_on(self, account: str) -> bool:
+        """Once the gateway is started."""
+        return self._accounts is None or account in self._accounts
 
     def entries(self, key: str, upto: int = MANY) -> Iterator[Entry]:
         after = 0

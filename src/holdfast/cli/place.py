@@ -13,7 +13,7 @@ from pathlib import Path
 from holdfast import config
 from holdfast.cli.client import Client
 from holdfast.errors import Config
-from holdfast.web.wire import door_path
+from holdfast.web.wire import ACCOUNT, door_path
 
 
 def data_dir_of(arguments: argparse.Namespace) -> Path:
@@ -25,6 +25,14 @@ def data_dir_of(arguments: argparse.Namespace) -> Path:
     except Config as wrong:
         print(f"holdfast: {wrong} No gateway starts with it; one that runs goes on with what it has.", file=sys.stderr)
     return data_dir
+
+
+def accounts_of(arguments: argparse.Namespace) -> frozenset[str] | None:
+    """The accounts of the configuration as it stands now; None if nobody can tell."""
+    try:
+        return frozenset({ACCOUNT, *config.load(getattr(arguments, "config", None), os.environ).accounts})
+    except Config:
+        return None
 
 
 def client_of(arguments: argparse.Namespace) -> Client:

@@ -11,7 +11,7 @@ from typing import Final
 from holdfast import cli
 from holdfast.cli.kept import Nothing, kept
 from holdfast.cli.output import clock, columns, print_json, standing
-from holdfast.cli.place import data_dir_of
+from holdfast.cli.place import accounts_of, data_dir_of
 from holdfast.cli.screen import plain
 from holdfast.core.words import span
 
@@ -22,7 +22,7 @@ ROWS_MAX: Final = 200
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        with kept(data_dir_of(arguments)) as conversations:
+        with kept(data_dir_of(arguments), accounts=accounts_of(arguments)) as conversations:
             rows = conversations.owing(ROWS_MAX)
     except Nothing:
         rows = ()

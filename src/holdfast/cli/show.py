@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from holdfast import cli
 from holdfast.cli.client import Client, key_of
 from holdfast.cli.kept import Nothing, kept
 from holdfast.cli.output import columns, print_json, standing, when
-from holdfast.cli.place import data_dir_of, door_of
+from holdfast.cli.place import accounts_of, data_dir_of, door_of
 from holdfast.cli.save import save
 from holdfast.cli.story import story
 from holdfast.core.entries import Entry
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.conversation is None:
         if arguments.save is not None:
             raise Request(f"Say which conversation the entry is of: `{command('show')} CONVERSATION --save {arguments.save}`.")
-        _show_rows(_rows(data_dir), arguments.json)
+        _show_rows(_rows(data_dir, accounts_of(arguments)), arguments.json)
         return cli.ANSWERED
     entries = _entries(data_dir, key_of(arguments.conversation))
     if arguments.save is None:
@@ -61,9 +61,9 @@ def _show_story(entries: Sequence[Entry], as_json: bool) -> None:
 # --- where it comes from --------------------------------------------------------------------------------------------------------------
 
 
-def _rows(data_dir: Path) -> Sequence[Listed]:
+def _rows(data_dir: Path, accounts: Collection[str] | None) -> Sequence[Listed]:
     try:
-        with kept(data_dir) as conversations:
+        with kept(data_dir, accounts=accounts) as conversations:
             return tuple(islice(conversations.rows(), ROWS_MAX))
     except Nothing:
         return ()

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from holdfast.cli.output import print_json, when
 from holdfast.cli.overview import Overview, lines, problems
 from holdfast.cli.place import door_of
 from holdfast.errors import Config
-from holdfast.web.wire import Listed
+from holdfast.web.wire import ACCOUNT, Listed
 
 if TYPE_CHECKING:
     from holdfast.core.lives import Life
@@ -81,7 +81,7 @@ def _watch(look: Callable[[], Overview], *, as_json: bool) -> int:
 
 def _look(path: Path | None, data_dir: Path, *, take: bool) -> Overview:
     """`take`: read the journal if the gateway is stopped. (Not again and again: whoever starts it needs it then.)"""
-    client, (wrong, changed_at) = Client(door_of(data_dir)), _configuration(path)
+    client, (wrong, changed_at, accounts) = Client(door_of(data_dir)), _configuration(path)
     if client.is_there():
         try:
             status = client.status()
@@ -94,7 +94,7 @@ def _look(path: Path | None, data_dir: Path, *, take: bool) -> Overview:
         else:
             same = status.get("configuration") == str(config.file_of(path, os.environ))
             return Overview(True, time.time(), status, longest, tuple(problems(status, wrong, changed_at if same else 0.0)))
-    return _stopped(data_dir, wrong) if take else Overview(False, time.time(), problems=tuple(problems({}, wrong)))
+    return _stopped(data_dir, wrong, accounts) if take else Overview(False, time.time(), problems=tuple(problems({}, wrong)))
 
 
 def _longest(client: Client) -> Listed | None:
@@ -104,19 +104,19 @@ def _longest(client: Client) -> Listed | None:
         return None
 
 
-def _configuration(path: Path | None) -> tuple[str, float]:
-    """What is wrong with it, and when it was changed."""
+def _configuration(path: Path | None) -> tuple[str, float, Collection[str] | None]:
+    """What is wrong with it, when it was changed, and the accounts in it (None: nobody can tell)."""
     try:
-        file = config.load(path, os.environ).file
-        return "", file.stat().st_mtime if file.exists() else 0.0
+        settings = config.load(path, os.environ)
+        return "", settings.file.stat().st_mtime if settings.file.exists() else 0.0, {ACCOUNT, *settings.accounts}
     except Config as wrong:
-        return str(wrong), 0.0
+        return str(wrong), 0.0, None
 
 
-def _stopped(data_dir: Path, wrong: str) -> Overview:
+def _stopped(data_dir: Path, wrong: str, accounts: Collection[str] | None) -> Overview:
     now = time.time()
     try:
-        with stopped(data_dir) as conversations:
+        with stopped(data_dir, accounts) as conversations:
             left = conversations.left(now)
             status = {"journal": asdict(left.room), "conversations": asdict(left.counts)}
             longest = next(iter(conversations.owing(1)), None)

@@ -303,7 +303,7 @@ class Terminal:
         """How things stand."""
         if self._away:
             stands = ("class:status.away", self._away)
-        elif self._hint:
+        elif self._hint and not (self._stands and self._stands.held):
             stands = ("", "")
         else:
             words = (

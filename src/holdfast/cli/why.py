@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 
 from holdfast import cli
 from holdfast.cli.client import Client, key_of
 from holdfast.cli.kept import Nothing, kept
 from holdfast.cli.output import standing
-from holdfast.cli.place import data_dir_of, door_of
+from holdfast.cli.place import accounts_of, data_dir_of, door_of
 from holdfast.cli.screen import plain
 from holdfast.core.words import RESTING, TRYING
 from holdfast.errors import Request
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = data_dir_of(arguments)
     client = Client(door_of(data_dir))
     if not client.is_there():
-        return _stopped(data_dir, arguments.conversation)
+        return _stopped(data_dir, arguments.conversation, accounts_of(arguments))
     if arguments.conversation is not None:
         print(plain(client.why(key_of(arguments.conversation))))
         return cli.ANSWERED
@@ -37,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     return cli.ANSWERED
 
 
-def _stopped(data_dir: Path, name: str | None) -> int:
+def _stopped(data_dir: Path, name: str | None, accounts: Collection[str] | None) -> int:
     """What the journal says: how each was left."""
     print(STOPPED.format(command("run")))
     try:
-        with kept(data_dir) as conversations:
+        with kept(data_dir, accounts=accounts) as conversations:
             if name is None:
                 for row in conversations.owing(ROWS_MAX):
                     print(plain(f"{row.name}: {standing(row)}"))

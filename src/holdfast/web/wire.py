@@ -86,7 +86,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 class Stands(msgspec.Struct, frozen=True):
     """How a conversation stands, in words; `until`: when it will be tried again, or the question expires (0: nothing of the kind). `waits`: the gates that
-    it waits at, also while one of them is being tried. `held`: nobody works on it now, whatever it waits for."""
+    it waits at, also while one of them is being tried. `held`: nobody works on it now, whatever is written."""
 
     state: State
     words: str

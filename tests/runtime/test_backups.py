@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -171,3 +172,11 @@ async def test_files_that_are_damaged_are_told_to_the_owner(rig: Rig) -> None:
         await rig.until_ready(1)
     (said,) = rig.told.values()
     assert "are damaged on this disk: abc, def, 0 and 1 more." in said
+
+
+async def test_a_folder_that_hangs_is_told_and_tried_again_later(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.runtime.backups.ANSWERS_S_MAX", 0.1)
+    monkeypatch.setattr(rig.backups, "_sweep", lambda: threading.Event().wait())
+    async with asyncio.timeout(20):
+        assert (await rig.fails()).retry_after_s == 3_600.0
+    assert f"The folder {rig.folder} has not answered for 0.1 s." in "".join(rig.told.values())

@@ -17,7 +17,7 @@ import pytest
 from holdfast.core.entries import Attachment, Fetched, UserMessage
 from holdfast.errors import Request, Temporary
 from holdfast.runtime.clock import SystemClock
-from holdfast.store import archive
+from holdfast.store import archive, keeper
 from holdfast.store.archive import NotWhole
 from holdfast.store.checking import check_backup
 from holdfast.store.files import FolderFiles
@@ -212,13 +212,47 @@ async def test_a_gateway_that_stops_waits_until_it_is_cleared_up(data_dir: Path,
 
     monkeypatch.setattr(archive, "write", write)
     journal = SqliteJournal.open(tmp_path / "other")
-    keeper = LocalKeeper(data_dir, journal, SystemClock(), lambda: "1")
-    making = asyncio.create_task(keeper.back_up(tmp_path / "b.tar"))
+    making = asyncio.create_task(LocalKeeper(data_dir, journal, SystemClock(), lambda: "1").back_up(tmp_path / "b.tar"))
     await asyncio.to_thread(began.wait, 20)
     making.cancel()
     await asyncio.wait({making})
     assert making.cancelled()
     assert (tmp_path / "cleared up").exists()
+    await journal.close()
+
+
+async def hung(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Task[object], SqliteJournal]:
+    """A backup on a disk that answers no more."""
+    began = threading.Event()
+
+    def write(*_: object) -> None:
+        began.set()
+        threading.Event().wait()
+
+    monkeypatch.setattr(archive, "write", write)
+    journal = SqliteJournal.open(tmp_path / "other")
+    making = asyncio.create_task(LocalKeeper(data_dir, journal, SystemClock(), lambda: "1").back_up(tmp_path / "b.tar"))
+    assert await asyncio.to_thread(began.wait, 20)
+    return making, journal
+
+
+async def test_a_gateway_that_stops_does_not_wait_for_a_disk_that_hangs(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making, journal = await hung(data_dir, tmp_path, monkeypatch)
+    making.cancel()
+    await asyncio.wait({making}, timeout=20)
+    assert making.cancelled()
+    await journal.close()
+
+
+async def test_a_disk_that_hangs_is_given_up(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOOK_S", "HANGS_S", "CLEARS_UP_S_MAX"):
+        monkeypatch.setattr(keeper, name, 0.1)
+    making, journal = await hung(data_dir, tmp_path, monkeypatch)
+    with pytest.raises(Temporary, match=r"b\.tar can't be made: the disk has taken nothing for 0\.1 s"):
+        async with asyncio.timeout(20):
+            await making
     await journal.close()
 
 

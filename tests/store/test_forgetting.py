@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import apsw
@@ -161,6 +162,22 @@ async def test_copies_that_were_made_before_are_named(tmp_path: Path, journal: S
     (tmp_path / "backups").mkdir()
     await keeper.back_up(tmp_path / "backups" / "b.tar")
     assert (await keeper.forget("a")).copies == (str(tmp_path / "backups" / "b.tar"), str(tmp_path / "journal-before-0007.db"))
+
+
+async def test_of_a_folder_that_hangs_it_names_whatever_may_be_there(
+    tmp_path: Path, journal: SqliteJournal, keeper: LocalKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ingest(journal, "a")
+    glob = Path.glob
+
+    def hangs(folder: Path, pattern: str) -> Iterator[Path]:
+        if folder.name == "backups":
+            threading.Event().wait()
+        return iter([*glob(folder, pattern)])
+
+    monkeypatch.setattr(Path, "glob", hangs)
+    monkeypatch.setattr("holdfast.store.keeper.ANSWERS_S_MAX", 0.1)
+    assert (await keeper.forget("a")).copies == (str(tmp_path / "backups" / "*.tar"),)
 
 
 async def test_a_backup_that_is_made_later_has_no_word_of_it(

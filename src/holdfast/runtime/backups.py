@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast.aside import aside
 from holdfast.core import words
 from holdfast.errors import Request, Temporary
 from holdfast.ports import Backup, Clock
@@ -22,6 +23,7 @@ INSTANT: Final = "%Y%m%dT%H%M%S"
 RETRY_S: Final = 3_600.0
 LOOK_S_MAX: Final = 600.0
 """However far away the next one is: the clock is looked at this often, for it may be set."""
+ANSWERS_S_MAX: Final = 60.0
 DAY_S: Final = 86_400.0
 
 BackUp = Callable[[Path], Awaitable[Backup]]
@@ -75,9 +77,11 @@ class Backups:
         await self._told.tell(f"backup {what} {self._clock.now() // DAY_S:.0f}", text)
 
     async def _in_folder(self, look: Callable[[], Any]) -> Any:
-        """The folder may be far away, and take its time."""
+        """The folder may be far away, and take its time, or for ever."""
         try:
-            return await asyncio.to_thread(look)
+            return await asyncio.wait_for(aside(look), ANSWERS_S_MAX)
+        except TimeoutError:
+            await self._failed(f"The folder {self._folder} has not answered for {ANSWERS_S_MAX:g} s.")
         except OSError as error:
             await self._failed(f"The folder {self._folder} can't be used: {error.strerror or error}.")
 

@@ -6,13 +6,23 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
-from holdfast.errors import Request
+from holdfast.aside import aside
+from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Backup, Clock, Forgot, Freed
 from holdfast.store import archive
 from holdfast.store.files import FolderFiles
 from holdfast.store.sqlite import SqliteJournal
+
+BACKUPS: Final = "*.tar"
+LOOK_S: Final = 1.0
+HANGS_S: Final = 600.0
+"""A disk that takes nothing for so long is given up."""
+CLEARS_UP_S_MAX: Final = 2.0
+"""So long it is waited for what was cut short to delete what it has begun: the whole stop has ten seconds."""
+ANSWERS_S_MAX: Final = 10.0
 
 
 async def nobody_works(_conversation: str) -> None:
@@ -40,7 +50,7 @@ class LocalKeeper:
 
     async def back_up(self, file: Path) -> Backup:
         async with self._one_at_a_time:
-            return await _in_a_thread(lambda stops: archive.write(self._data_dir, file, self._clock.now(), self._version(), stops))
+            return await _made(file, lambda stops: archive.write(self._data_dir, file, self._clock.now(), self._version(), stops))
 
     async def vacuum(self) -> Freed:
         async with self._one_at_a_time:
@@ -58,7 +68,7 @@ class LocalKeeper:
             files = await self._delete_doomed()
             failpoint("forget.files")
             rewritten = await self._journal.scrub()
-            return Forgot(erased.entries, files, tuple(map(str, await asyncio.to_thread(self._copies))), rewritten)
+            return Forgot(erased.entries, files, await self._copies(), rewritten)
 
     async def drop_files(self, before: float) -> int:
         async with self._one_at_a_time:
@@ -83,19 +93,34 @@ class LocalKeeper:
         await self._journal.spare(doomed)
         return deleted
 
-    def _copies(self) -> list[Path]:
-        """Where the journal, or an older one, may stand too."""
-        kept = [*self._data_dir.glob("journal-*.db"), *(self._backups.glob("*.tar") if self._backups else ())]
-        return sorted(kept)
+    async def _copies(self) -> tuple[str, ...]:
+        """Where the journal, or an older one, may stand too. Of a folder that does not answer it is not known which: all that may be there."""
+        kept = [*self._data_dir.glob("journal-*.db")]
+        folder = self._backups
+        if folder is not None:
+            try:
+                kept += await asyncio.wait_for(aside(lambda: [*folder.glob(BACKUPS)]), ANSWERS_S_MAX)
+            except TimeoutError:
+                kept.append(folder / BACKUPS)
+        return tuple(map(str, sorted(kept)))
 
 
-async def _in_a_thread(work: Callable[[Callable[[], bool]], Backup]) -> Backup:
-    """Its result; whoever cancels it waits until it has cleared up."""
-    stops = threading.Event()
-    task = asyncio.create_task(asyncio.to_thread(work, stops.is_set))
+async def _made(file: Path, work: Callable[[Callable[[], bool]], Backup]) -> Backup:
+    """What the work comes to, which looks again and again whether it is to stop. Whoever cancels it waits until it has cleared up; but for nobody who hangs."""
+    ends, clock = threading.Event(), asyncio.get_running_loop().time
+    looked = clock()
+
+    def stops() -> bool:
+        nonlocal looked
+        looked = clock()
+        return ends.is_set()
+
+    done = aside(lambda: work(stops))
     try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        stops.set()
-        await asyncio.wait({task})
-        raise
+        while not (await asyncio.wait({done}, timeout=LOOK_S))[0]:
+            if clock() - looked > HANGS_S:
+                raise Temporary(f"The backup {file} can't be made: the disk has taken nothing for {HANGS_S:g} s.")
+        return done.result()
+    finally:
+        ends.set()
+        await asyncio.wait({done}, timeout=CLEARS_UP_S_MAX)

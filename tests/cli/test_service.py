@@ -103,7 +103,8 @@ def test_the_image_is_made_of_files_that_there_are() -> None:
 
 @pytest.mark.parametrize("kind", ["systemd", "launchd", "compose", "image"])
 def test_every_kind_is_printed_and_nothing_else_done(home: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    configured(home)
+    if kind != "image":  # the same for everybody
+        configured(home)
     before = sorted(home.rglob("*"))
     assert main(["service", "install", "--print", kind]) == 0
     text = capsys.readouterr().out
@@ -123,8 +124,24 @@ def test_without_systemd_it_says_what_to_do_instead(home: Path, capsys: pytest.C
         "holdfast: systemd does not run here. Holdfast needs nothing of it: whatever starts programs on this machine can run `holdfast run`, and "
         "start it again when it ends, except with exit code 78. For Docker: `holdfast service install --print compose`.\n"
     )
+    for act in ("status", "logs", "uninstall"):  # whoever asks is not sent to install, which sends them away
+        assert main(["service", act]) == 2
+        assert capsys.readouterr().err == (
+            "holdfast: systemd does not run here, so Holdfast is no service of this machine. Whatever starts `holdfast run` also stops it, and has its "
+            "log; `holdfast status` says how it is.\n"
+        )
+    assert main(["service", "install", "--print"]) == 2
+    assert capsys.readouterr().err == (
+        "holdfast: systemd does not run here. Say what it is for: holdfast service install --print systemd (or launchd, compose, image)\n"
+    )
+
+
+def test_where_systemd_runs_and_it_is_not_installed_it_says_what_does_that(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(systemd, "runs_here", lambda: True)
     assert main(["service", "status"]) == 2
-    assert "Holdfast is not installed as a service here." in capsys.readouterr().err
+    assert capsys.readouterr().err == "holdfast: Holdfast is not installed as a service here. `holdfast service install` does that.\n"
 
 
 def test_without_a_configuration_it_says_what_makes_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

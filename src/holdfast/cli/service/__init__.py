@@ -80,19 +80,22 @@ def _kept(file: Path | None) -> str:
 
 
 def _print(arguments: argparse.Namespace) -> int:
-    """What would be written, and nothing else."""
-    settings = _settings(arguments)
+    """What would be written, and nothing else: also where no service manager runs, if a kind is named."""
     match arguments.print:
-        case "compose":
-            text = unit.compose(settings)
         case "image":
             text = unit.image()
+        case "compose":
+            text = unit.compose(_settings(arguments))
         case "launchd":
-            text = Launchd().text(settings)
+            text = Launchd().text(_settings(arguments))
         case "systemd":
-            text = Systemd(system=arguments.system, user=arguments.user).text(settings)
+            text = Systemd(system=arguments.system, user=arguments.user).text(_settings(arguments))
+        case _ if not (ON_MACOS or systemd.runs_here()):
+            raise Request(
+                f"systemd does not run here. Say what it is for: {command('service')} install --print systemd (or launchd, compose, image)"
+            )
         case _:
-            text = _wanted(arguments).text(settings)
+            text = _wanted(arguments).text(_settings(arguments))
     sys.stdout.write(text)
     return cli.ANSWERED
 
@@ -135,6 +138,11 @@ def _there(arguments: argparse.Namespace) -> Manager:
                 if arguments.act == "uninstall":
                     _may_change(system=system)
                 return Systemd.there(system=system)
+    else:
+        raise Request(
+            f"systemd does not run here, so Holdfast is no service of this machine. Whatever starts `{command('run')}` also stops it, and has its log; "
+            f"`{command('status')}` says how it is."
+        )
     raise Request(f"Holdfast is not installed as a service here. `{command('service')} install` does that.")
 
 

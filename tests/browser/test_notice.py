@@ -38,7 +38,7 @@ async def test_safe_mode_is_said_and_left_by_a_button_and_a_refused_configuratio
     await expect(refused).to_contain_text("there is no setting 'agnt' here. Did you mean 'agent'?")
     assert await chat.findings() == []
     assert await chat.page.evaluate("document.body.scrollWidth <= document.body.clientWidth")
-    gateway.config.write_text(good)
+    gateway.config.write_text(good + "[backup]\nkeep = 6\n")
     assert (await gateway.run("reload")).exit == 0
     await expect(safe).to_be_hidden()
     await expect(refused).to_be_hidden()

@@ -10,7 +10,7 @@ Exit codes, the same everywhere:
     6    `status`: something needs you
     70   the journal can't commit; nothing was acknowledged that is not kept
     74   the output can't be written (a full disk, say)
-    75   the gateway is away, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
+    75   the gateway is away, in safe mode, or another one runs already: try again later; of `check`: only such things are wrong as may pass by themselves
     78   the configuration has to be changed first; of `check`: something has to be changed
     130  Ctrl-C, or SIGTERM
     141  nobody reads the output any more
@@ -163,7 +163,7 @@ def _beginning(commands: _Commands, everywhere: argparse.ArgumentParser) -> None
         "chat",
         parents=[everywhere],
         help="talk to the agent; with -q, send one message and print the answer",
-        epilog="Exit codes of -q: 0 answered, 3 a question waits, 4 stopped, 75 the gateway is away, 130 Ctrl-C (the turn goes on).",
+        epilog="Exit codes of -q: 0 answered, 3 a question waits, 4 stopped, 75 the gateway is away or in safe mode, 130 Ctrl-C (the turn goes on).",
     )
     chat.add_argument("-q", dest="text", metavar="TEXT", help="one message, or a command such as /stop; - reads it from the input")
     chat.add_argument("--conversation", default=TERMINAL, metavar="NAME", help=f"which conversation (default: {TERMINAL})")
@@ -173,7 +173,7 @@ def _beginning(commands: _Commands, everywhere: argparse.ArgumentParser) -> None
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long to wait for a gateway that is away (default: 60)",
+        help="how long to wait for a gateway that is away, or in safe mode (default: 60)",
     )
 
     login = commands.add_parser("login", parents=[everywhere], help="print a link that logs one browser in")

@@ -84,7 +84,14 @@ def test_who_begins_waits_for_those_who_only_read(tmp_path: Path) -> None:
             reader.kill()
             assert begins.stdout
             assert not select.select([begins.stdout], [], [], 0.5)[0], "one reads still"
+            late = subprocess.Popen(
+                [sys.executable, "-c", HOLDS, str(tmp_path), "reads"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            assert late.stdout
+            assert not select.select([late.stdout], [], [], 0.5)[0], "nobody goes in before who waits"
             other.kill()
+            with late:
+                assert late.stdout.read() == b""
             assert begins.stdout.readline() == b"has it\n"
             begins.kill()
 

@@ -40,15 +40,14 @@ class DataFolder:
             self._make()
             used_before = (path / "lock").exists()
             self._lock = os.open(path / "lock", (os.O_RDONLY if reads else os.O_RDWR) | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise Config(
-                f"The data folder {path} can't be used: {error.strerror}. Make it a folder that this user may write to, or set data_dir to another one."
-            ) from error
-        try:
             self._take(fcntl.LOCK_SH if reads else fcntl.LOCK_EX)
         except AlreadyRunning:
             os.close(self._lock)
             raise
+        except OSError as error:
+            raise Config(
+                f"The data folder {path} can't be used: {error.strerror}. Make it a folder that this user may write to, or set data_dir to another one."
+            ) from error
         if reads or not begin:
             return
         if used_before and not (self.journal.exists() and self.journal.stat().st_size):
@@ -60,25 +59,25 @@ class DataFolder:
         self._load_ballast()
 
     def _take(self, lock: int) -> None:
+        """Whoever waits for readers stands in a gate through which all come: so no others go in meanwhile."""
         until = time.monotonic() + READERS_S_MAX
-        while not self._locked(lock):
-            if not self._locked(fcntl.LOCK_SH):
-                raise AlreadyRunning(
-                    f"Another Holdfast is running on the data folder {self.path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
-                )
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-            if time.monotonic() > until:
-                raise AlreadyRunning(
-                    f"A command still reads the data folder {self.path}, a check or a backup perhaps. Try again when it has ended."
-                )
-            time.sleep(READERS_LOOK_S)
-
-    def _locked(self, lock: int) -> bool:
+        gate = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(self._lock, lock | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+            while not _locked(gate, fcntl.LOCK_EX) and time.monotonic() < until:
+                time.sleep(READERS_LOOK_S)
+            while not _locked(self._lock, lock):
+                if not _locked(self._lock, fcntl.LOCK_SH):
+                    raise AlreadyRunning(
+                        f"Another Holdfast is running on the data folder {self.path}. Use that one (`holdfast login` prints a link to it), stop it, or set data_dir to another folder."
+                    )
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+                if time.monotonic() > until:
+                    raise AlreadyRunning(
+                        f"A command still reads the data folder {self.path}, a check or a backup perhaps. Try again when it has ended."
+                    )
+                time.sleep(READERS_LOOK_S)
+        finally:
+            os.close(gate)
 
     def _make(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -117,6 +116,14 @@ class DataFolder:
     def close(self) -> None:
         """Give the folder to the next process."""
         os.close(self._lock)
+
+
+def _locked(handle: int, lock: int) -> bool:
+    try:
+        fcntl.flock(handle, lock | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def make_private(path: Path) -> int:

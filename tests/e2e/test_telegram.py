@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from holdfast.core import words
 from holdfast.testing.contracts.through_gateway import POINTS, Service, ThroughGateway
 from holdfast.testing.process import GatewayProcess
 from holdfast.testing.tcp_proxy import TcpProxy
@@ -74,6 +76,26 @@ async def test_a_bad_token_and_a_server_that_is_away_harm_no_other_account(
     await says(other, "beta")
     assert len([call for call in await telegram.calls() if call["token"].startswith("4243")]) == 1
     other.kill()
+
+
+async def test_a_turn_whose_account_is_taken_out_of_the_configuration_waits_visibly_and_goes_on_when_it_is_back(
+    telegram: Telegram, gateway: GatewayProcess
+) -> None:
+    """LEDGER H-59."""
+    away, account = '[routes.main]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n', open_to_all(telegram)
+    gateway.configure(away + account)
+    await start(gateway, telegram)
+    await telegram.write(ANN, "Hello")
+    await gateway.until(lambda rows: any(row.turn_gate for row in rows))
+    gateway.configure(away)
+    assert (await gateway.run("reload")).exit == 0
+    (row,) = json.loads((await gateway.run("queue", "--json")).out)
+    assert (row["state"], row["words"]) == ("waiting", words.no_account("telegram:mybot"))
+    assert f"{row['name']}: {row['words']}" in (await gateway.run("why")).out
+    assert "1 waiting" in (await gateway.run("status")).out
+    gateway.configure('[routes.main]\ndialect = "practice"\n' + account)
+    assert (await gateway.run("reload")).exit == 0
+    await says(telegram, "practice model")
 
 
 async def test_a_group_hears_an_answer_only_when_it_asks(telegram: Telegram, gateway: GatewayProcess) -> None:

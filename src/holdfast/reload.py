@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from holdfast import config, errors
-from holdfast.config import Config
+from holdfast.config import Config, table_of
 from holdfast.platforms import open_account
 from holdfast.runtime.clock import SystemClock
 from holdfast.secrets import MASK, Secret, mask
 from holdfast.settings import File
 from holdfast.store.files import FolderFiles
+from holdfast.tables import Mistake
+from holdfast.values import toml, toml_key
 
 log = logging.getLogger(__name__)
 
-TABLES: Final = tuple("accounts" if name == "platforms" else name for name in File.__struct_fields__)
-"""What was set. (The rest follows from it.)"""
+CHARS_MAX: Final = 80
+"""So much is shown of a value."""
 
 
 class Reload:
@@ -34,10 +37,16 @@ class Reload:
         self.wanted = False
         self.refused = ""
         """Why the newest configuration was not taken."""
+        self.read_at = time.time()
+        """When what stands there was last seen to be what runs."""
 
     async def compared(self) -> tuple[str, ...]:
         """What is other in the configuration as it stands now. Raises `Config` if a gateway could not start with it."""
-        return differences(self._running, await asyncio.to_thread(rehearsed, self._path, self._environ))
+        at = time.time()
+        other = differences(self._running, await asyncio.to_thread(rehearsed, self._path, self._environ))
+        if not other:
+            self.read_at = at
+        return other
 
     async def differences(self) -> tuple[str, ...]:
         """The same for whoever orders that it be taken."""
@@ -48,6 +57,7 @@ class Reload:
             log.error("The new configuration is not taken, the old one goes on: %s", bad)  # noqa: TRY400 - a sentence, no bug of ours
             raise
         self.refused = ""
+        log.info("told to take the configuration as it stands: %s", "; ".join(other) or "nothing has changed")
         return other
 
     def start_again(self) -> None:
@@ -61,50 +71,108 @@ class Reload:
             other = await self.differences()
         except errors.Config:
             return
-        log.info("starting again: %s", "; ".join(other) or "the configuration is the same")
-        self.start_again()
+        if other:
+            self.start_again()
 
 
 def rehearsed(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration, read as a start does: with its secrets, and everything that its accounts need. Raises `Config`."""
-    found = config.load(path, environ).start(environ)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, account in found.accounts.items():
-            open_account(name, account, FolderFiles(Path(folder)), SystemClock(), Path(folder))
+    found, mistakes = examined(*config.text_of(path, environ), environ)
+    if mistakes:
+        raise errors.Config(mistakes[0].sentence)
     return found
 
 
+def examined(file: Path, text: str, environ: Mapping[str, str]) -> tuple[Config, tuple[Mistake, ...]]:
+    """The same for what may come to stand in this file, and everything that is wrong with it. Raises `Config` if it is not TOML."""
+    read, mistakes = config.judged(file, text, environ)
+    found, missing = read.started(environ)
+    mistakes += missing
+    wrong = {mistake.table for mistake in mistakes}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, account in found.accounts.items():
+            if table_of(name) in wrong:
+                continue
+            try:
+                open_account(name, account, FolderFiles(Path(folder)), SystemClock(), Path(folder))
+            except errors.Config as unfit:
+                mistakes += (Mistake(table_of(name), "", str(unfit)),)
+    return found, mistakes
+
+
+# --- what is other ----------------------------------------------------------------------------------------------------------------------
+
+
 def differences(old: Config, new: Config) -> tuple[str, ...]:
-    """What is other in the new one, a line each. Of secrets only that they are."""
-    before, after = (dict(_flat("", {name: getattr(one, name) for name in TABLES})) for one in (old, new))
-    secrets = (*old.known_secrets, *new.known_secrets)
-    changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-    return tuple(mask(f"{_place(key)}: {_shown(before.get(key))} -> {_shown(after.get(key))}", secrets) for key in changed)
+    """What is other in the new one, a line each, as the file writes it. Of secrets only that they are."""
+    before, after = _tables(old), _tables(new)
+    secrets = {*old.known_secrets, *new.known_secrets} - {""}
+    lines = [line for table in sorted(before.keys() | after.keys()) for line in _changed(table, before, after, secrets)]
+    lines += [
+        f"web.{key}: the file has changed"
+        for key, digest in new.certificates.items()
+        if old.certificates.get(key) != digest and getattr(old.web, key) == getattr(new.web, key)
+    ]
+    return tuple(mask(line, secrets) for line in lines)
 
 
-def _place(key: str) -> str:
-    """As it stands in the file."""
-    return key.replace("accounts.", "platforms.", 1).replace(":", ".", 1) if key.startswith("accounts.") else key
+def _tables(settings: Config) -> dict[str, Any]:
+    """By name, as in the file."""
+    tables: dict[str, Any] = {"": {"data_dir": str(settings.data_dir)}}
+    for name in File.__struct_fields__:
+        match name:
+            case "data_dir":
+                pass
+            case "platforms":
+                tables |= {table_of(account): table for account, table in settings.accounts.items()}
+            case "routes" | "tools":
+                tables |= {f"{name}.{own}": table for own, table in getattr(settings, name).items()}
+            case _:
+                tables[name] = getattr(settings, name)
+    return tables
 
 
-def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Each setting by its place."""
+def _changed(table: str, before: Mapping[str, Any], after: Mapping[str, Any], secrets: Collection[str]) -> Iterator[str]:
+    if table not in after:
+        yield f"[{table}] is gone"
+        return
+    new, old = dict(_flat(after[table])), dict(_flat(before.get(table, type(after[table])())))
+    changed = [key for key in {**new, **old} if old.get(key) != new.get(key)]
+    if table not in before:
+        said = ", ".join(f"{key} = {_shown(new[key], secrets)}" for key in changed)
+        yield f"[{table}] is new" + (f": {said}" if said else "")
+        return
+    for key in changed:
+        was, is_ = old.get(key), new.get(key)
+        place, shown = f"{table}.{key}" if table else key, (_shown(was, secrets), _shown(is_, secrets))
+        match was, is_:
+            case Secret(reference=one), Secret(reference=other) if one == other:
+                yield f"{place}: the secret at {shown[0]} has changed"
+            case _ if shown[0] == shown[1]:
+                yield f"{place}: {shown[0]} has changed"
+            case _:
+                yield f"{place}: {shown[0]} -> {shown[1]}"
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each setting by its place, without what is left out."""
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _flat(f"{key}.{name}" if key else str(name), inner)
-    else:
+            yield from _flat(inner, f"{key}.{toml_key(name)}" if key else toml_key(name))
+    elif value is not None:
         yield key, value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, secrets: Collection[str]) -> str:
     match value:
-        case None | "" | ():
-            return "nothing"
-        case Secret():
+        case None:
+            return "not set"
+        case Secret(reference=reference):
+            return toml(reference)
+        case str() if value in secrets:
             return MASK
-        case tuple():
-            return ", ".join(map(str, value))
         case _:
-            return str(value)
+            shown = mask(toml(value), secrets)
+            return shown if len(shown) <= CHARS_MAX else f"{shown[:CHARS_MAX]}..."

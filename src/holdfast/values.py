@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -105,3 +107,32 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+# --- as TOML writes it ----------------------------------------------------------------------------------------------------------------
+
+BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def quoted(text: str) -> str:
+    """A text: nearly as JSON writes it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_key(key: str) -> str:
+    return key if BARE.fullmatch(key) else quoted(key)
+
+
+def toml(value: Any) -> str:
+    """A value, on one line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return quoted(value)
+        case list() | tuple():
+            return f"[{', '.join(map(toml, value))}]"
+        case Mapping():
+            return f"{{ {', '.join(f'{toml_key(key)} = {toml(inner)}' for key, inner in value.items())} }}" if value else "{}"
+        case _:
+            return str(value)

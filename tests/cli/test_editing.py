@@ -1,4 +1,4 @@
-"""`holdfast config set`: what is changed in the file, what stays, and what is refused."""
+"""`holdfast config set` and `unset`: what is changed in the file, what stays, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cli.editing import edited, put
+from holdfast import config
+from holdfast.cli.editing import Edited, put, with_settings, without
 from holdfast.errors import Config, Request
+from holdfast.tables import Mistake
 
 FILE = Path("config.toml")
 TEXT = """\
@@ -28,8 +30,22 @@ port = 0
 """
 
 
+def wrong_in(text: str) -> tuple[Mistake, ...]:
+    environ = {"HOME": "/home/x"}
+    found, mistakes = config.judged(FILE, text, environ)
+    return mistakes + found.started(environ)[1]
+
+
+def edited(text: str, *words: str) -> Edited:
+    return with_settings(FILE, text, list(zip(words[::2], words[1::2], strict=True)), wrong_in)
+
+
 def after(text: str, *words: str) -> str:
-    return edited(FILE, text, list(zip(words[::2], words[1::2], strict=True)), {"HOME": "/home/x"})
+    return edited(text, *words).text
+
+
+def left(text: str, *keys: str) -> str:
+    return without(FILE, text, keys, wrong_in).text
 
 
 def changed(text: str, *words: str) -> list[str]:
@@ -93,10 +109,152 @@ def test_a_value_can_bring_nothing_else_with_it() -> None:
     assert tomllib.loads(after(TEXT, "agent.instructions", "1\n[web]\nport = 1"))["agent"]["instructions"] == "1\n[web]\nport = 1"
 
 
-def test_a_file_that_is_wrong_already_is_mended_or_refused() -> None:
+# --- a file that is wrong already -----------------------------------------------------------------------------------------------------
+
+TYPO = TEXT.replace("chain", "chian") + '[agnet]\nx = 1\n[tools.t]\nurl = "http://127.0.0.1:1/"\nheaders = { x = "env:NOWHERE" }\n'
+
+
+def test_a_setting_that_is_wrong_is_mended() -> None:
     assert "port = 1" in after(TEXT.replace("port = 0", "port = true"), "web.port", "1")
     with pytest.raises(Config, match="not valid TOML"):
         after("[agent", "web.port", "1")
+
+
+def test_what_is_wrong_elsewhere_stays_wrong_and_is_told_apart_from_what_was_typed() -> None:
+    done = edited(TYPO, "web.port", "1")
+    assert done.text == TYPO.replace("port = 0", "port = 1")
+    assert [mistake.path for mistake in done.still] == [("agnet",), ("agent", "chian")]
+    assert done.doubts == (), "that was there before"
+    with pytest.raises(
+        Config, match=r"With this change no gateway could start\. .*port must be .*not the number 99999\. Nothing was written"
+    ):
+        edited(TYPO, "web.port", "99999")
+    with pytest.raises(Config, match="no setting 'chane' here"):
+        edited(TYPO, "agent.chane", "main")
+
+
+def test_the_same_place_may_be_wrong_no_more_and_may_not_be_wrong_in_another_way() -> None:
+    text = TEXT.replace("port = 0", "port = true")
+    with pytest.raises(Config, match="not the number 99999"):
+        edited(text, "web.port", "99999")
+    halves = TEXT + "[routes.b]\ntools = false\n"
+    done = edited(halves, "routes.b.base_url", "http://127.0.0.1:1/v1")
+    assert [mistake.path for mistake in done.still] == [("routes", "b")], "a route is mended setting by setting"
+    named = TEXT.replace('["main"]', '["mian"]')
+    done = edited(named, "routes.b.dialect", "practice")
+    assert [mistake.path for mistake in done.still] == [("agent", "chain")], "although its sentence lists one route more"
+
+
+def test_a_key_that_is_not_there_is_refused_where_we_can_tell_and_told_where_only_the_gateway_can(tmp_path: Path) -> None:
+    with pytest.raises(Config, match=r"api_key is to be read from missing.*Create the file.* Nothing was written"):
+        edited(TEXT, "routes.main.api_key", "file:missing")
+    for reference in ("env:NOT_SET", "credential:none"):
+        done = edited(TEXT, "routes.main.api_key", reference)
+        assert [mistake.path for mistake in done.doubts] == [("routes", "main", "api_key")]
+        assert reference in done.text
+    (tmp_path / "key").write_text("k3y")
+    assert not edited(TEXT, "routes.main.api_key", f"file:{tmp_path}/key").doubts
+    with pytest.raises(Config, match="instructions_file is to be read from none, but that fails"):
+        edited(TEXT, "agent.instructions_file", "none")
+
+
+def test_many_settings_at_once_are_judged_a_few_times_only() -> None:
+    judged = []
+
+    def judge(text: str) -> tuple[Mistake, ...]:
+        judged.append(text)
+        return wrong_in(text)
+
+    pairs = [(f"routes.r{number}.model", "7") for number in range(10)] + [
+        (f"routes.r{number}.base_url", "http://[::1]/v1") for number in range(10)
+    ]
+    done = with_settings(FILE, '[routes.main]\ndialect = "practice"\n', pairs, judge)
+    assert done.text.count('model = "7"') == 10
+    assert len(judged) == 3
+
+
+# --- unset ----------------------------------------------------------------------------------------------------------------------------
+
+SAID = """\
+# mine
+data_dir = "data"
+
+# what mail is for
+[tools.mail]    # here
+command = ["mail"]
+# so much for that
+
+[tools.mail.env]
+TZ = "UTC"
+
+# the model
+[routes.main]
+dialect = "practice"    # for now
+price = { input = 0.5 }
+# context_tokens = 1
+
+# What the agent may use:
+# [tools.clock]
+
+[web]
+port = 0
+"""
+
+
+def gone(text: str, *keys: str) -> list[str]:
+    """The lines that are there no more."""
+    rest = left(text, *keys).splitlines()
+    return [line for line in text.splitlines() if line and line not in rest]
+
+
+def test_a_setting_is_taken_out_and_everything_else_stays() -> None:
+    assert gone(SAID, "web.port") == ["port = 0"]
+    assert gone(SAID, "data_dir") == ['data_dir = "data"']
+    assert gone(SAID, "routes.main.price") == ["price = { input = 0.5 }"]
+    assert tomllib.loads(left(SAID, "routes.main.price.input"))["routes"]["main"]["price"] == {}
+    assert gone(SAID, "web.port", "tools.mail.env.TZ") == ['TZ = "UTC"', "port = 0"]
+
+
+def test_a_table_goes_with_the_words_about_it_and_those_about_others_stay() -> None:
+    mail = ["# what mail is for", "[tools.mail]    # here", 'command = ["mail"]', "# so much for that", "[tools.mail.env]", 'TZ = "UTC"']
+    assert gone(SAID, "tools.mail") == gone(SAID, "tools") == mail
+    assert gone(SAID, "tools.mail.env") == mail[4:]
+    assert gone(SAID, "routes.main") == ["# the model", "[routes.main]", *SAID.splitlines()[13:16]]
+    assert "\n\n\n" not in left(SAID, "tools.mail")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tools = { mail = {}, x = { command = ['x'] } }\n",
+        "[tools]\nmail = {}\nx.command = ['x']\n",
+        "[tools.x]\ncommand = ['x']\n[tools]\nmail.env.A = 'a'\nmail.env.B = 'b'\n",
+        "[tools.mail]\nenv = { A = '''\n[tools.x]\n''' }\n[tools.x]\ncommand = ['x']",
+        "[agent]\ninstructions = '''\n[tools.mail]\n'''\n[tools.mail]\n[tools.x]\ncommand = ['x']\n",
+    ],
+)
+def test_however_it_is_written_exactly_that_is_gone(text: str) -> None:
+    expected = tomllib.loads(text)
+    del expected["tools"]["mail"]
+    assert tomllib.loads(left(text, "tools.mail")) == expected
+
+
+def test_what_is_not_there_or_is_needed_is_not_taken_out() -> None:
+    with pytest.raises(Request, match=r"web\.prot does not stand in config\.toml\. Did you mean 'port'\? Nothing was changed\."):
+        left(SAID, "web.prot")
+    with pytest.raises(Request, match="does not stand"):
+        left(SAID, "web.port.x")
+    with pytest.raises(Config, match=r"With this change no gateway could start\. .*base_url is missing"):
+        left(SAID, "routes.main.dialect")
+
+
+def test_a_typo_in_the_file_is_taken_out() -> None:
+    done = without(FILE, TYPO, ["agnet", "agent.chian"], wrong_in)
+    assert done.still == ()
+    assert gone(TYPO, "agnet", "agent.chian") == ['chian = ["main"]  # only one', "[agnet]", "x = 1"]
+
+
+# --- the file -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_as_it_was_it_is_kept_and_its_rights_stay(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ WELL: dict[str, Any] = {
     "started": NOW - 12_000,
     "safe mode": None,
     "configuration refused": "",
+    "configuration read": NOW - 12_000,
     "journal": {"size": 12_400_000, "free": 73_000_000_000, "written": NOW - 3},
     "conversations": {"running": 2, "due": 1, "waiting": 12, "asking": 1},
     "gates": [

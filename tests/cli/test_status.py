@@ -32,7 +32,9 @@ def eventually(look: Callable[[], bool]) -> None:
 def lived(tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path], Any]) -> Iterator[Any]:
     """One conversation is answered, one waits for a model that is away, and a tool server is misconfigured. Killed at the end."""
     home = new_home(tmp_path_factory.mktemp("status"))
-    home.start_real(MORE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEY_OF_THE_SERVICE", "k3y")  # commands don't have it
+        home.start_real(MORE)
     home.holdfast("chat", "-q", "Hello from the kitchen")
     home.holdfast("chat", "-q", "/model spare", "--conversation", "waits")
     home.begin("chat", "-q", "Is anybody there?", "--conversation", "waits")
@@ -102,8 +104,25 @@ def test_the_configuration_is_compared_with_what_the_gateway_has(lived: Any) -> 
     assert words(lived, "config", "check").endswith("is good: 2 routes, 1 tool server, 0 accounts. The running gateway has it.")
     lived.holdfast("config", "set", "agent.instructions", "Be brief.")
     told = words(lived, "config", "check")
-    assert "agent.instructions: You are a helpful assistant. -> Be brief." in told and "holdfast reload" in told
+    assert 'agent.instructions: "You are a helpful assistant." -> "Be brief."' in told and "holdfast reload" in told
     assert "is not in use yet" in words(lived, "status")
+    assert words(lived, "config", "unset", "agent.instructions").startswith("Written")
+    assert words(lived, "reload") == "Nothing has changed: the gateway has all that the configuration says, and goes on."
+    assert "is not in use yet" not in words(lived, "status"), "the file is newer, and says the same"
+    lived.configure(MORE)
+
+
+def test_a_change_that_no_gateway_could_start_with_is_not_written_and_one_that_mends_a_part_is(lived: Any) -> None:
+    refused = lived.holdfast("config", "set", "routes.main.api_key", "file:missing")
+    assert refused.returncode == 78 and b"Nothing was written." in refused.stderr
+    said = words(lived, "config", "set", "routes.main.api_key", "env:NOT_SET")
+    assert "Beware" in said and "variable NOT_SET is not set" in said and "reload" not in said
+    assert "Beware" not in words(lived, "config", "set", "routes.main.api_key", "env:KEY_OF_THE_SERVICE"), "the gateway that runs has it"
+    lived.configure("[agnet]\n" + MORE)
+    said = words(lived, "config", "set", "agent.instructions", "Be kind.")
+    assert "Written" in said and "This was wrong before, and still is:" in said and "agnet" in said
+    assert words(lived, "config", "unset", "agnet", "agent.instructions").startswith("Written")
+    assert words(lived, "config", "check").endswith("The running gateway has it.")
     lived.configure(MORE)
 
 

@@ -46,7 +46,7 @@ async def test_a_new_configuration_is_taken_in_place_and_a_turn_goes_on(gateway:
     gateway.configure(PRACTICE + '[agent]\ninstructions = "Be brief."\n')
     said = await gateway.run("reload")
     assert (said.exit, said.err) == (0, "")
-    assert "agent.instructions: You are a helpful assistant. -> Be brief." in said.out
+    assert 'agent.instructions: "You are a helpful assistant." -> "Be brief."' in said.out
     assert "started again" in said.out
     assert await started(gateway) != before
     assert gateway.process.pid == pid and gateway.process.returncode is None
@@ -70,8 +70,14 @@ async def test_a_bad_configuration_is_refused_with_its_sentence_and_the_old_one_
     assert await started(gateway) == before
     gateway.configure(PRACTICE)
     gateway.send_signal(signal.SIGHUP)
-    await another_life(gateway, before)
-    assert not (await gateway.door.status())["configuration refused"]
+
+    async def settled() -> bool:
+        return not (await gateway.door.status())["configuration refused"]
+
+    await gateway.eventually(settled)
+    said = await gateway.run("reload")
+    assert (said.exit, said.err, said.out.split(":")[0]) == (0, "", "Nothing has changed")
+    assert await started(gateway) == before, "nothing new, no other life"
 
 
 def answered(name: str, entries: Sequence[Entry]) -> bool:
@@ -91,8 +97,7 @@ async def said(gateway: GatewayProcess, name: str, text: str) -> None:
 async def test_no_message_is_lost_over_reloads_good_and_bad(gateway: GatewayProcess) -> None:
     reloads = 50 if os.environ.get("HOLDFAST_LONG") else 6
     for number in range(reloads):
-        instructions = "Be brief." if number % 3 else "Be long."
-        gateway.configure(PRACTICE + (f'[agent]\ninstructions = "{instructions}"\n' if number % 2 else "[agent]\nwrong = 1\n"))
+        gateway.configure(PRACTICE + (f'[agent]\ninstructions = "Be brief, {number}."\n' if number % 2 else "[agent]\nwrong = 1\n"))
         before = await started(gateway)
         saying = asyncio.create_task(said(gateway, f"c{number % 3}", f"/title name{number}."))
         gateway.send_signal(signal.SIGHUP)
@@ -135,6 +140,7 @@ async def test_a_service_manager_hears_of_everything(tmp_path: Path) -> None:
             await manager.hears(what)
         manager.heard.clear()
         await gateway.ready()
+        gateway.configure(PRACTICE + "tools = false\n")
         gateway.send_signal(signal.SIGHUP)
         for what in ("RELOADING=1\nMONOTONIC_USEC=", "READY=1"):
             await manager.hears(what)

@@ -259,6 +259,10 @@ def _config(commands: _Commands, everywhere: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="as JSON, for programs")
     set_ = acts.add_parser("set", parents=[everywhere], help="change settings in the file; what else stands there stays as it is")
     set_.add_argument("pairs", nargs="+", metavar="KEY VALUE", help="such as routes.main.model qwen3:8b; several at once")
+    unset = acts.add_parser(
+        "unset", parents=[everywhere], help="take settings or whole tables out of the file; what is left out has its default"
+    )
+    unset.add_argument("keys", nargs="+", metavar="KEY", help="such as agent.time_zone or tools.mail; several at once")
     acts.add_parser("schema", parents=[everywhere], help="print the JSON Schema of the file, for editors")
 
 

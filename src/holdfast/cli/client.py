@@ -135,7 +135,7 @@ class Client:
         return decoded(self._ask("GET", "/v1/reload"), Differences).differences
 
     def reload(self) -> tuple[str, ...]:
-        """Have the gateway start again with the configuration as it stands now. Returns what differs."""
+        """Have the gateway start again with the configuration as it stands now. Returns what differs: if nothing does, it just goes on."""
         return decoded(self._ask("POST", "/v1/reload"), Differences).differences
 
     def leave_safe_mode(self) -> None:

@@ -27,7 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise Away(f"{away} The next start takes the configuration as it is then: `{command('run')}`.") from away
     except Config as bad:
         raise Config(f"{bad} The gateway goes on with the one it has.") from bad
-    for line in other or ("The configuration is as it was.",):
+    if not other:
+        print("Nothing has changed: the gateway has all that the configuration says, and goes on.")
+        return cli.ANSWERED
+    for line in other:
         print(plain(line))
     until = time.monotonic() + BACK_S_MAX
     while not _started_again(client, before):

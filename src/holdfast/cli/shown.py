@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -10,12 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.cli.screen import plain
-from holdfast.cli.written import quoted
 from holdfast.config import Config
 from holdfast.secrets import MASK, Secret
 from holdfast.settings import SECRET_NAME, File
+from holdfast.values import toml, toml_key
 
-BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 DEFAULT: Final = "    # the default"
 
 
@@ -61,7 +59,7 @@ def _plain(value: Any, within: str = "") -> Any:
 def lines(said: Mapping[str, Any], text: str) -> Iterator[str]:
     """`text` is what the file says; what it does not say is marked."""
     raw = tomllib.loads(text)
-    yield f"data_dir = {_toml(said['data_dir'])}{'' if 'data_dir' in raw else DEFAULT}"
+    yield f"data_dir = {toml(said['data_dir'])}{'' if 'data_dir' in raw else DEFAULT}"
     for name, table in said.items():
         if name == "data_dir":
             continue
@@ -81,22 +79,4 @@ def _table(head: str, table: Mapping[str, Any], raw: Mapping[str, Any]) -> Itera
     for key, value in table.items():
         if value == "" and key not in raw:
             continue  # nothing, which can't be written
-        yield plain(f"{_key(key)} = {_toml(value)}{'' if key in raw else DEFAULT}")
-
-
-def _key(key: str) -> str:
-    return key if BARE.fullmatch(key) else quoted(key)
-
-
-def _toml(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return quoted(value)
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case dict():
-            return f"{{ {', '.join(f'{_key(key)} = {_toml(inner)}' for key, inner in value.items())} }}" if value else "{}"
-        case _:
-            return str(value)
+        yield plain(f"{toml_key(key)} = {toml(value)}{'' if key in raw else DEFAULT}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +10,7 @@ from typing import Final
 
 from holdfast.cli.discover import Choice
 from holdfast.store.folder import sync_folder
+from holdfast.values import quoted
 
 _TOP: Final = """\
 # Holdfast's configuration. `holdfast check` tries all that stands here; a restart takes changes up, and harms nothing.
@@ -97,8 +97,3 @@ def create(file: Path, content: bytes) -> None:
         except OSError:
             file.unlink()
             raise
-
-
-def quoted(text: str) -> str:
-    """As TOML writes it: nearly as JSON does."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -10,6 +10,7 @@ class Steady:
 
     file = Path("config.toml")
     refused = ""
+    read_at = 0.0
 
     async def compared(self) -> tuple[str, ...]:
         return ()

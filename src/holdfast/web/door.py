@@ -13,7 +13,7 @@
     GET  /v1/used?since=S&before=S           a list of `ports.Used`
     GET  /v1/status
     GET  /v1/reload                          {"differences"}: what the configuration says otherwise by now; 422 if no gateway could start with it
-    POST /v1/reload                          the same, and it is taken
+    POST /v1/reload                          the same, and it is taken if there are any
     POST /v1/safe-mode/leave
     GET  /v1/routes                          a list of `ports.RouteState`
     GET  /v1/tools                           a list of `ports.Offer`

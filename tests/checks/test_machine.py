@@ -69,6 +69,20 @@ def test_room_on_the_disk(free_mb: int, level: str, tmp_path: Path, monkeypatch:
     assert (finding.level, finding.away) == (level, level == "error")
 
 
+@pytest.mark.parametrize(("free", "says"), [(0, "is full: 0 bytes are free."), (4 << 20, "is nearly full: 4.2 MB are free.")])
+def test_of_a_full_disk_it_does_not_say_that_it_can_be_written(
+    free: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.statvfs(tmp_path)
+    fields = list(real)
+    fields[4] = free // real.f_frsize
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(fields))
+    found = [*check_folder(tmp_path)]
+    assert "data.writable" not in levels(found)
+    assert found[0].what == f"The disk of the data folder {tmp_path} {says}"
+    assert found[0].cause == "On a full disk nothing can be saved, and the gateway ends."
+
+
 def test_what_others_can_open_is_told_with_the_command(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "login.key").touch(0o600)
@@ -93,7 +107,7 @@ def test_a_port_that_is_free_is_left_free() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    assert check_port("127.0.0.1", port).level == "ok"
+    assert check_port("web", "127.0.0.1", port).level == "ok"
     with socket.socket() as ours:
         ours.bind(("127.0.0.1", port))
 
@@ -103,16 +117,16 @@ def test_a_port_that_is_taken_is_told_with_the_line_to_write() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        finding = check_port("localhost", port)
+        finding = check_port("web", "localhost", port)
     assert (finding.level, finding.away, finding.mend) == ("error", False, f"port = {port + 1}    (in [web])")
 
 
 def test_an_address_that_is_not_ours_is_an_error() -> None:
-    assert check_port("203.0.113.7", 8420).level == "error"
+    assert check_port("web", "203.0.113.7", 8420).level == "error"
 
 
 def test_any_port_is_any_port() -> None:
-    assert check_port("127.0.0.1", 0).what == "The page takes any free port."
+    assert check_port("web", "127.0.0.1", 0).what == "The page can have any free port."
 
 
 def test_a_certificate_that_is_none_is_an_error(tmp_path: Path) -> None:

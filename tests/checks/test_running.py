@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from holdfast.checks.findings import verdict
-from holdfast.checks.running import check_running, in_use
+from holdfast.checks.running import check_metrics, check_running, in_use
+from holdfast.settings import Metrics
 
 WELL: dict[str, Any] = {
     "version": "0.1.0",
@@ -59,3 +61,18 @@ def test_what_was_configured_after_it_started_it_does_not_know() -> None:
     assert in_use(WELL, later) == set()
     assert [one.check for one in check_running(WELL, 8420, later) if one.level == "warning"] == ["gateway.stale"]
     assert in_use(None, 0.0) == set()
+
+
+def test_the_numbers_are_served_there_or_could_be_or_it_says_why_not() -> None:
+    assert list(check_metrics(Metrics(), WELL)) == []
+    part = {"name": "metrics", "state": "ready", "why": ""}
+    (one,) = check_metrics(Metrics(port=9464), {"parts": [part]})
+    assert (one.level, one.what) == ("ok", "The numbers are served by the running gateway, at port 9464.")
+    (one,) = check_metrics(Metrics(port=9464), {"parts": [part | {"state": "waiting", "why": "another program has this port"}]})
+    assert (one.level, one.cause, one.mend) == ("error", "another program has this port", "port = 9465    (in [metrics])")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (one,) = check_metrics(Metrics(port=port), None)
+    assert one.what == f"Another program has port {port} already; everything but the numbers would work."
+    (one,) = check_metrics(Metrics(port=port), WELL)
+    assert (one.level, one.what) == ("ok", f"The numbers can have 127.0.0.1:{port}.")

@@ -13,18 +13,20 @@ from typing import Any, Final
 
 from holdfast import config, errors
 from holdfast.checks.accounts import check_access, check_accounts, check_notify
+from holdfast.checks.backups import check_backups
 from holdfast.checks.chains import check_chains
+from holdfast.checks.collector import check_traces
 from holdfast.checks.findings import Finding
 from holdfast.checks.machine import check_certificate, check_config_file, check_folder, check_port, check_program
 from holdfast.checks.routes import Subject, answered, check_route
-from holdfast.checks.running import check_running, in_use
+from holdfast.checks.running import check_metrics, check_running, in_use
 from holdfast.checks.tools import check_tools
 from holdfast.config import Config, Route
 from holdfast.core.chat_words import table_of
 from holdfast.invoked import command
 from holdfast.ports import Clock
 from holdfast.secrets import mask
-from holdfast.settings import SECRET_NAME
+from holdfast.settings import SECRET_NAME, Backup, Metrics, Traces
 from holdfast.wiring import endpoint, tool_server
 
 TAKES_S_MAX: Final = 180
@@ -67,7 +69,8 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
     if world.status is not None:
         found += check_running(world.status, settings.web.port, changed_at)
     else:
-        found.append(check_port(settings.web.host, settings.web.port))
+        found.append(check_port("web", settings.web.host, settings.web.port))
+    found += check_metrics(settings.metrics, world.status)
     subjects = [_subject(settings, name, route) for name, route in resolved.routes.items()]
     working = in_use(world.status, changed_at)
     servers = [tool_server(name, server) for name, server in resolved.tools.items() if name not in working]
@@ -75,8 +78,10 @@ async def check_everything(settings: Config, world: World) -> list[Finding]:
         routes = [tasks.create_task(check_route(subject)) for subject in subjects]
         tools = tasks.create_task(check_tools(servers, world.clock))
         accounts = tasks.create_task(check_accounts(resolved.accounts, settings.data_dir, world.clock, world.status))
-    found += [finding for route in routes for finding in route.result()]
-    return [_masked(finding, resolved.known_secrets) for finding in [*found, *tools.result(), *accounts.result()]]
+        backups = tasks.create_task(check_backups(resolved.backup, settings.data_dir, world.clock.now(), world.status))
+        traces = tasks.create_task(check_traces(resolved.traces))
+    found += [finding for task in (*routes, tools, accounts, backups, traces) for finding in task.result()]
+    return [_masked(finding, resolved.known_secrets) for finding in found]
 
 
 async def check_answer(settings: Config, name: str, environ: Mapping[str, str]) -> tuple[Finding, str]:
@@ -86,7 +91,7 @@ async def check_answer(settings: Config, name: str, environ: Mapping[str, str]) 
     )
     route = resolved.routes.get(name)
     if route is None:
-        return next(finding for finding in found if finding.level == "error"), ""
+        return next(finding for finding in found if (finding.level, finding.about) == ("error", f"routes.{name}")), ""
     finding = await answered(_subject(settings, name, route))
     return _masked(finding, resolved.known_secrets), route.fingerprint
 
@@ -96,10 +101,16 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
 
     Each part is started by itself, so that one that can't be hides no other.
     """
-    bare = replace(settings, agent=config.Agent(), routes={}, tools={}, accounts={}, web=config.Web())
+    nothing: dict[str, Any] = {
+        "agent": config.Agent(),
+        "web": config.Web(),
+        "metrics": Metrics(),
+        "backup": Backup(),
+        "traces": Traces(),
+    }
+    bare = replace(settings, routes={}, tools={}, accounts={}, **nothing)
     parts = {
-        "agent": replace(bare, agent=settings.agent),
-        "web": replace(bare, web=settings.web),
+        **{table: replace(bare, **{table: getattr(settings, table)}) for table in nothing},
         **{f"routes.{name}": replace(bare, routes={name: settings.routes[name]}) for name in settings.routes},
         **{f"tools.{name}": replace(bare, tools={name: server}) for name, server in settings.tools.items()},
         **{table_of(name): replace(bare, accounts={name: account}) for name, account in settings.accounts.items()},
@@ -112,13 +123,12 @@ def _resolved(settings: Config, environ: Mapping[str, str]) -> tuple[Config, lis
             found.append(Finding("error", "config.start", about, str(error)))
             continue
         found += [Finding("warning", "config.start", about, warning) for warning in started.warnings]
-        web = started.web if about == "web" else resolved.web
         resolved = replace(
             resolved,
             routes={**resolved.routes, **started.routes},
             tools={**resolved.tools, **started.tools},
             accounts={**resolved.accounts, **started.accounts},
-            web=web,
+            **({about: getattr(started, about)} if about in {"web", "backup", "traces"} else {}),
         )
     return resolved, found
 

@@ -21,6 +21,9 @@ from holdfast.store.folder import BALLAST_NEEDS_FREE_BYTES, FREE_BYTES_LEAST
 from holdfast.store.version import SOUND, sqlite_version
 
 ELSEWHERE: Final = 'data_dir = "..."    (another place)'
+SERVED: Final = {"web": "the page", "metrics": "the numbers"}
+"""What a table is about that has a port."""
+USUAL: Final = {"web": 8420, "metrics": 9464}
 PRIVATE: Final = ("journal.db", "journal.db-wal", "journal.db-shm", "login.key", "files")
 
 
@@ -40,9 +43,7 @@ def check_folder(data_dir: Path) -> Iterator[Finding]:
             "error", "data.writable", "data_dir", what, f"It belongs to user {there.stat().st_uid}; this is user {os.geteuid()}.", mend
         )
         return
-    made = "" if there == data_dir else " (it will be made at the first start)"
-    yield Finding("ok", "data.writable", "data_dir", f"{data_dir} can be written{made}.")
-    yield _room(there)
+    yield from _room(data_dir, there)
     yield from _file_system(there)
     if there == data_dir:
         yield from _private([data_dir, *(data_dir / name for name in PRIVATE)], "data_dir")
@@ -52,26 +53,23 @@ def _first_there(path: Path) -> Path:
     return next(one for one in (path, *path.parents) if one.exists())
 
 
-def _room(folder: Path) -> Finding:
-    room = os.statvfs(folder)
+def _room(data_dir: Path, there: Path) -> Iterator[Finding]:
+    """What a folder that may be written is worth: on a full disk nothing."""
+    made = "" if there == data_dir else " (it will be made at the first start)"
+    room = os.statvfs(there)
     free = room.f_bavail * room.f_frsize
-    says = f"{size(free)} are free on the disk of the data folder"
     if free < BALLAST_NEEDS_FREE_BYTES:
-        cause = "A full disk stops the gateway: nothing more can be saved."
-        return Finding(
-            "error",
-            "data.room",
-            "data_dir",
-            f"Only {says}.",
-            cause,
-            f"du -xh {shlex.quote(str(folder))} | sort -h | tail    (shows what takes it)",
-            away=True,
-        )
+        what = f"The disk of the data folder {data_dir} is {'nearly ' if free else ''}full: {size(free)} are free."
+        cause = "On a full disk nothing can be saved, and the gateway ends."
+        mend = f"du -xh {shlex.quote(str(there))} | sort -h | tail    (shows what takes it)"
+        yield Finding("error", "data.room", "data_dir", what, cause, mend, away=True)
+        return
+    yield Finding("ok", "data.writable", "data_dir", f"{data_dir} can be written{made}.")
     if free < FREE_BYTES_LEAST:
-        return Finding(
-            "warning", "data.room", "data_dir", f"Only {says}.", mend=f"Free some: {size(FREE_BYTES_LEAST)} keep the gateway comfortable"
-        )
-    return Finding("ok", "data.room", "data_dir", f"{says}.")
+        what, mend = f"Only {size(free)} are free on its disk.", f"Free some: {size(FREE_BYTES_LEAST)} keep the gateway comfortable"
+        yield Finding("warning", "data.room", "data_dir", what, "On a full disk nothing can be saved.", mend)
+    else:
+        yield Finding("ok", "data.room", "data_dir", f"{size(free)} are free on its disk.")
 
 
 def _file_system(folder: Path) -> Iterator[Finding]:
@@ -162,10 +160,11 @@ def check_certificate(web: Web) -> Iterator[Finding]:
     yield from _private([Path(web.certificate_key)], "web")
 
 
-def check_port(host: str, port: int) -> Finding:
-    """Can the page have its port? Asked only while no gateway of ours runs."""
+def check_port(table: str, host: str, port: int) -> Finding:
+    """Can what this table serves have its port? Asked only while no gateway of ours has it."""
+    what = SERVED[table]
     if not port:
-        return Finding("ok", "web.port", "web", "The page takes any free port.")
+        return Finding("ok", f"{table}.port", table, f"{what.capitalize()} can have any free port.")
     address = "127.0.0.1" if host.lower() == "localhost" else host
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -173,16 +172,17 @@ def check_port(host: str, port: int) -> Finding:
             probe.bind((address, port))
             probe.listen()
         except OSError as error:
-            return _no_port(host, port, error)
-    return Finding("ok", "web.port", "web", f"The page can have {host}:{port}.")
+            return _no_port(table, host, port, error)
+    return Finding("ok", f"{table}.port", table, f"{what.capitalize()} can have {host}:{port}.")
 
 
-def _no_port(host: str, port: int, error: OSError) -> Finding:
+def _no_port(table: str, host: str, port: int, error: OSError) -> Finding:
+    what, check = SERVED[table], f"{table}.port"
     if error.errno == errno.EADDRINUSE:
-        what = f"Another program has port {port} already; everything but the page would work."
-        return Finding("error", "web.port", "web", what, f"ss -ltnp 'sport = :{port}' shows which.", f"port = {port + 1}    (in [web])")
-    mend = "port = 8420    (in [web])" if error.errno == errno.EACCES else 'host = "127.0.0.1"    (in [web])'
-    return Finding("error", "web.port", "web", f"The page can't be served at {host}:{port}.", f"{error.strerror or error}.", mend)
+        says = f"Another program has port {port} already; everything but {what} would work."
+        return Finding("error", check, table, says, f"ss -ltnp 'sport = :{port}' shows which.", f"port = {port + 1}    (in [{table}])")
+    mend = f"port = {USUAL[table]}    (in [{table}])" if error.errno == errno.EACCES else f'host = "127.0.0.1"    (in [{table}])'
+    return Finding("error", check, table, f"{what.capitalize()} can't be served at {host}:{port}.", f"{error.strerror or error}.", mend)
 
 
 def check_program() -> Iterator[Finding]:

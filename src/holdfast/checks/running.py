@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from holdfast.checks.accounts import check_there
 from holdfast.checks.findings import Finding
+from holdfast.checks.machine import check_port
 from holdfast.checks.tools import too_many
 from holdfast.invoked import command
+from holdfast.settings import Metrics
 
 ABOUT: Final = "gateway"
 ACCOUNT: Final = "account:"
@@ -42,13 +44,32 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
             yield Finding("warning", "gateway.tools", ABOUT, f"Its tool server {server['name']} is {server['state']}.", server["why"], mend)
         if server.get("left_out") and not stale:
             yield too_many(server["name"], server["left_out"])
-    page = next((part for part in status.get("parts", ()) if part["name"] == "page"), None)
+    page = part_of(status, "page")
     if page is not None and page["state"] == "ready":
         yield Finding("ok", "web.port", "web", f"The page is served by the running gateway, at port {port}.")
     elif page is not None:
         yield Finding(
             "error", "web.port", "web", "The running gateway can't serve its page.", page["why"], f"port = {port + 1}    (in [web])"
         )
+
+
+def part_of(status: Mapping[str, Any] | None, name: str) -> Mapping[str, Any] | None:
+    """What the running gateway says of one of its parts. None if it has none of that name, or none runs."""
+    return next((part for part in (status or {}).get("parts", ()) if part["name"] == name), None)
+
+
+def check_metrics(settings: Metrics, status: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Are the numbers served, or could they be?"""
+    if settings.port is None:
+        return
+    part = part_of(status, "metrics")
+    if part is None:
+        yield check_port("metrics", settings.host, settings.port)
+    elif part["state"] == "ready":
+        yield Finding("ok", "metrics.port", "metrics", f"The numbers are served by the running gateway, at port {settings.port}.")
+    else:
+        mend = f"port = {settings.port + 1}    (in [metrics])"
+        yield Finding("error", "metrics.port", "metrics", "The running gateway can't serve the numbers.", part["why"], mend)
 
 
 def _retry(gate: str) -> str:

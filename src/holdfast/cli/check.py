@@ -32,11 +32,28 @@ HEADS: Final = {
     "agent": "Agent",
     "data_dir": "Data folder",
     "web": "Page",
+    "backup": "Backups",
+    "metrics": "Numbers",
+    "traces": "Traces",
     "program": "Program",
     "gateway": "Gateway",
     "owner": "Owner",
 }
-ORDER: Final = ("config", "agent", "routes", "tools", "platforms", "owner", "gateway", "web", "data_dir", "program")
+ORDER: Final = (
+    "config",
+    "agent",
+    "routes",
+    "tools",
+    "platforms",
+    "owner",
+    "gateway",
+    "web",
+    "data_dir",
+    "backup",
+    "metrics",
+    "traces",
+    "program",
+)
 """What people look for first comes first."""
 
 

@@ -24,6 +24,7 @@ RETRY_S: Final = 3_600.0
 LOOK_S_MAX: Final = 600.0
 """However far away the next one is: the clock is looked at this often, for it may be set."""
 ANSWERS_S_MAX: Final = 60.0
+HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0
 
 BackUp = Callable[[Path], Awaitable[Backup]]
@@ -95,17 +96,18 @@ class Backups:
     def _find_newest(self) -> float | None:
         """When the newest backup was made. One from the future says nothing: the clock was wrong then."""
         now = self._clock.now()
-        return max((at for at, _ in self._made() if at <= now), default=None)
-
-    def _made(self) -> list[tuple[float, Path]]:
-        """When each was made, and where it is, the oldest first."""
-        found = ((NAME.fullmatch(path.name), path) for path in self._folder.iterdir())
-        return sorted((_instant(match[1]), path) for match, path in found if match)
+        return max((at for at, _ in made_in(self._folder) if at <= now), default=None)
 
     def _prune(self) -> None:
-        for _, path in self._made()[: -self._keep]:
+        for _, path in made_in(self._folder)[: -self._keep]:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+
+def made_in(folder: Path) -> list[tuple[float, Path]]:
+    """When each of those in the folder was made, and where it is, the oldest first."""
+    found = ((NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    return sorted((_instant(match[1]), path) for match, path in found if match)
 
 
 def _instant(written: str) -> float:

@@ -42,7 +42,7 @@ class Traces:
     """Implements `observed.Watch`. `run` is a child of the supervisor; before it is ready nothing is traced."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], version: Callable[[], str]) -> None:
-        self._endpoint, self._headers, self._version = endpoint.rstrip("/").removesuffix(PATH) + PATH, headers, version
+        self._endpoint, self._headers, self._version = address(endpoint), headers, version
         self._tracer: Tracer | None = None
         self._turns: dict[str, _Turn] = {}
 
@@ -137,6 +137,11 @@ class Traces:
             if len(self._turns) > TURNS_MAX:
                 self.let_go(next(iter(self._turns)))
         return self._turns[conversation]
+
+
+def address(endpoint: str) -> str:
+    """Where spans go, whether the endpoint was given with the path or without."""
+    return endpoint.rstrip("/").removesuffix(PATH) + PATH
 
 
 class _Seldom(logging.Filter):

@@ -278,6 +278,7 @@ def test_an_unknown_setting_suggests_the_nearest_name(folder: Folder, text: str,
             f"{ROUTE}connect_timeout_s = inf",
             "[routes.main] connect_timeout_s must be a number of seconds above 0, and at most a day (86400), not the number inf.",
         ),
+        ("agent = true", "agent must be a table, which begins with [agent], not true."),
         (f"{ROUTE}calls_at_once_max = 0", "[routes.main] calls_at_once_max must be a whole number from 1 to 1000, not the number 0."),
         (f"{ROUTE}context_tokens = 1", "[routes.main] context_tokens must be a whole number from 256 to 100 million, not the number 1."),
         (

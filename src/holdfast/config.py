@@ -180,7 +180,7 @@ def judged(file: Path, text: str, environ: Mapping[str, str]) -> tuple[Config, t
     raw, reading = _parsed(file, text), Reading(file)
     reading.known("", raw, File)
     agent = reading.table("agent", raw.get("agent", {}), Agent)
-    if {"instructions", "instructions_file"} <= set(raw.get("agent", ())):
+    if isinstance(raw.get("agent"), dict) and {"instructions", "instructions_file"} <= raw["agent"].keys():
         reading.wrong("agent", "has both instructions and instructions_file. Keep one of them.")
     routes = {name: reading.table(f"routes.{name}", table, Route) for name, table in reading.tables("routes", raw)}
     tools = {name: reading.table(f"tools.{name}", table, ToolServer) for name, table in reading.tables("tools", raw)}

@@ -139,6 +139,13 @@ async def test_a_command_that_is_told_to_end_here_does_nothing_by_halves_and_say
     assert left <= {"journal.db", "journal", "lock", "ballast"}
 
 
+@pytest.mark.parametrize("name", ["backup.copied", "backup.before_rename"])
+def test_a_backup_that_is_told_to_end_leaves_nothing(folder: Path, name: str) -> None:
+    done = holdfast(folder, "backup", "b.tar", HOLDFAST_FAILPOINT=f"{name}:1:{signal.SIGINT:d}")
+    assert (done.returncode, done.stderr) == (130, "holdfast: No backup was made, and nothing is left of it.\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["c.toml", "data"]
+
+
 async def test_an_import_that_is_told_to_end_keeps_what_came_whole(folder: Path) -> None:
     line = '{"conversation": "%d", "role": "user", "text": "Hello"}\n'
     (folder / "many.jsonl").write_text("".join(line % n for n in range(50)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from holdfast import cli, config
 from holdfast.cli.client import Away, Client
+from holdfast.cli.interrupted import saying
 from holdfast.cli.output import count, when
 from holdfast.cli.place import data_dir_of, door_of
 from holdfast.core.words import size
@@ -25,9 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = data_dir_of(arguments)
     file = (arguments.file or Path(f"holdfast-{time.strftime('%Y-%m-%dT%H%M%S')}.tar")).absolute()
     try:
-        made = Client(door_of(data_dir)).back_up(file)
+        with saying(f"The gateway goes on with it: when it is whole, it is {file}."):
+            made = Client(door_of(data_dir)).back_up(file)
     except Away as away:
-        made = _made_here(data_dir, file, away)
+        with saying("No backup was made, and nothing is left of it."):
+            made = _made_here(data_dir, file, away)
     print(
         f"{made.file}: {count(made.conversations, 'conversation')} and {count(made.files, 'file')}, {size(made.size)}, as of {when(made.at)}."
     )

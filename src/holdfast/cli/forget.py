@@ -93,7 +93,7 @@ def _told(key: str, forgot: Forgot) -> list[str]:
     ]
     if not forgot.rewritten:
         lines.append(
-            "The journal is too large to be rewritten while the gateway runs: scraps of old text may be left in its unused corners. "
+            "The journal is too large to be rewritten for this: scraps of old text may be left in its unused corners. "
             f"`{command('vacuum')}` erases them too, while the gateway is stopped."
         )
     if forgot.copies:

@@ -222,6 +222,11 @@ def _sync(folder: Path) -> None:
             raise
 
 
+def heed_signals(db: apsw.Connection) -> None:
+    """Have Ctrl-C end what it does in the middle: Python learns of signals only when something of its own is called."""
+    db.set_progress_handler(lambda: False, STEPS_BETWEEN_LOOKS)
+
+
 def sum_of(path: Path) -> str:
     """The sha256 of a file. Raises `OSError`."""
     with path.open("rb") as file:

@@ -84,6 +84,7 @@ def _unpack(file: Path, unpacked: Path) -> None:
         db = apsw.Connection(str(journal))
         try:
             version_of(db, journal)
+            archive.heed_signals(db)
             problems = [f"journal.db: {line}" for (line,) in db.execute("PRAGMA integrity_check(10)") if line != "ok"]
         except apsw.Error as error:
             raise unusable(journal, error) from error

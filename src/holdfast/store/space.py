@@ -10,6 +10,7 @@ import apsw
 from holdfast.errors import Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Freed
+from holdfast.store.archive import heed_signals
 from holdfast.store.failures import unusable
 from holdfast.store.folder import DataFolder, make_private, sync_folder
 
@@ -17,8 +18,6 @@ SMALL_BYTES: Final = 32 << 20
 """A journal up to here is rewritten in a fraction of a second, for which commits wait."""
 PAGES_AT_ONCE: Final = 256
 """So few that nobody else's commit waits for long."""
-STEPS_BETWEEN_LOOKS: Final = 20_000
-"""Of SQLite's machine: some 20 ms."""
 
 
 def size_of(db: apsw.Connection) -> int:
@@ -70,7 +69,7 @@ def rewrite(folder: DataFolder) -> Freed:
         db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # before it was read, nothing is known of its log
         empty_log(db)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.set_progress_handler(lambda: False, STEPS_BETWEEN_LOOKS)  # else Ctrl-C would wait for the end
+        heed_signals(db)
         db.execute("VACUUM INTO ?", (str(new),))
         db.close()
         with new.open("rb") as file:

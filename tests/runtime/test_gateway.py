@@ -11,9 +11,12 @@ from holdfast.core.entries import AssistantMessage, Command, Entry, Usage, UserM
 from holdfast.core.failure import Failure
 from holdfast.errors import JournalFailed, Request, Temporary
 from holdfast.ports import Arrival, Hold, Standing, Used
+from holdfast.runtime.accounts import Accounts
 from holdfast.runtime.acts import AgentSettings, RouteSettings
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.lifetime import Lifetime
+from holdfast.runtime.owner import Owner
+from holdfast.runtime.persons import Persons
 from holdfast.runtime.service_manager import ServiceManager
 from holdfast.runtime.supervisor import Supervisor
 from holdfast.testing.clock import LoopClock
@@ -25,7 +28,7 @@ from holdfast.testing.steady import Steady
 
 def _gateway(rig: Rig, supervisor: Supervisor | None = None, lifetime: Lifetime | None = None) -> LocalGateway:
     supervisor = supervisor or Supervisor(rig.clock, lambda: 0.5)
-    return LocalGateway(
+    gateway = LocalGateway(
         lambda: "1.0",
         rig.journal,
         MemoryFiles(),
@@ -40,6 +43,9 @@ def _gateway(rig: Rig, supervisor: Supervisor | None = None, lifetime: Lifetime 
         lifetime or Lifetime(rig.journal, rig.clock, ServiceManager({})),
         Steady(),
     )
+    owner, persons = Owner((), gateway.accept, rig.clock), Persons({}, rig.clock.now)
+    gateway.accounts = Accounts({}, {}, persons, rig.journal, gateway.accept, rig.weather, owner, rig.clock)
+    return gateway
 
 
 def _arrival(rig: Rig, number: int = 1, chat: str = "c") -> Arrival:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -82,13 +82,15 @@ class World:
             Lifetime(rig.journal, rig.clock, ServiceManager({})),
             Steady(),
         )
-        rules_of = {BOT: plain(rules)}
-        self.persons = Persons(rules_of, rig.clock.now)
-        owner = Owner((), self.gateway.accept, rig.clock)
-        self.accounts = Accounts(
-            {BOT: self.account}, rules_of, self.persons, rig.journal, self.gateway.accept, self.weather, owner, rig.clock
-        )
-        self.gateway.accounts = self.accounts
+        self.accounts = self.gateway.accounts = self.accounts_of({BOT: rules})
+        self.persons = self.accounts.persons
+
+    def accounts_of(self, rules: Mapping[str, Rules]) -> Accounts:
+        """Ours, or none."""
+        rig, accept = self.rig, self.gateway.accept
+        rules = {name: plain(one) for name, one in rules.items()}
+        platforms, persons, owner = dict.fromkeys(rules, self.account), Persons(rules, rig.clock.now), Owner((), accept, rig.clock)
+        return Accounts(platforms, rules, persons, rig.journal, accept, self.weather, owner, rig.clock)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -240,11 +242,11 @@ async def test_pair_by_the_door_lets_in_and_says_whom() -> None:
 @simulated
 async def test_without_accounts_there_is_nobody_to_let_in() -> None:
     world = World()
-    world.gateway.accounts = None
+    world.gateway.accounts = world.accounts_of({})
     assert (await world.gateway.platforms(), await world.gateway.people()) == ((), ())
-    with pytest.raises(Request, match="There are no accounts"):
+    with pytest.raises(Request, match="No code 'AB' is waiting"):
         await world.gateway.approve("AB")
-    with pytest.raises(Request, match="There are no accounts"):
+    with pytest.raises(Request, match=f"There is no account '{BOT}'. There is: none"):
         await world.gateway.remove(BOT, "7")
 
 
@@ -320,6 +322,3 @@ async def test_nobody_signs_in_to_what_has_its_credentials() -> None:
         await anext(world.gateway.sign_in(BOT))
     with pytest.raises(Request, match=r"there is no such account\. Those that a person signs in: none"):
         await world.gateway.answer_sign_in("fake:other", "42")
-    world.gateway.accounts = None
-    with pytest.raises(Request, match="no accounts of chat systems"):
-        await anext(world.gateway.sign_in(BOT))

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from holdfast.accounts import NO_ACCOUNTS
 from holdfast.core import turn, words
 from holdfast.core.access import Rules
 from holdfast.core.entries import Command, Entry, UserMessage
@@ -98,8 +97,8 @@ class LocalGateway:
         self._started = clock.now()
         self._lifetime, self._reload = lifetime, reload
         followers.held = self._hold
-        self.accounts: Accounts | None = None
-        """Of chat systems: they are told when these are there, since they accept through us."""
+        self.accounts: Accounts
+        """Of chat systems. Named by whoever makes us, once they are there: they accept through us."""
         self.backups: Backups | None = None
         self.received: Callable[[str], None] = lambda _: None
         """Told of the account of each message that was kept."""
@@ -121,7 +120,7 @@ class LocalGateway:
 
     async def _paired(self, arrival: Arrival) -> Arrival:
         """With its /pair done. Who comes by the door is an owner; what comes by an account has been looked at there."""
-        if not (isinstance(arrival.body, Command) and arrival.body.name == "pair") or self.accounts is None:
+        if not (isinstance(arrival.body, Command) and arrival.body.name == "pair"):
             return arrival
         return arrival if arrival.account in self.accounts.rules else replace(arrival, body=await self.accounts.paired(arrival.body))
 
@@ -247,8 +246,6 @@ class LocalGateway:
     # --- accounts of chat systems ------------------------------------------------------------------------------------------------------
 
     async def platforms(self) -> tuple[PlatformState, ...]:
-        if self.accounts is None:
-            return ()
         parts, held = self._supervisor.states(), {one.account: one for one in await self._journal.held()}
         return tuple(
             _platform(
@@ -269,18 +266,16 @@ class LocalGateway:
         return self._supervisor.retry(child)
 
     async def sign_in(self, account: str) -> AsyncGenerator[SignIn, None]:
-        async with contextlib.aclosing(SigningIn(self._accounts()).steps(account)) as steps:
+        async with contextlib.aclosing(SigningIn(self.accounts).steps(account)) as steps:
             async for step in steps:
                 if step.done:
                     await self.retry_platform(account)
                 yield step
 
     async def answer_sign_in(self, account: str, said: str) -> None:
-        SigningIn(self._accounts()).of(account).answer(said)
+        SigningIn(self.accounts).of(account).answer(said)
 
     async def people(self) -> tuple[Access, ...]:
-        if self.accounts is None:
-            return ()
         known = await self.accounts.people()
         return tuple(
             Access(
@@ -295,16 +290,10 @@ class LocalGateway:
         )
 
     async def approve(self, code: str) -> Person:
-        return await self._accounts().approve(code)
+        return await self.accounts.approve(code)
 
     async def remove(self, account: str, person: str) -> None:
-        await self._accounts().remove(account, person)
-
-    def _accounts(self) -> Accounts:
-        """Raises `Request` if there are none."""
-        if self.accounts is None:
-            raise Request(NO_ACCOUNTS)
-        return self.accounts
+        await self.accounts.remove(account, person)
 
 
 def _of_route(name: str, used: Sequence[Used]) -> Used:

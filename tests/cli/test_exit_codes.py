@@ -113,6 +113,8 @@ WAYS: tuple[tuple[int, str, Callable[[Any], int]], ...] = (
     (2, "asks", code("show", "nobody")),
     (2, "asks", code("no-such-command")),
     (2, "stopped", code("verify", "{}/nowhere.tar")),
+    (2, "stopped", code("import", "jsonl", "{}/nowhere.jsonl")),
+    (2, "stopped", code("export", "--to", "{}/nowhere/all.jsonl")),
     (2, "stopped", code("verify", "{}")),
     (2, "stopped", code("forget", "one")),
     (2, "stopped", code("service", "status")),

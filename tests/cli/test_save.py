@@ -11,7 +11,7 @@ import pytest
 from holdfast.cli.client import Client
 from holdfast.cli.save import files_of, free, save
 from holdfast.core.entries import AnyBody, Attachment, Entry, Fetched, Notice, Produced, ToolResult, UserMessage
-from holdfast.errors import Config, Request
+from holdfast.errors import Request
 from holdfast.store.files import FolderFiles
 
 
@@ -75,7 +75,7 @@ def test_what_can_not_be_had_or_written_is_a_sentence(tmp_path: Path, here: Path
         save(log, 1, stopped(tmp_path), tmp_path / "files")
     sha256 = asyncio.run(_kept(tmp_path / "files", b"wave"))
     here.rmdir()
-    with pytest.raises(Config, match="can't be written here"):
+    with pytest.raises(Request, match="can't be written here"):
         save(
             entries(ToolResult(call="c", outcome="ok", files=(Produced(sha256=sha256, name="a"),))),
             1,

@@ -19,7 +19,7 @@ from holdfast.cli.place import data_dir_of
 from holdfast.cli.screen import plain
 from holdfast.core.entries import Entry, Fetched, ToolResult, UserMessage
 from holdfast.core.exported import Head, lines
-from holdfast.errors import Config, Request
+from holdfast.errors import Request
 from holdfast.invoked import command
 from holdfast.web.wire import Listed, file_name
 
@@ -93,7 +93,7 @@ def _output(to: Path | None) -> Iterator[Write]:
             os.fsync(file.fileno())
         partial.rename(to)
     except OSError as error:
-        raise Config(f"{to} can't be written ({error.strerror}). Name a file in another folder, or make room.") from error
+        raise Request(f"{to} can't be written ({error.strerror}). Name a file in another folder, or make room.") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -134,7 +134,7 @@ class _Files:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise Config(f"The folder {folder} can't be made ({error.strerror}). Name another one.") from error
+            raise Request(f"The folder {folder} can't be made ({error.strerror}). Name another one.") from error
 
     def meet(self, entry: Entry) -> None:
         match entry.body:
@@ -168,5 +168,5 @@ class _Files:
             with os.fdopen(_private(path), "wb") as file:
                 file.write(data)
         except OSError as error:
-            raise Config(f"{path} can't be written ({error.strerror}). Name another folder, or make room.") from error
+            raise Request(f"{path} can't be written ({error.strerror}). Name another folder, or make room.") from error
         self.copied += 1

@@ -17,7 +17,7 @@ from holdfast.core.entries import AssistantMessage, Entry, ToolResult, UserMessa
 from holdfast.core.exported import BYTES_MAX, LINE_BYTES_MAX, Head, Unusable, check, decoded
 from holdfast.core.history import Answered, Called, CameBack, History, Line, Wrote, text_of, transcribed
 from holdfast.core.settling import settled
-from holdfast.errors import Config, Request
+from holdfast.errors import Request
 from holdfast.web.wire import ACCOUNT, AUTHOR, NAME_CHARS_MAX, conversation_key
 
 
@@ -68,7 +68,7 @@ NO_MESSAGES: Final = "lines of other roles than user, assistant and tool"
 
 
 def conversations(file: Path) -> Iterator[Found]:
-    """One after the other; the lines of each stand together. Raises `Config` or `Request` if the file can't be read at all."""
+    """One after the other; the lines of each stand together. Raises `Request` if the file can't be read at all."""
     seen: set[str] = set()
     block: _Block | None = None
     for number, line in _lines(file):
@@ -96,7 +96,7 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 if line.removeprefix(codecs.BOM_UTF8).strip():
                     yield number, line.removeprefix(codecs.BOM_UTF8)
     except OSError as error:
-        raise Config(f"{file} can't be read: {error.strerror}.") from error
+        raise Request(f"{file} can't be read: {error.strerror}.") from error
 
 
 class _Names(msgspec.Struct):

@@ -9,7 +9,7 @@ from pathlib import Path
 from holdfast.cli.client import Away, Client
 from holdfast.core.entries import Entry, Fetched, ToolResult, UserMessage
 from holdfast.core.words import size
-from holdfast.errors import Config, Request
+from holdfast.errors import Request
 from holdfast.web.wire import file_name
 
 
@@ -25,7 +25,7 @@ def save(entries: Sequence[Entry], seq: int, client: Client, folder: Path) -> No
             with path.open("xb") as file:
                 file.write(data)
         except OSError as error:
-            raise Config(f"{path} can't be written here ({error.strerror}). Go to another folder.") from error
+            raise Request(f"{path} can't be written here ({error.strerror}). Go to another folder.") from error
         print(f"{path} ({size(len(data))})")
 
 

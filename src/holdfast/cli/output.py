@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from holdfast.cli.screen import plain
 from holdfast.errors import Request
 from holdfast.web.wire import Listed
+
+T = TypeVar("T")
+
+SETTLED_S_MAX: Final = 15.0
+"""So long it is looked what comes of a try."""
+LOOK_S: Final = 0.1
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -38,8 +45,8 @@ def when(at: float) -> str:
 
 def clock(at: float, now: float) -> str:
     """An instant, with its day only where that is another one than today."""
-    day, _, time = when(at).partition(" ")
-    return time if day == when(now).partition(" ")[0] else f"{day} {time}"
+    day, _, hour = when(at).partition(" ")
+    return hour if day == when(now).partition(" ")[0] else f"{day} {hour}"
 
 
 def standing(row: Listed) -> str:
@@ -55,3 +62,11 @@ def unknown(what: str, name: str, names: Iterable[str], who_has: str) -> Request
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     meant = f" Did you mean {near[0]!r}?" if near else ""
     return Request(f"There is no {what} {name!r}.{meant} {who_has}: {', '.join(known) or 'none'}.")
+
+
+def settled(look: Callable[[], T], has: Callable[[T], bool]) -> T:
+    """What is found when a try has come to something, or has taken its time."""
+    until = time.monotonic() + SETTLED_S_MAX
+    while not has(found := look()) and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    return found

@@ -12,7 +12,7 @@ from holdfast.accounts import NO_ACCOUNTS
 from holdfast.cli.client import Away, Client
 from holdfast.cli.output import clock, columns, print_json, unknown
 from holdfast.cli.place import client_of
-from holdfast.cli.platforms import line
+from holdfast.cli.screen import in_a_line
 from holdfast.core.access import EVERYBODY
 from holdfast.core.chat_words import table_of
 from holdfast.errors import Request
@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     client = client_of(arguments)
     match arguments.act:
         case "approve":
-            print(line(_approve(client, *arguments.names)))
+            print(in_a_line(_approve(client, *arguments.names)))
         case "remove":
-            print(line(_remove(client, *arguments.names)))
+            print(in_a_line(_remove(client, *arguments.names)))
         case _ if arguments.json:
             print_json(_known(client))
         case _:
@@ -61,7 +61,7 @@ def told(accounts: Sequence[Access], now: float) -> Iterator[str]:
         yield access.account
         rows = [*_configured(access), *(_let_in(person, now) for person in access.people if person.since)]
         yield from (f"    {row}" for row in columns(rows or [("nobody may talk yet", "")]))
-        yield from (f"    {line(_waits(person, now))}" for person in access.people if not person.since)
+        yield from (f"    {in_a_line(_waits(person, now))}" for person in access.people if not person.since)
         if not rows:
             yield f"    {_how(access)}"
 
@@ -83,7 +83,7 @@ def _named(name: str) -> str:
 
 
 def _let_in(person: Person, now: float) -> tuple[str, str]:
-    who = line(f"{person.id} ({person.name})" if person.name else person.id)
+    who = in_a_line(f"{person.id} ({person.name})" if person.name else person.id)
     if person.handle:
         return who, f"may talk, since the configuration names {person.handle}"
     return who, f"may talk, approved {clock(person.since, now)}"

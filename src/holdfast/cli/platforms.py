@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from holdfast import cli
 from holdfast.accounts import NO_ACCOUNTS
 from holdfast.cli.client import Away, Client
-from holdfast.cli.output import clock, columns, print_json, unknown
+from holdfast.cli.output import clock, columns, print_json, settled, unknown
 from holdfast.cli.place import client_of
-from holdfast.cli.screen import plain
+from holdfast.cli.screen import in_a_line
 from holdfast.cli.signing_in import sign_in
 from holdfast.core.words import span
 from holdfast.errors import Request
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 RETRY: Final = "retry"
 LOGIN: Final = "login"
-RETRY_S_MAX: Final = 15.0
-"""So long `retry` looks what comes of it."""
-LOOK_S: Final = 0.1
 NOTHING: Final = "-"
 CODES: Final = {"connected": cli.ANSWERED, "connecting": cli.ANSWERED, "waiting": cli.AWAY, "stopped": cli.CONFIG}
 
@@ -71,7 +68,7 @@ def table(states: Sequence[PlatformState], now: float) -> Iterator[str]:
     yield lines[0]
     for state, row in zip(states, lines[1:], strict=True):
         yield row
-        yield from (f"    {line(trouble)}" for trouble in troubles(state, now))
+        yield from (f"    {in_a_line(trouble)}" for trouble in troubles(state, now))
 
 
 def _row(state: PlatformState, now: float) -> tuple[str, ...]:
@@ -125,11 +122,6 @@ def _conversations(count: int) -> str:
     return "One conversation waits" if count == 1 else f"{count} conversations wait"
 
 
-def line(text: str) -> str:
-    """On one line, and with nothing that a terminal would obey."""
-    return " ".join(plain(text).split())
-
-
 # --- retry ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -144,14 +136,10 @@ def _retry(client: Client, before: PlatformState) -> int:
 
 
 def _settled(client: Client, before: PlatformState) -> PlatformState:
-    """The account's state when the new try has come to something, or has taken its time."""
-    until = time.monotonic() + RETRY_S_MAX
-    while True:
-        now = named(client.platforms(), before.name)
-        tried = now.reconnects > before.reconnects and now.state != "connecting"
-        if tried or now.state == "connected" or time.monotonic() > until:
-            return now
-        time.sleep(LOOK_S)
+    def has(now: PlatformState) -> bool:
+        return now.state == "connected" or (now.reconnects > before.reconnects and now.state != "connecting")
+
+    return settled(lambda: named(client.platforms(), before.name), has)
 
 
 def _sign_in(client: Client, before: PlatformState) -> int:
@@ -170,4 +158,4 @@ def came_of_it(state: PlatformState, now: float) -> Iterator[str]:
         yield f"{state.name} is still connecting. `{command('platforms')} {state.name}` shows what comes of it."
     else:
         yield f"{state.name} was tried, and {'waits' if state.state == 'waiting' else 'has stopped'}:"
-        yield from (f"    {line(trouble)}" for trouble in troubles(state, now))
+        yield from (f"    {in_a_line(trouble)}" for trouble in troubles(state, now))

@@ -14,6 +14,11 @@ def plain(text: str) -> str:
     return "".join(char for char in text if char.isprintable() or char in "\n\t")
 
 
+def in_a_line(text: str) -> str:
+    """On one line, and with nothing that a terminal would obey."""
+    return " ".join(plain(text).split())
+
+
 class Screen:
     """Prints answers once each, a blank line between them."""
 

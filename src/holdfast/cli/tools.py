@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast import cli
 from holdfast.cli.client import Away, Client
-from holdfast.cli.output import clock, columns, print_json, unknown
+from holdfast.cli.output import clock, columns, print_json, settled, unknown
 from holdfast.cli.place import client_of
-from holdfast.cli.screen import plain
+from holdfast.cli.screen import in_a_line
 from holdfast.core.words import span
 from holdfast.errors import Request
 from holdfast.invoked import command
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from holdfast.ports import Offer, OfferedTool, ToolServerState
 
 RETRY: Final = "retry"
-RETRY_S_MAX: Final = 15.0
-"""So long `retry` looks what comes of it."""
-LOOK_S: Final = 0.1
 NOTHING: Final = "-"
 CODES: Final = {"ready": cli.ANSWERED, "starting": cli.ANSWERED, "down": cli.AWAY, "misconfigured": cli.CONFIG}
 
@@ -77,7 +74,7 @@ def table(offers: Sequence[Offer], now: float) -> Iterator[str]:
     yield lines[0]
     for offer, line in zip(offers, lines[1:], strict=True):
         yield line
-        yield from (f"    {_line(trouble)}" for trouble in troubles(offer.server, now))
+        yield from (f"    {in_a_line(trouble)}" for trouble in troubles(offer.server, now))
 
 
 def _row(server: ToolServerState, now: float) -> tuple[str, ...]:
@@ -132,17 +129,13 @@ def tools(offer: Offer) -> Iterator[str]:
 
 
 def _tool(server: str, tool: OfferedTool) -> tuple[str, ...]:
-    own = _line(tool.own_name)
+    own = in_a_line(tool.own_name)
     return (
         own if tool.name == f"{server}__{own}" else f"{own} (known as {tool.name})",
         f"{tool.policy}, left out" if tool.left_out else tool.policy,
         "called again" if tool.repeatable else "you are asked",
-        _line(tool.about),
+        in_a_line(tool.about),
     )
-
-
-def _line(text: str) -> str:
-    return " ".join(plain(text).split())
 
 
 # --- retry ----------------------------------------------------------------------------------------------------------------------------
@@ -159,14 +152,10 @@ def _retry(client: Client, before: ToolServerState) -> int:
 
 
 def _settled(client: Client, before: ToolServerState) -> ToolServerState:
-    """The server's state when the new try has come to something, or has taken its time."""
-    until = time.monotonic() + RETRY_S_MAX
-    while True:
-        now = _named(client.tools(), before.name).server
-        tried = now.restarts > before.restarts and now.state != "starting"
-        if tried or now.state == "ready" or time.monotonic() > until:
-            return now
-        time.sleep(LOOK_S)
+    def has(now: ToolServerState) -> bool:
+        return now.state == "ready" or (now.restarts > before.restarts and now.state != "starting")
+
+    return settled(lambda: _named(client.tools(), before.name).server, has)
 
 
 def came_of_it(server: ToolServerState, now: float) -> Iterator[str]:
@@ -177,4 +166,4 @@ def came_of_it(server: ToolServerState, now: float) -> Iterator[str]:
         yield f"{server.name} is still starting. `{command('tools')} {server.name}` shows what comes of it."
     else:
         yield f"{server.name} was tried, and is {server.state}:"
-        yield from (f"    {_line(trouble)}" for trouble in troubles(server, now))
+        yield from (f"    {in_a_line(trouble)}" for trouble in troubles(server, now))

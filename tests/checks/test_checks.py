@@ -101,7 +101,7 @@ def test_nothing_is_written_and_nothing_made(tmp_path: Path) -> None:
 
 def test_an_unknown_setting_is_told_and_ends_the_check(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("data_dri = 1\n")
-    settings, (finding,) = check_file(tmp_path / "config.toml", {})
+    settings, (finding,) = check_file(tmp_path / "config.toml", {"HOME": str(tmp_path)})
     assert settings is None
     assert (finding.level, finding.away) == ("error", False)
     assert "data_dir" in finding.what

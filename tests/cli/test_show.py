@@ -68,7 +68,10 @@ def test_while_no_gateway_runs_the_journal_is_read(home: Any) -> None:
         await journal.close()
 
     asyncio.run(fill())
-    assert home.holdfast("show").stdout.decode().splitlines()[1] == "terminal      1970-01-01 00:00:01  It goes on when the gateway is started."
+    assert (
+        home.holdfast("show").stdout.decode().splitlines()[1]
+        == "terminal      1970-01-01 00:00:01  It goes on when the gateway is started."
+    )
     assert "Is anybody there?" in home.holdfast("show", "terminal").stdout.decode()
 
 

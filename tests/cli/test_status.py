@@ -213,6 +213,19 @@ def test_the_whole_configuration_is_shown_without_a_secret(home: Any, tmp_path: 
     assert json.loads(home.holdfast("config", "schema").stdout)["title"] == "Holdfast's configuration"
 
 
+def test_a_check_tells_all_that_is_wrong_at_once(home: Any) -> None:
+    home.file.write_text(f'data_dir = "{home.data_dir}"\ncolour = 1\n[web]\nport = 99999\n')
+    done = home.holdfast("config", "check")
+    first, also = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (78, b"")
+    assert first.startswith(f"holdfast: {home.file}: there is no setting 'colour' here.")
+    assert also.startswith(f"Also: {home.file}: [web] port must be a whole number")
+    home.file.write_text(
+        f'data_dir = "{home.data_dir}"\n[routes.a]\nmodel = "m"\nbase_url = "http://127.0.0.1:1"\napi_key = "file:a"\n[traces]\nurl = "file:b"\n'
+    )
+    assert len(home.holdfast("config", "check").stderr.decode().splitlines()) == 2
+
+
 def test_settings_are_written_where_there_is_no_file_yet(home: Any) -> None:
     (home.folder / "config.toml").unlink()
     done = home.holdfast("config", "set", "data_dir", str(home.data_dir), "web.port", "0")

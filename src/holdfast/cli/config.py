@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(path: Path | None) -> None:
     """The running gateway looks itself, for it may have another environment than we; without one, we do."""
-    found = config.load(path, os.environ)
+    found, mistakes = config.judged(*config.text_of(path, os.environ), os.environ)
+    _refuse(mistakes)
     try:
         there, other = _asked(found)
     except Away:
@@ -69,12 +70,19 @@ def _asked(found: config.Config) -> tuple[str, tuple[str, ...] | None]:
 
 
 def _rehearsed(path: Path | None) -> config.Config:
-    from holdfast.reload import rehearsed  # noqa: PLC0415 the platforms take longer than the rest of the start
+    from holdfast.reload import examined  # noqa: PLC0415 the platforms take longer than the rest of the start
 
-    found = rehearsed(path, os.environ)
+    found, mistakes = examined(*config.text_of(path, os.environ), os.environ)
+    _refuse(mistakes)
     for warning in found.warnings:
         print(plain(f"Beware: {warning}"))
     return found
+
+
+def _refuse(mistakes: Sequence[Mistake]) -> None:
+    """Raises `Config` with all of them, if there are any."""
+    if mistakes:
+        raise Config("\nAlso: ".join(mistake.sentence for mistake in mistakes))
 
 
 def _good(found: config.Config) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 from pathlib import Path
@@ -15,6 +14,7 @@ from holdfast.cli.output import count, when
 from holdfast.cli.questions import agree
 from holdfast.errors import AlreadyRunning, Request
 from holdfast.invoked import command
+from holdfast.values import quoted
 
 if TYPE_CHECKING:
     from holdfast.store.archive import About
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if data_dir != settings.data_dir:
         print(f"To look at it, whatever runs beside: {_look(data_dir)}")
-        print(f"To use it, write into {settings.file}: data_dir = {_toml(data_dir)}")
+        print(f"To use it, write into {settings.file}: data_dir = {quoted(str(data_dir))}")
     print(f"Start the gateway: {command('run')}")
     return cli.ANSWERED
 
@@ -60,11 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _look(data_dir: Path) -> str:
     """What can be typed: a configuration for that folder and for nothing else, and the list of its conversations."""
     file = data_dir / "look.toml"
-    return f"echo {shlex.quote(f'data_dir = {_toml(data_dir)}')} > {shlex.quote(str(file))} && {command('show', file)}"
-
-
-def _toml(path: Path) -> str:
-    return json.dumps(str(path), ensure_ascii=False)  # TOML's strings are written like those of JSON
+    return f"echo {shlex.quote(f'data_dir = {quoted(str(data_dir))}')} > {shlex.quote(str(file))} && {command('show', file)}"
 
 
 def _which(settings: config.Config) -> Request:

@@ -84,6 +84,7 @@ def check_journal(file: Path, has_file: Callable[[str], bool]) -> Checked:
     """Look at a journal that nobody else uses. Raises `Config` if it was written by a newer version, or by something else."""
     checked = Checked()
     db = reads_what_is_left(file)
+    archive.heed_signals(db)
     try:
         version = version_of(db, file)
         checked.problems = [f"journal.db is damaged: {line}." for line in _damages(db)]

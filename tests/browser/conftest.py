@@ -2,7 +2,7 @@
 
     async def test_something(chats: Chats) -> None:
         gateway = await chats.gateway()          # with the practice model; or with a configuration of your own
-        chat = await chats.open()                # a browser of its own, logged in by the link
+        chat = await chats.open()                # a browser of its own, logged in by a link
         await chat.say("Hello")
         await chat.answered(1)
         await gateway.restart()                  # SIGKILL, and a new process on the same port
@@ -83,14 +83,14 @@ class Chat:
             self.troubles.append(f"asked of another host: {request.url}")
 
     async def login(self) -> None:
-        """Open the link that `holdfast login` prints, and wait until the page is there."""
-        await self.page.goto(await self.link())
+        """Open a one-time link, and wait until the page is there."""
+        await self.page.goto(await self.gateway.door.login_link())
         await expect(self.field).to_be_visible()
         assert self.page.url.startswith(self.origin + "/")
         assert "login" not in self.page.url
 
     async def link(self) -> str:
-        """A new one-time link."""
+        """A new one-time link, as `holdfast login` prints it."""
         said = await self.gateway.run("login")
         found = re.search(r"http://\S+#login=\S+", said.out)
         assert found is not None, (said, self.gateway.said())
@@ -174,8 +174,10 @@ class Chats:
         return self._gateway
 
     async def gateway_with_tools(self) -> GatewayProcess:
-        """The same with our own tool server as `t`, which makes its start and its way back longer."""
-        return await self.gateway(practice(self.folder / "effects"))
+        """The same with our own tool server as `t`, once that serves; it makes the way back longer."""
+        gateway = await self.gateway(practice(self.folder / "effects"))
+        await gateway.tools_ready()
+        return gateway
 
     async def context(self, **options: Any) -> BrowserContext:
         """A browser that nobody has used: `color_scheme`, `viewport` and the like as Playwright takes them."""

@@ -151,7 +151,7 @@ async def _costs_one_call(folder: Path, mistake: Mistake) -> None:
             await gateway.door.send(f"c{number % 2}", f"k{number}", f"message {number}")
         for number in range(2):
             told = await _told(gateway, f"c{number}")
-            await gateway.door.send("c1", f"later-{number}", "Still there?")  # who writes when it is known is told at once, and tries nothing
+            await gateway.door.send("c1", f"later-{number}", "And now?")  # whoever writes when it is known is told at once
             assert all(words.lower() in told.lower() for words in (*mistake.told, "[routes.main]", "saved")), f"{mistake.name}: {told}"
         (gate,) = (await gateway.door.status())["gates"]
         assert (gate["kind"], gate["streak"]) == ("config", 1), f"{mistake.name}: {gate}"

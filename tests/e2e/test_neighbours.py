@@ -73,8 +73,8 @@ async def test_a_message_sent_again_under_its_key_is_the_same_message(parts: Par
 
 async def test_a_tool_server_that_never_comes_up_hangs_nobody_for_ever(parts: Parts) -> None:
     """Part I row 34: once its time is over, it is done without."""
-    dead = '\n[tools.dead]\ncommand = ["sleep", "1000"]\n'
-    gateway = await parts.gateway('[routes.main]\ndialect = "practice"\n' + dead)
+    dead = '\n[tools.dead]\ncommand = ["sleep", "1000"]\nconnect_timeout_s = 3\n'
+    gateway = await parts.gateway('[routes.main]\ndialect = "practice"\n' + dead, serving=False)
     await ask(gateway, "a", "1", "Thanks")
     await gateway.told("a", answered, within_s=30)
 

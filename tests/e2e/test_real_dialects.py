@@ -25,7 +25,10 @@ def calls(tool: str, **arguments: object) -> Script:
 
 
 def config(dialect: str, base_url: str, tools: HttpServer) -> str:
-    return to(base_url, f'dialect = "{dialect}"') + f'\n[tools.t]\nurl = "{tools.url}"\ntrust_annotations = true\npolicy = "allow"\n'
+    return (
+        to(base_url, f'dialect = "{dialect}"')
+        + f'\n[tools.t]\nurl = "{tools.url}"\nconnect_timeout_s = 30\ntrust_annotations = true\npolicy = "allow"\n'
+    )
 
 
 async def asks(gateway: GatewayProcess, text: str) -> str:
@@ -77,5 +80,5 @@ async def test_a_call_that_may_be_repeated_is_made_again(real: Parts, dialect: s
     started = [(body.call, body.repeatable) for body in bodies if isinstance(body, ToolStarted)]
     assert len(started) == 2
     assert set(started) == {("call_1_0", True)}
-    assert [body.outcome for body in bodies if isinstance(body, ToolResult)] == ["ok"]
+    assert [body.outcome for body in bodies if isinstance(body, ToolResult)] == ["ok"], bodies
     assert [body.text for body in bodies if isinstance(body, AssistantMessage)] == ["", ANSWER]

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.testing.contracts.through_gateway import BURST, Service, ThroughGateway
@@ -68,10 +69,11 @@ async def _waits(wechat: Wechat, gateway: GatewayProcess, blocked: int, names: i
 
     async def look() -> bool:
         nonlocal waits
-        waits = (await gateway.run("show", KEY, "--json")).out.count('"refusal": "blocked"') > blocked
+        entries = await gateway.door.entries_of(KEY) if any(row.key == KEY for row in await gateway.door.rows()) else ()
+        waits = msgspec.json.encode(entries).count(b'"refusal":"blocked"') > blocked
         return waits or len(await wechat.shown()) == names
 
-    await wechat.until(look)
+    await gateway.eventually(look)
     return waits
 
 

@@ -52,10 +52,13 @@ class Parts:
     def llama(self, options: Options = SLOW, script: Script = CALLS_THE_CLOCK) -> Llama:
         return self._stack.enter_context(Llama(self._folder, script, options))
 
-    async def gateway(self, config: str = "", name: str = "gateway") -> GatewayProcess:
-        """One that answers at its door; without a configuration with the practice model and our own tool server, as `t`."""
+    async def gateway(self, config: str = "", name: str = "gateway", *, serving: bool = True) -> GatewayProcess:
+        """One that answers at its door, and whose tool servers serve unless told otherwise: on a busy machine the model would not know their tools yet.
+
+        Without a configuration it has the practice model and our own tool server, as `t`.
+        """
         gateway = await self._stack.enter_async_context(GatewayProcess(self._folder / name, config or practice(self.effects)))
-        await gateway.ready()
+        await (gateway.tools_ready() if serving else gateway.ready())
         return gateway
 
 

@@ -20,13 +20,17 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 START_S_MAX: Final = 20.0
+
+_WORK_S: Final = 0.002
+_IDLE_S: Final = 0.05
+"""So long it may do less than that, for want of a request, before it is stopped again."""
 
 _LOOP: Final = ("la ", "lo ")
 _CONTROL: Final = ("<|bos|>", "<|eos|>", "<|im_start|>", "<|im_end|>", "<|go_text|>", "<|go_tool|>", "<|go_long|>")
@@ -51,7 +55,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How it is served. `slow_ms` stops the process that long after every 2 ms of work, so that an answer lasts, until `Llama.hurry`."""
+    """How it is served. `slow_ms` stops the process that long after every 2 ms of work, so that an answer lasts, until `Llama.hurry`.
+
+    Of work, not of time: on a busy machine it would get nothing done.
+    """
 
     context_tokens: int = 4096
     api_key: str = ""
@@ -92,7 +99,8 @@ class Llama:
             raise
 
     def hurry(self) -> None:
-        """Be slow no longer: what had to be seen in mid-answer was seen."""
+        """Be slow no longer, nor after another start: what had to be seen in mid-answer was seen."""
+        self._options = replace(self._options, slow_ms=0.0)
         if self._process is not None and self._throttle_pid:
             os.kill(self._throttle_pid, signal.SIGKILL)
             os.kill(self._process.pid, signal.SIGCONT)
@@ -235,11 +243,15 @@ def serve(model: str, port: int, options: Options) -> None:
 
 
 def _throttle(server_pid: int, stop_s: float) -> None:
+    clock = (~server_pid << 3) | 2  # what it has worked: Linux' number for that clock of that process
     while os.getppid() == server_pid:
         os.kill(server_pid, signal.SIGSTOP)
         time.sleep(stop_s)
         os.kill(server_pid, signal.SIGCONT)
-        time.sleep(0.002)
+        worked_s, until = time.clock_gettime(clock), time.monotonic() + _IDLE_S
+        time.sleep(_WORK_S)
+        while time.clock_gettime(clock) - worked_s < _WORK_S and time.monotonic() < until:
+            time.sleep(_WORK_S)
 
 
 def _main() -> None:

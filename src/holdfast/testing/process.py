@@ -32,7 +32,7 @@ from holdfast.core.entries import Entry
 from holdfast.ports import ConversationRow
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing import toolserver
-from holdfast.web.wire import ACCOUNT, Attached, Page, Post, Saved, Uploaded, Writing, door_path
+from holdfast.web.wire import ACCOUNT, Attached, Link, Page, Post, Saved, Uploaded, Writing, door_path
 
 COMMAND: Final = (sys.executable, "-c", "import sys; sys.argv[0] = 'holdfast'; from holdfast.cli import main; sys.exit(main())")
 """The command line, of this very Python."""
@@ -83,11 +83,19 @@ class Door:
 
     async def entries(self, name: str, after: int = 0) -> tuple[Entry, ...]:
         """One page of them."""
-        body = await self._ask("GET", f"/conversations/{_key(name)}/entries?after={after}")
+        return await self.entries_of(f"{ACCOUNT}:{name}", after)
+
+    async def entries_of(self, key: str, after: int = 0) -> tuple[Entry, ...]:
+        """The same of a conversation of any account."""
+        body = await self._ask("GET", f"/conversations/{quote(key, safe='')}/entries?after={after}")
         return msgspec.json.decode(body, type=Page).entries
 
     async def status(self) -> Mapping[str, Any]:
         return msgspec.json.decode(await self._ask("GET", "/status"), type=dict[str, Any])
+
+    async def login_link(self) -> str:
+        """A new one-time link."""
+        return msgspec.json.decode(await self._ask("POST", "/login/codes"), type=Link).link
 
     async def retry(self, gate: str) -> None:
         """Open a gate."""
@@ -328,7 +336,9 @@ class GatewayProcess:
 def toolserver_table(effects: Path, *options: str, name: str = "t", more: str = "") -> str:
     """The table of our own tool server, its annotations trusted; it counts its effects in the file `effects`."""
     command = [sys.executable, toolserver.__file__, "--journal", str(effects), *options]
-    return f'\n[tools.{name}]\ncommand = {json.dumps(command)}\ntrust_annotations = true\npolicy = "allow"\n{more}\n'
+    return (
+        f'\n[tools.{name}]\ncommand = {json.dumps(command)}\nconnect_timeout_s = 30\ntrust_annotations = true\npolicy = "allow"\n{more}\n'
+    )
 
 
 def practice(effects: Path, *options: str, more: str = "") -> str:

@@ -17,6 +17,7 @@ import asyncio
 import importlib.resources
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -34,7 +35,8 @@ from holdfast.testing.gateway_rig import Parts, parts_in, unavailable
 from holdfast.testing.process import GatewayProcess, practice
 from holdfast.web.page import ASSETS, CONTENT_TYPES
 
-CHROMIUM: Final = "/usr/bin/chromium"
+CHROMIUM: Final = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
+"""The same engine; without windows of its own it does a third less work."""
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",

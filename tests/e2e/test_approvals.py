@@ -220,7 +220,7 @@ async def test_what_a_tool_asks_in_mid_call_is_answered_by_a_choice_however_long
     await say(gateway, f"/choose {question} yes")
     result = await outcome(gateway)
     assert json.loads(result.text) == [{"action": "accept", "content": {"sure": True}}]
-    assert result.took_s < 2
+    assert result.took_s < 3, "the person's time is not in it"
 
 
 async def test_stop_ends_a_call_that_asks_and_its_question(parts: Parts) -> None:

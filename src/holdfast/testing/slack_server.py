@@ -99,6 +99,7 @@ class Connected(World):
                 frame = {"envelope_id": id_, "type": kind, "payload": payload, "accepts_response_payload": kind != "events_api", **retry}
                 try:
                     await self._sockets[-1].send_text(json.dumps(frame))  # halves of characters as escapes, as they may come
+                    self.note("", "bring", frame, 200)
                 except (RuntimeError, WebSocketDisconnect):
                     continue
             try:

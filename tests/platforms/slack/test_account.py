@@ -189,15 +189,19 @@ async def test_nothing_is_acknowledged_before_it_is_durable_and_what_comes_again
     async with running(platform, inbox):
         await inbox.wait_for(lambda one: one.cursor != "")
         await slack.write("DANN", "slowly")
-        await asyncio.sleep(0.8)  # it was brought twice by now
+        await slack.until(lambda: _brought_again(slack))
         assert not await slack.calls("acknowledge")
         inbox.may.set()
-        await slack.until(lambda: _two(slack))
+        await slack.until(lambda: _all_acknowledged(slack))
     assert texts(inbox) == ["slowly"]
 
 
-async def _two(slack: Slack) -> bool:
-    return len(await slack.calls("acknowledge")) == 2
+async def _brought_again(slack: Slack) -> bool:
+    return len(await slack.calls("bring")) >= 2
+
+
+async def _all_acknowledged(slack: Slack) -> bool:
+    return len(await slack.calls("acknowledge")) == len(await slack.calls("bring"))
 
 
 async def test_a_burst_comes_whole_and_in_order(platform: SlackPlatform, slack: Slack) -> None:

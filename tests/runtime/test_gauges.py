@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 from runtime_rig import GATE, Rig
 
+from holdfast.errors import Temporary
 from holdfast.runtime.gauges import Gauges
 from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.numbers import Numbers
 from holdfast.runtime.service_manager import ServiceManager
+from holdfast.runtime.speech import gate_of
 from holdfast.runtime.supervisor import Supervisor
+from holdfast.runtime.weather import GateSettings, Weather
 from holdfast.testing.scripted_model import Break, Say
 from holdfast.testing.sim import simulated
 
@@ -18,12 +22,12 @@ from holdfast.testing.sim import simulated
 class Looked:
     """The gauges of a gateway in memory."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, weather: Weather | None = None) -> None:
         self.lifetime = Lifetime(rig.journal, rig.clock, ServiceManager({}))
         self.supervisor = Supervisor(rig.clock, random.random)
         numbers = Numbers()
         self._gauges = Gauges(
-            numbers, rig.journal, rig.weather, rig.tools, self.supervisor, self.lifetime, rig.clock, lambda: ({"error": 2}, 7)
+            numbers, rig.journal, weather or rig.weather, rig.tools, self.supervisor, self.lifetime, rig.clock, lambda: ({"error": 2}, 7)
         )
 
     async def look(self) -> dict[str, float]:
@@ -56,6 +60,30 @@ async def test_it_is_told_how_everything_stands() -> None:
     assert 90 < seen["holdfast_gate_away_seconds route:main"] < 101
     assert seen["holdfast_gate_failures route:main"] > 3
     assert seen["holdfast_gate_places route:main"] == rig.weather.under_way(GATE)[1]
+
+
+@simulated
+async def test_an_account_that_cannot_be_reached_is_away_however_often_it_is_tried() -> None:
+    rig = Rig([])
+    name, down = "telegram:mybot", True
+    looked = Looked(rig, Weather(rig.journal, rig.clock, lambda: 1.0, [GateSettings(gate_of(name), "f1", 1)], []))
+
+    async def account(ready: Callable[[], None]) -> None:
+        if down:
+            raise Temporary("no connection")
+        ready()
+        await asyncio.Event().wait()
+
+    running = asyncio.ensure_future(looked.supervisor.run({f"platform:{name}": account}))
+    await asyncio.sleep(1_000)
+    seen = await looked.look()
+    assert (seen[f"holdfast_gate_away_seconds account:{name}"], seen[f"holdfast_gate_open account:{name}"]) == (1_000, 0)
+    down = False
+    await asyncio.sleep(300)
+    seen = await looked.look()
+    assert (seen[f"holdfast_gate_away_seconds account:{name}"], seen[f"holdfast_gate_open account:{name}"]) == (0, 1)
+    running.cancel()
+    await asyncio.wait([running])
 
 
 @simulated

@@ -63,6 +63,29 @@ async def test_one_that_waits_says_until_when() -> None:
 
 
 @simulated
+async def test_one_that_fails_again_and_again_is_away_since_it_went_away() -> None:
+    tries = 0
+
+    async def serves_once(ready: Ready) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            ready()
+            await asyncio.sleep(1_000)
+        raise Temporary("no connection")
+
+    supervisor, began = Supervisor(LoopClock(), lambda: 1.0), LoopClock().now()
+    task = asyncio.create_task(supervisor.run({"a": serves_once}))
+    await asyncio.sleep(500)
+    assert (supervisor.states()["a"].state, supervisor.states()["a"].since) == ("ready", began)
+    await asyncio.sleep(5_500)
+    assert (supervisor.states()["a"].state, supervisor.states()["a"].since) == ("waiting", began + 1_000)
+    task.cancel()
+    await asyncio.wait([task])
+    assert tries > 5
+
+
+@simulated
 async def test_the_same_trouble_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """A child that never becomes ready, such as a page whose port another program has."""
 

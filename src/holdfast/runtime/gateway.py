@@ -311,7 +311,7 @@ def _platform(account: AccountState, part: ChildState, gate: GateRow, held: Held
     """What the account's supervisor says of receiving, and its gate of sending."""
     state, since, why, next_try = PARTS[part.state], part.since, part.why, part.next_try
     if part.state in {"waiting", "starting"} and account.heard_at:
-        since = account.heard_at  # not since the last try of many
+        since = account.heard_at  # a little earlier than that was known
     if part.state == "ready" and gate.streak:
         state, since, why, next_try = "waiting", gate.since, f"It receives, and can't send: {gate.why}", gate.until
     return PlatformState(

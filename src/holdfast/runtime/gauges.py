@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import get_args, get_type_hints
 
-from holdfast.ports import LIVES_MAX, Clock, Journal, ToolHost, ToolServerState
+from holdfast.ports import LIVES_MAX, Clock, GateRow, Journal, ToolHost, ToolServerState
 from holdfast.runtime.lifetime import Lifetime
 from holdfast.runtime.numbers import Family, Gauge, Labels, Numbers, exposition
 from holdfast.runtime.supervisor import ChildState, Supervisor
@@ -64,19 +64,20 @@ class Gauges:
 
     def _of_gates(self) -> Iterable[Family]:
         now, rows = self._clock.now(), self._weather.rows()
+        away_since = {name: self._away_since(row) for name, row in rows.items()}
         return (
             _by(
                 "holdfast_gate_open",
-                "1 if nothing is wrong with this route or account.",
+                "1 if nothing is wrong with this route or account; an account is connected then.",
                 "gate",
-                {n: not r.streak for n, r in rows.items()},
+                {n: not since for n, since in away_since.items()},
             ),
             _by("holdfast_gate_failures", "Failures in a row, of each route and account.", "gate", {n: r.streak for n, r in rows.items()}),
             _by(
                 "holdfast_gate_away_seconds",
-                "For how long each route and account has been away; 0 if it is not.",
+                "For how long each route and account has been away (an account: not connected, or can't send); 0 if it is not.",
                 "gate",
-                {n: max(now - r.since, 0.0) if r.since else 0.0 for n, r in rows.items()},
+                {n: max(now - since, 0.0) if since else 0.0 for n, since in away_since.items()},
             ),
             _by(
                 "holdfast_gate_in_use",
@@ -91,6 +92,13 @@ class Gauges:
                 {n: self._weather.under_way(n)[1] for n in rows},
             ),
         )
+
+    def _away_since(self, gate: GateRow) -> float:
+        """Since when it is away; 0: it is not. The gate of an account knows of sending alone, its supervisor whether it is connected."""
+        part = self._supervisor.states().get(f"platform:{gate.name.partition(':')[2]}")
+        away = [gate.since] if gate.streak else []
+        away += [part.since] if part is not None and part.state != "ready" else []
+        return min(away, default=0.0)
 
     def _of_parts(self) -> Iterable[Family]:
         """Accounts, tool servers and listeners. Each has one state, which is 1."""

@@ -37,6 +37,7 @@ class ChildState:
 
     state: Literal["starting", "ready", "waiting", "stopped"]
     since: float
+    """Since when it is ready, or is not: not since the last try of many."""
     why: str = ""
     restarts: int = 0
     next_try: float = 0.0
@@ -118,10 +119,11 @@ class Supervisor:
         before = self._states.get(name, ChildState("starting", 0.0))
         if why and why != before.why:  # not at every try: the same trouble is one line
             log.warning("%s: %s", name, why)
+        same = before.since and (state == "ready") == (before.state == "ready")
         self._states[name] = replace(
             before,
             state=state,
-            since=self._clock.now(),
+            since=before.since if same else self._clock.now(),
             why=why,
             restarts=before.restarts if restarts is None else restarts,
             next_try=next_try,

@@ -119,6 +119,17 @@ def test_everything_that_is_wrong_is_found_at_once(file: Path) -> None:
         rehearsed(file, ENVIRON)
 
 
+async def test_another_data_folder_is_not_taken_while_it_runs(file: Path) -> None:
+    running, stopping = says(file, 'data_dir = "one"\n'), asyncio.Event()
+    reload = Reload(running, file, ENVIRON, stopping)
+    write(file, 'data_dir = "two"\n[agent]\ntime_zone = "UTC"\n')
+    await reload.on_signal()
+    assert "stop it, move the folder there, start it" in reload.refused
+    assert not stopping.is_set() and not reload.wanted
+    with pytest.raises(errors.Config, match="data_dir can't be changed"):
+        await reload.compared()
+
+
 async def test_nothing_starts_again_for_a_configuration_that_is_the_same(file: Path) -> None:
     running, stopping = says(file, MAIN), asyncio.Event()
     reload = Reload(running, file, ENVIRON, stopping)

@@ -41,9 +41,14 @@ class Reload:
         """When what stands there was last seen to be what runs."""
 
     async def compared(self) -> tuple[str, ...]:
-        """What is other in the configuration as it stands now. Raises `Config` if a gateway could not start with it."""
+        """What is other in the configuration as it stands now. Raises `Config` if a gateway could not start with it, or not in this one's place."""
         at = time.time()
-        other = differences(self._running, await asyncio.to_thread(rehearsed, self._path, self._environ))
+        new = await asyncio.to_thread(rehearsed, self._path, self._environ)
+        if new.data_dir != self._running.data_dir:
+            raise errors.Config(
+                f"data_dir can't be changed from {self._running.data_dir} to {new.data_dir} while the gateway runs: stop it, move the folder there, start it."
+            )
+        other = differences(self._running, new)
         if not other:
             self.read_at = at
         return other

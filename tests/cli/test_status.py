@@ -179,7 +179,8 @@ def test_a_gateway_that_was_killed_has_left_everything_to_be_seen(lived: Any) ->
 def test_before_the_first_start_nothing_is_made(home: Any) -> None:
     home.data_dir.rmdir()
     done = home.holdfast("status")
-    assert (done.returncode, done.stdout.decode().splitlines()[0]) == (75, "Holdfast is stopped. It has not run here yet.")
+    assert done.returncode == 75
+    assert words(home, "status").startswith(f"Holdfast is stopped. It has not run on {home.data_dir} yet.")
     assert "A journal would be begun" in words(home, "run", "--dry")
     assert words(home, "queue") == "Nothing is owed: everything is answered, and nobody is asked."
     assert words(home, "search", "x") == "Nobody has said “x” here."
@@ -234,4 +235,14 @@ def test_settings_are_written_where_there_is_no_file_yet(home: Any) -> None:
     assert home.holdfast("config", "set", "web.port").returncode == 2
     refused = home.holdfast("config", "set", "web.port", "-1")
     assert refused.returncode == 78 and b"Nothing was written" in refused.stderr
-    assert words(home, "config", "check").endswith("No gateway runs on it now: the next start takes it.")
+    assert words(home, "config", "check").endswith(f"No gateway runs on {home.data_dir} now: the next start takes it.")
+
+
+def test_another_data_folder_is_set_with_what_to_do_then(home: Any) -> None:
+    other = home.folder / "other"
+    assert words(home, "config", "set", "data_dir", str(other)).endswith(f"stop the gateway if it runs, move {home.data_dir} to {other}, start it.")
+    assert f"No gateway runs on {other}" in home.holdfast("reload").stderr.decode()
+    other.mkdir()
+    (other / "journal.db").touch()
+    home.configure()
+    assert words(home, "config", "set", "data_dir", str(other)).endswith(f"It goes on with the journal that is in {other} already.")

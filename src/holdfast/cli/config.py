@@ -46,7 +46,7 @@ def _check(path: Path | None) -> None:
         there, other = _asked(found)
     except Away:
         print(plain(_good(_rehearsed(path))))
-        print("No gateway runs on it now: the next start takes it.")
+        print(plain(f"No gateway runs on {found.data_dir} now: the next start takes it."))
         return
     if other is None:
         print(plain(_good(_rehearsed(path))))
@@ -151,7 +151,19 @@ def _write(file: Path, text: str, edited: Edited) -> None:
         for mistake in edited.still:
             print(plain(f"  {mistake.sentence}"))
     elif edited.text != text and not doubts:
-        print(f"A gateway that runs takes it with `{command('reload')}`.")
+        print(plain(_taken(file, text, edited.text)))
+
+
+def _taken(file: Path, before: str, after: str) -> str:
+    """How a gateway comes to have the change."""
+    old, new = (config.judged(file, text, os.environ)[0].data_dir for text in (before, after))
+    if old != new and (new / "journal.db").exists():
+        return (
+            f"It takes effect at a start: stop the gateway if it runs, and start it. It goes on with the journal that is in {new} already."
+        )
+    if old != new and old.exists():
+        return f"It takes effect at a start: stop the gateway if it runs, move {old} to {new}, start it."
+    return f"A gateway that runs takes it with `{command('reload')}`."
 
 
 def _doubts(file: Path, edited: Edited) -> Sequence[Mistake]:

@@ -128,7 +128,7 @@ def _sentence(why: str) -> str:
 
 
 def lines(over: Overview, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(_headline(over), width)
+    yield from textwrap.wrap(_headline(over), width, break_long_words=False, break_on_hyphens=False)  # there may be a path in it
     if not over.running:
         yield f"To start it: {command('run')}    (where the machine runs it: {command('service')} status)"
     yield ""

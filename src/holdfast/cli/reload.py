@@ -19,12 +19,13 @@ LOOK_S: Final = 0.05
 
 
 def run(arguments: argparse.Namespace) -> int:
-    client = Client(door_of(config.data_dir_of(getattr(arguments, "config", None), os.environ)))  # what is wrong with it, the gateway says
+    data_dir = config.data_dir_of(getattr(arguments, "config", None), os.environ)
+    client = Client(door_of(data_dir))  # what is wrong with the configuration, the gateway says
+    if not client.is_there():
+        raise Away(f"No gateway runs on {data_dir}. The next start takes the configuration as it is then: `{command('run')}`.")
     try:
         before = client.status()["started"]
         other = client.reload()
-    except Away as away:
-        raise Away(f"{away} The next start takes the configuration as it is then: `{command('run')}`.") from away
     except Config as bad:
         raise Config(f"{bad} The gateway goes on with the one it has.") from bad
     if not other:

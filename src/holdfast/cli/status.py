@@ -120,14 +120,14 @@ def _stopped(data_dir: Path, wrong: str, accounts: Collection[str] | None) -> Ov
             left = conversations.left(now)
             status = {"journal": asdict(left.room), "conversations": asdict(left.counts)}
             longest = next(iter(conversations.owing(1)), None)
-            return Overview(False, now, status, longest, tuple(problems(status, wrong)), _ended(left.lives))
+            return Overview(False, now, status, longest, tuple(problems(status, wrong)), _ended(left.lives, data_dir))
     except Nothing:
-        return Overview(False, now, problems=tuple(problems({}, wrong)), ended="It has not run here yet.")
+        return Overview(False, now, problems=tuple(problems({}, wrong)), ended=_ended((), data_dir))
 
 
-def _ended(lives: Sequence[Life]) -> str:
+def _ended(lives: Sequence[Life], data_dir: Path) -> str:
     if not lives:
-        return "It has not run here yet."
+        return f"It has not run on {data_dir} yet."
     life = lives[0]
     if life.ended:
         return "It was stopped in order."

@@ -83,9 +83,9 @@ def test_a_journal_that_is_there_is_set_aside_only_after_a_yes(stopped: Any) -> 
             terminal.until("Restore it? (yes or no) [no]")
             if answer:
                 terminal.type(answer)
+                assert terminal.ended() == code
             else:
-                terminal.process.send_signal(signal.SIGTERM)
-            assert terminal.ended() == code
+                assert terminal.ended_by(lambda: terminal.process.send_signal(signal.SIGTERM)) == code
             assert nothing in terminal.text
     assert not list(stopped.data_dir.glob("journal-*"))
     with stopped.terminal(file, command="restore", columns=200) as terminal:

@@ -53,7 +53,7 @@ def test_it_says_what_is_gone_what_is_elsewhere_and_which_copies_have_it_still()
     assert forget._told(KEY, Forgot(1203, 1, copies, rewritten=True)) == [
         "Forgotten: telegram:mybot:123. 1,203 entries and 1 file are erased; one line stays that says when.",
         "What the chat was sent is there still, and models and tools have seen what they were shown.",
-        "These were made before, and have it still. Delete them if they must not:",
+        "These copies are older. Those of a time when it was there have it still; delete them if they must not:",
         *(f"  /b/{number}.tar" for number in range(12)),
         "  and 2 more",
     ]
@@ -62,4 +62,4 @@ def test_it_says_what_is_gone_what_is_elsewhere_and_which_copies_have_it_still()
 def test_of_a_large_journal_it_says_how_the_rest_is_erased() -> None:
     told = forget._told(KEY, Forgot(1, 0, (), rewritten=False))
     assert "`holdfast vacuum` erases them too, while the gateway is stopped." in told[2]
-    assert told[3] == "Backups that were made before have it still. Delete them if they must not."
+    assert told[3] == "Backups of a time when it was there have it still. Delete them if they must not."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
@@ -118,10 +117,7 @@ def test_a_key_in_the_environment_is_named_and_never_shown(tmp_path: Path) -> No
     with Session(tmp_path / "home", OPENAI_API_KEY=KEY) as session:
         session.until("OpenAI  with the key in OPENAI_API_KEY")
         session.until("Which one? [1]")
-        while session.process.poll() is None:  # Python heeds one that comes just before it begins to read only with the next key
-            session.type("\x03")
-            with contextlib.suppress(TimeoutError):
-                session.ended(2.0)
+        session.ended_by(lambda: session.type("\x03"))
         assert session.ended() == 130
         assert KEY not in session.raw
     assert not session.file.exists()

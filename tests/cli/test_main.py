@@ -133,7 +133,7 @@ def test_with_its_output_closed_a_command_still_does_its_work() -> None:
     assert subprocess.run(("sh", "-c", 'exec "$0" -c "$1" >&- 2>&-', sys.executable, TELLING), check=False).returncode == 0
 
 
-@pytest.mark.parametrize("command", [["show"], ["show", "terminal"], ["chat", "-q", "Hello"]])
+@pytest.mark.parametrize("command", [["show"], ["show", "terminal"], ["export"], ["chat", "-q", "Hello"]])
 def test_an_output_that_cannot_be_written_is_a_sentence_and_a_code(home: Any, command: list[str]) -> None:
     home.start()
     home.holdfast("chat", "-q", "Hello")

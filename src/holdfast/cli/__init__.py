@@ -57,9 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.print_help()
         return WRONG
     sys.stdout, sys.stderr = _dependable(sys.stdout, 1), _dependable(sys.stderr, 2)
+    done = False
     try:
         with nullcontext() if arguments.command == "run" else as_ctrl_c():  # the gateway has its own ways
             code: int = import_module(f"holdfast.cli.{arguments.command.replace('-', '_')}").run(arguments)
+        done = True
         sys.stdout.flush()
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)
@@ -72,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         _give_up_output()
         return NOBODY_READS
     except OSError as error:
-        if _takes_output():
+        if not done and _takes_output():
             raise
         _give_up_output()
         print(f"holdfast: The output can't be written: {error.strerror}.", file=sys.stderr)

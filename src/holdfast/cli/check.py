@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from holdfast.cli.client import Away, Client
 from holdfast.cli.output import print_json
 from holdfast.cli.screen import plain
 from holdfast.core.words import TRYING
-from holdfast.errors import HoldfastError
+from holdfast.errors import AlreadyRunning, HoldfastError
 from holdfast.invoked import command
 from holdfast.runtime.clock import SystemClock
 from holdfast.web.wire import door_path
@@ -85,9 +85,23 @@ def _status(data_dir: Path) -> tuple[Mapping[str, Any] | None, list[Finding]]:
         status = Client(door_path(data_dir, os.environ.get("XDG_RUNTIME_DIR"))).status()
         return status, [_safe_mode(safe)] if (safe := status.get("safe mode")) else []
     except Away as away:
-        return None, [Finding("ok", "gateway.running", "gateway", str(away))]
+        return None, [Finding("ok", "gateway.running", "gateway", str(away)), *_journal(data_dir)]
     except HoldfastError as error:
         return None, [Finding("error", "gateway.running", "gateway", str(error))]
+
+
+def _journal(data_dir: Path) -> Iterator[Finding]:
+    """Why no gateway could start with the one that is there."""
+    if not (data_dir / "journal.db").exists():
+        return
+    from holdfast.store.connections import schema  # noqa: PLC0415 needed only while the gateway is stopped
+
+    try:
+        schema(data_dir)
+    except AlreadyRunning:
+        return  # one has begun, and reads it
+    except HoldfastError as error:
+        yield Finding("error", "data.journal", "data_dir", str(error))
 
 
 def _safe_mode(safe: Mapping[str, Any]) -> Finding:

@@ -100,10 +100,10 @@ def _told(key: str, forgot: Forgot) -> list[str]:
         shown = [f"  {plain(copy)}" for copy in forgot.copies[:COPIES_SHOWN_MAX]]
         more = len(forgot.copies) - COPIES_SHOWN_MAX
         lines += [
-            "These were made before, and have it still. Delete them if they must not:",
+            "These copies are older. Those of a time when it was there have it still; delete them if they must not:",
             *shown,
             *([f"  and {more} more"] if more > 0 else []),
         ]
     else:
-        lines.append("Backups that were made before have it still. Delete them if they must not.")
+        lines.append("Backups of a time when it was there have it still. Delete them if they must not.")
     return lines

@@ -29,6 +29,7 @@ import msgspec
 from holdfast.errors import Request, Temporary
 from holdfast.failpoints import failpoint
 from holdfast.ports import Backup
+from holdfast.store.connections import reads_what_is_left
 from holdfast.store.files import DROPPED, FILE_NAME
 from holdfast.store.folder import make_private, sync_folder
 
@@ -39,6 +40,8 @@ SUMS: Final = "SHA256SUMS"
 FILES: Final = "files/"
 PLATFORMS: Final = "platforms/"
 DATABASE: Final = b"SQLite format 3\0"
+PACKED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")
+"""What gzip, bzip2, xz and zstd begin with."""
 
 CHUNK_BYTES: Final = 1 << 20
 UNSYNCED_BYTES_MAX: Final = 8 << 20
@@ -269,7 +272,7 @@ def is_journal(file: Path) -> bool:
 
 def _conversations(journal: Path) -> int:
     """How many there are. Raises `Request` if it is the database of something else, or damaged."""
-    db = apsw.Connection(str(journal), flags=apsw.SQLITE_OPEN_READONLY)
+    db = reads_what_is_left(journal)
     try:
         return int(str(db.execute("SELECT count(*) FROM conversation").get))
     except apsw.Error as error:
@@ -302,7 +305,8 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
     try:
         tar = tarfile.open(file, "r:")  # noqa: SIM115 - closed below; what opening it raises means something else
     except tarfile.ReadError as error:
-        raise NotWhole(f"{file} is no backup of Holdfast.") from error
+        packed = " It is compressed: unpack it first, then use what comes out." if _is_packed(file) else ""
+        raise NotWhole(f"{file} is no backup of Holdfast.{packed}") from error
     except OSError as error:
         raise Request(f"{file} can't be read: {error.strerror}.") from error
     with tar:
@@ -310,6 +314,11 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
             yield tar
         except tarfile.TarError as error:
             raise _cut(file) from error
+
+
+def _is_packed(file: Path) -> bool:
+    with file.open("rb") as begun:
+        return begun.read(max(map(len, PACKED))).startswith(PACKED)
 
 
 def _about(tar: tarfile.TarFile, file: Path) -> About:

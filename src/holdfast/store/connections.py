@@ -27,6 +27,7 @@ def writes(file: Path) -> apsw.Connection:
     """The one that writes, of a journal with the schema of this program. Raises `apsw.Error`, or `Config`."""
     writer = apsw.Connection(str(file))
     try:
+        version_of(writer, file)  # one that is not ours is not touched
         said = [writer.execute(f"PRAGMA {pragma}").get for pragma in PRAGMAS]
         if writer.readonly("main") or "wal" not in said:  # whatever keeps it from having a log, SQLite says only that it has none
             raise unwritable(file)

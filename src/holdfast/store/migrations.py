@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,9 +98,10 @@ def _applied(db: apsw.Connection, file: Path) -> dict[int, str]:
 def _check(applied: dict[int, str], file: Path, migrations: Sequence[Migration]) -> None:
     known = {migration.version: migration for migration in migrations}
     if newer := applied.keys() - known.keys():
+        copy = file.with_name(f"{file.stem}-before-{min(newer):04}{file.suffix}")
+        back = f", or go back: `holdfast restore {shlex.quote(str(copy))}`; what came after it would be missing" if copy.exists() else ""
         raise Config(
-            f"The journal {file} was written by a newer Holdfast (schema {max(newer)}; this one knows {max(known)}). Start that version again, "
-            f"or go back: `holdfast restore {file.stem}-before-{min(newer):04}{file.suffix}`, if there is that copy beside it; what came after it would be missing."
+            f"The journal {file} was written by a newer Holdfast (schema {max(newer)}; this one knows {max(known)}). Start that version again{back}."
         )
     for version, checksum in applied.items():
         if known[version].checksum != checksum:

@@ -13,6 +13,7 @@ from holdfast.ports import Freed
 from holdfast.store.archive import heed_signals
 from holdfast.store.failures import unusable
 from holdfast.store.folder import DataFolder, make_private, sync_folder
+from holdfast.store.migrations import version_of
 
 SMALL_BYTES: Final = 32 << 20
 """A journal up to here is rewritten in a fraction of a second, for which commits wait."""
@@ -66,7 +67,7 @@ def rewrite(folder: DataFolder) -> Freed:
     try:
         new.unlink(missing_ok=True)
         os.close(make_private(new))
-        db.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # before it was read, nothing is known of its log
+        version_of(db, journal)  # it is read: before that, nothing is known of its log
         empty_log(db)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         heed_signals(db)

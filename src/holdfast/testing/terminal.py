@@ -28,6 +28,7 @@ from typing import Final, Self
 from wcwidth import wcwidth
 
 UNTIL_S_MAX: Final = 40.0
+AGAIN_S: Final = 2.0
 _LOOK_S: Final = 0.05
 _CONTROL: Final = re.compile(r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\]([^\x07\x1b]*)(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 _HALF: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)?$")
@@ -196,6 +197,17 @@ class Terminal:
         while self._read():
             pass
         return self.process.wait()
+
+    def ended_by(self, act: Callable[[], object], within_s: float = UNTIL_S_MAX) -> int:
+        """The same after this, which is done again and again: a signal that comes just before Python begins to read is heeded only with the next one."""
+        end = time.monotonic() + within_s
+        while True:
+            act()
+            try:
+                return self.ended(AGAIN_S)
+            except TimeoutError:
+                if time.monotonic() > end:
+                    raise
 
     def _read(self) -> bool:
         """Take in what there is, waiting a little. False if there was nothing."""

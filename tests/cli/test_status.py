@@ -107,8 +107,8 @@ def test_the_configuration_is_compared_with_what_the_gateway_has(lived: Any) -> 
     assert 'agent.instructions: "You are a helpful assistant." -> "Be brief."' in told and "holdfast reload" in told
     assert "is not in use yet" in words(lived, "status")
     assert words(lived, "config", "unset", "agent.instructions").startswith("Written")
-    assert words(lived, "reload") == "Nothing has changed: the gateway has all that the configuration says, and goes on."
     assert "is not in use yet" not in words(lived, "status"), "the file is newer, and says the same"
+    assert words(lived, "reload") == "Nothing has changed: the gateway has all that the configuration says, and goes on."
     lived.configure(MORE)
 
 

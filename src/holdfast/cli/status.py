@@ -93,8 +93,21 @@ def _look(path: Path | None, data_dir: Path, *, take: bool) -> Overview:
                 ) from away
         else:
             same = status.get("configuration") == str(config.file_of(path, os.environ))
-            return Overview(True, time.time(), status, longest, tuple(problems(status, wrong, changed_at if same else 0.0)))
+            newer = same and changed_at > status.get("configuration read", changed_at)
+            if newer and not status.get("configuration refused") and not wrong:
+                wrong, newer = _compared(client)
+            return Overview(True, time.time(), status, longest, tuple(problems(status, wrong, changed_at if newer else 0.0)))
     return _stopped(data_dir, wrong, accounts) if take else Overview(False, time.time(), problems=tuple(problems({}, wrong)))
+
+
+def _compared(client: Client) -> tuple[str, bool]:
+    """A file that is newer may say the same: the gateway looks. What is wrong with it, and does it say otherwise?"""
+    try:
+        return "", bool(client.compared())
+    except Config as wrong:
+        return str(wrong), True
+    except Missing:  # a gateway of an older version
+        return "", True
 
 
 def _longest(client: Client) -> Listed | None:

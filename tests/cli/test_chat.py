@@ -11,6 +11,7 @@ import pytest
 
 SLOW_S = 0.05
 VERY_SLOW_S = 1.0
+NOT_SAVED = "Your message was not saved: send it again when the gateway runs."
 LONG = "one two three four five six seven eight nine ten"
 ECHO = f"You wrote: {LONG}"
 
@@ -87,7 +88,7 @@ def test_without_a_gateway_it_waits_says_so_and_gives_up_with_75(home: Any) -> N
     assert done.stdout == b""
     said, given_up = done.stderr.decode().splitlines()
     assert said.startswith("The gateway is not answering; I'll go on when it is back (waiting up to 0.3 s)")
-    assert given_up == "holdfast: The gateway is not running. Start it with `holdfast run`. I waited 0.3 s for it."
+    assert given_up == f"holdfast: The gateway is not running. Start it with `holdfast run`. I waited 0.3 s for it. {NOT_SAVED}"
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
@@ -102,6 +103,23 @@ def test_a_gateway_that_starts_meanwhile_gets_the_message(home: Any) -> None:
     home.start()
     assert chat.communicate(timeout=30)[0] == b"You wrote: Hello\n"
     assert chat.returncode == 0
+
+
+def test_a_gateway_that_went_with_the_message_unanswered_may_have_it(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_FAILPOINT", "acknowledge")
+    home.start()
+    monkeypatch.delenv("HOLDFAST_FAILPOINT")
+    done = home.holdfast("chat", "-q", "Hello", "--wait", "0.3")
+    assert done.returncode == 75
+    assert b"It has not said that it saved your message: look with `holdfast show terminal`" in done.stderr
+
+
+def test_nobody_waits_for_a_gateway_that_can_not_start(home: Any) -> None:
+    home.file.write_text(f'data_dir = "{home.data_dir}"\n[agnet]\n')
+    done = home.holdfast("chat", "-q", "Hello")
+    wrong, end = done.stderr.decode().splitlines()
+    assert done.returncode == 78
+    assert "agnet" in wrong and "so your message was not saved. Send it again" in end
 
 
 def test_a_gateway_killed_between_commit_and_acknowledgement_has_the_message_once(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +182,7 @@ def test_ctrl_c_before_the_gateway_has_the_message_says_so(home: Any) -> None:
     assert chat.stderr.readline().startswith(b"The gateway is not answering")
     chat.send_signal(signal.SIGINT)
     out, err = chat.communicate(timeout=30)
-    assert (chat.returncode, out, err) == (130, b"", b"The gateway has not said that it has the message.\n")
+    assert (chat.returncode, out, err) == (130, b"", f"{NOT_SAVED}\n".encode())
 
 
 # --- on a terminal --------------------------------------------------------------------------------------------------------------------

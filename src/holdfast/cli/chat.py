@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
 from holdfast import cli
-from holdfast.cli.client import Away, Client
-from holdfast.cli.place import data_dir_of, door_of
+from holdfast.cli.client import Away, Client, NotRunning
+from holdfast.cli.place import data_dir_of, door_of, wrong_with
 from holdfast.cli.screen import Screen
 from holdfast.cli.watch import Action, Answer, Dropped, End, Note, Replied, Reply, Watch
 from holdfast.core.commands import parse
 from holdfast.core.entries import Entry
-from holdfast.errors import Request
+from holdfast.errors import Config, Request
 from holdfast.invoked import command
-from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Progress, Stands, Writing, check_text, conversation_key
+from holdfast.web.wire import AUTHOR, MESSAGE_BYTES_MAX, Post, Progress, Saved, Stands, Writing, check_text, conversation_key
 
 SILENT_S: Final = 0.5
 PAUSE_S: Final = 0.05
@@ -47,8 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise Request("`--wait` takes a number of seconds, 0 or more.")
     text = _text(arguments.text)
     check_text(text)
-    _, door = _places(arguments)
+    data_dir, door = _places(arguments)
     client = Client(door)
+    if wrong_with(arguments) and not client.is_there():
+        raise Config(
+            f"None runs on {data_dir}, so your message was not saved. Send it again once the configuration is mended and one runs."
+        )
     chat = _Chat(client, arguments.conversation, Screen(sys.stdout, sys.stderr), arguments.wait_s)
     try:
         return chat.run(text)
@@ -127,13 +131,14 @@ class _Chat:
         self._screen = screen
         self._wait_s = wait_s
         self._patience = _Patience(screen, wait_s)
+        self._reached = False  # has the message, or a part of it, gone to a gateway?
         self._accepted = False
         self._held = ""  # why nobody works on it now, in words,
         self._held_since = 0.0  # and since when
 
     def run(self, text: str) -> int:
         post = Post(key=str(uuid.uuid4()), text=text)
-        saved = self._patience.until(lambda: self._client.send(self._name, post))
+        saved = self._sent(post)
         self._accepted = True
         watch = Watch(saved.seq, parse(text, AUTHOR, post.key), self._name)
         while True:
@@ -145,6 +150,21 @@ class _Chat:
                 if code is not None:
                     return code
                 self._wait(Away("The gateway stopped."))
+
+    def _sent(self, post: Post) -> Saved:
+        def send() -> Saved:
+            try:
+                return self._client.send(self._name, post)
+            except NotRunning:
+                raise
+            except Away:
+                self._reached = True
+                raise
+
+        try:
+            return self._patience.until(send)
+        except Away as enough:
+            raise Away(f"{enough} {self._unsaved()}") from enough
 
     def _wait(self, away: Away) -> None:
         try:
@@ -215,10 +235,15 @@ class _Chat:
                 f"The turn goes on in the gateway. `{self._show()}` tells how; `{command('chat')} --conversation {name} -q /stop` stops it."
             )
         else:
-            self._screen.note("The gateway has not said that it has the message.")
+            self._screen.note(self._unsaved())
 
     def _saved(self) -> str:
         return f"Your message is saved and will be answered; read it later with `{self._show()}`."
+
+    def _unsaved(self) -> str:
+        if self._reached:
+            return f"It has not said that it saved your message: look with `{self._show()}` whether it is there before you send it again."
+        return "Your message was not saved: send it again when the gateway runs."
 
     def _show(self) -> str:
         return f"{command('show')} {shlex.quote(self._name)}"

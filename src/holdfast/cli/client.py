@@ -57,6 +57,10 @@ class Away(Temporary):
     """The gateway does not answer."""
 
 
+class NotRunning(Away):
+    """Nobody holds the door: what was to be sent has not gone anywhere."""
+
+
 class Missing(Request):
     """There is no such thing."""
 
@@ -354,7 +358,7 @@ def away(error: BaseException, path: Path) -> Temporary | Config:
     if isinstance(error, PermissionError):
         return Config(f"The door {path} belongs to somebody else. Run this as the user who runs the gateway.")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return Away(f"The gateway is not running. Start it with `{command('run')}`.")
+        return NotRunning(f"The gateway is not running. Start it with `{command('run')}`.")
     return Away(SILENT)
 
 

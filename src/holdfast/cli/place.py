@@ -18,13 +18,19 @@ from holdfast.web.wire import ACCOUNT, door_path
 
 def data_dir_of(arguments: argparse.Namespace) -> Path:
     """The data folder. What is wrong elsewhere in the configuration is said. Raises `Config` if nobody can tell."""
-    path: Path | None = getattr(arguments, "config", None)
-    data_dir = config.data_dir_of(path, os.environ)
-    try:
-        config.load(path, os.environ)
-    except Config as wrong:
+    data_dir = config.data_dir_of(getattr(arguments, "config", None), os.environ)
+    if wrong := wrong_with(arguments):
         print(f"holdfast: {wrong} No gateway starts with it; one that runs goes on with what it has.", file=sys.stderr)
     return data_dir
+
+
+def wrong_with(arguments: argparse.Namespace) -> str:
+    """Why no gateway starts with the configuration as it stands now; "" if one may."""
+    try:
+        config.load(getattr(arguments, "config", None), os.environ)
+    except Config as wrong:
+        return str(wrong)
+    return ""
 
 
 def accounts_of(arguments: argparse.Namespace) -> frozenset[str] | None:

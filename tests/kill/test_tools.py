@@ -18,7 +18,8 @@ import pytest
 
 from holdfast.core.entries import AssistantMessage, Choice, Entry, Question, ToolResult, ToolStarted
 from holdfast.core.transcript import Transcript
-from holdfast.testing.process import LOOK_S, Away, GatewayProcess, effects_in, practice
+from holdfast.testing.looking import LOOK_S, Looks
+from holdfast.testing.process import Away, GatewayProcess, effects_in, practice
 from holdfast.testing.sweep import KILLED, REST_S_MAX, Fault, Outcome, Run, Script, at_failpoint
 
 pytestmark = pytest.mark.timeout(180)
@@ -205,13 +206,14 @@ class Life:
         await self._until(lambda t: bool(t.last_seq) and not t.owes, idle=True)
 
     async def _until(self, true: Callable[[Transcript], bool], *, idle: bool = False) -> None:
+        looks = Looks()
         async with asyncio.timeout(REST_S_MAX):
             while True:
                 with contextlib.suppress(Away):
                     rows = await self.gateway.door.rows()
                     if rows and not (idle and rows[0].running) and true(Transcript(await self.gateway.door.entries("a"))):
                         return
-                await asyncio.sleep(LOOK_S)
+                await looks.pause()
 
 
 @pytest.mark.parametrize(("option", "second"), [(option, name) for option, names in SECOND.items() for name in names])

@@ -21,13 +21,13 @@ from typing import Final, Self
 import httpx2
 
 from holdfast.core.entries import Entry
+from holdfast.testing.looking import LOOK_S, Looks
 from holdfast.testing.process import Away, Door
 from holdfast.web.wire import door_path
 
 COMMAND: Final = (sys.executable, "-P", "-m", "holdfast.cli", "demo")
 USUAL_PORT: Final = 8420
 TELLS_S_MAX: Final = 30.0
-LOOK_S: Final = 0.02
 
 
 class DemoProcess:
@@ -118,13 +118,14 @@ class DemoProcess:
 
     async def entries(self, name: str, enough: Callable[[Sequence[Entry]], bool]) -> tuple[Entry, ...]:
         """A conversation's entries, once there are enough of them."""
+        looks = Looks()
         async with asyncio.timeout(TELLS_S_MAX), self.door() as door:
             while True:
                 with contextlib.suppress(Away, httpx2.HTTPStatusError):
                     entries = await door.entries(name)
                     if enough(entries):
                         return entries
-                await asyncio.sleep(LOOK_S)
+                await looks.pause()
 
     async def ended(self, number: signal.Signals) -> int:
         """The exit code after this signal."""

@@ -35,10 +35,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from holdfast.testing.looking import Looks
+
 Json = dict[str, Any]
 
 WITHIN_S: Final = 30.0
-LOOK_S: Final = 0.02
 
 _SCHEMA: Final = """
 create table if not exists fault(n integer primary key autoincrement, method text, chat text, kind text, value real, times int);
@@ -248,6 +249,7 @@ class FakeServer:
 
     async def until(self, look: Callable[[], Awaitable[bool]], within_s: float = WITHIN_S) -> None:
         """Return when this is so. Raises `TimeoutError`."""
+        looks = Looks()
         async with asyncio.timeout(within_s):
-            while not await look():  # noqa: ASYNC110 - what is looked at lives in another process
-                await asyncio.sleep(LOOK_S)
+            while not await look():
+                await looks.pause()

@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 from holdfast.core.entries import AssistantMessage, Delivered, Entry, UserMessage
 from holdfast.testing.gateway_rig import ANSWER, CALLS_THE_CLOCK, SLOW
 from holdfast.testing.llama import Llama, Script
-from holdfast.testing.process import LOOK_S, GatewayProcess
+from holdfast.testing.looking import LOOK_S
+from holdfast.testing.process import GatewayProcess
 from holdfast.testing.stub_provider import Reply, StubProvider, http
 from holdfast.testing.tcp_proxy import TcpProxy
 

@@ -32,14 +32,13 @@ from holdfast.core.entries import Entry
 from holdfast.ports import ConversationRow
 from holdfast.store.sqlite import SqliteJournal
 from holdfast.testing import toolserver
+from holdfast.testing.looking import Looks
 from holdfast.web.wire import ACCOUNT, Attached, Link, Page, Post, Saved, Uploaded, Writing, door_path
 
 COMMAND: Final = (sys.executable, "-c", "import sys; sys.argv[0] = 'holdfast'; from holdfast.cli import main; sys.exit(main())")
 """The command line, of this very Python."""
 
 READY_S_MAX: Final = 40.0
-LOOK_S: Final = 0.02
-"""Between two looks at a gateway that is away or not yet where it should be."""
 REPLY_S_MAX: Final = 40.0
 COMMAND_S_MAX: Final = 50.0
 
@@ -204,13 +203,14 @@ class GatewayProcess:
 
     async def eventually(self, look: Callable[[], Awaitable[bool]], within_s: float = READY_S_MAX) -> None:
         """Return when this is so (not while the gateway is away). Raises as `ready` does."""
+        looks = Looks()
         async with asyncio.timeout(within_s):
             while True:
                 assert self.process.returncode is None, f"it ended with {self.process.returncode}:\n{self.said()}"
                 with contextlib.suppress(Away):
                     if await look():
                         return
-                await asyncio.sleep(LOOK_S)
+                await looks.pause()
 
     async def tools_ready(self) -> None:
         """Return when every tool server serves."""

@@ -28,7 +28,8 @@ from holdfast import failpoints
 from holdfast.core.entries import Entry
 from holdfast.ports import ConversationRow
 from holdfast.testing.judge import Flaw, Seen, judge
-from holdfast.testing.process import COMMAND, LOOK_S, Away, GatewayProcess, practice
+from holdfast.testing.looking import LOOK_S, Looks
+from holdfast.testing.process import COMMAND, Away, GatewayProcess, practice
 
 REST_S_MAX: Final = 80.0
 """A run takes two seconds. One that is not at rest by then never will be, or the machine is hopeless."""
@@ -217,11 +218,12 @@ class Run:
 
     async def _until(self, true: Callable[[Sequence[ConversationRow]], bool]) -> None:
         """Return when the gateway is there and this is so."""
+        looks = Looks()
         while True:
             rows = await self._rows()
             if rows is not None and true(rows):
                 return
-            await asyncio.sleep(LOOK_S)
+            await looks.pause()
 
     async def _rows(self) -> Sequence[ConversationRow] | None:
         with contextlib.suppress(Away):

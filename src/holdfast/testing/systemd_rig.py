@@ -28,6 +28,7 @@ from holdfast.core.entries import AssistantMessage, Choice, Command, Delivered, 
 from holdfast.testing import toolserver
 from holdfast.testing.dialects import Say, Use, messages
 from holdfast.testing.judge import Flaw, Seen, judge
+from holdfast.testing.looking import Looks
 from holdfast.testing.process import Away, Door
 from holdfast.testing.stub_provider import CHUNKED, Hit, Reply, StubProvider, chunk, http
 from holdfast.testing.systemd import Machine
@@ -41,7 +42,6 @@ CONFIG: Final = "/etc/holdfast/config.toml"
 IDLE: Final = "idle"
 UP_S_MAX: Final = 60.0
 LAST_LINES: Final = 60
-LOOK_S: Final = 0.02
 
 LONG: Final = "long"
 """A message to which the model begins an answer, and never ends it; asked again, it answers."""
@@ -122,13 +122,14 @@ class Service:
 
     async def until(self, look: Callable[[], Awaitable[bool]]) -> None:
         """Return when this is so (not while the gateway is away). Raises `AssertionError` with all that was logged if it takes too long."""
+        looks = Looks()
         try:
             async with asyncio.timeout(UP_S_MAX):
                 while True:
                     with contextlib.suppress(Away):
                         if await look():
                             return
-                    await asyncio.sleep(LOOK_S)
+                    await looks.pause()
         except TimeoutError:
             raise AssertionError(f"waited for in vain:\n{await asyncio.to_thread(self.log)}") from None
 

@@ -24,7 +24,8 @@ from typing import Final
 from holdfast.core.entries import AssistantMessage, Call, Entry, Question, ToolResult, ToolStarted
 from holdfast.testing.crowd import memory_mb
 from holdfast.testing.gateway_rig import to
-from holdfast.testing.process import LOOK_S, GatewayProcess, effects_in, toolserver_table
+from holdfast.testing.looking import LOOK_S
+from holdfast.testing.process import GatewayProcess, effects_in, toolserver_table
 from holdfast.testing.stub_provider import Hit, Reply, StubProvider, call, delta, events, finish, http, text, usage
 from holdfast.testing.tool_rig import HttpServer, children, eventually, gone
 

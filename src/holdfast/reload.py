@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from holdfast import config, errors
+from holdfast.accounts import Account
 from holdfast.config import Config, table_of
 from holdfast.platforms import open_account
+from holdfast.ports import Hook, Platform
 from holdfast.runtime.clock import SystemClock
 from holdfast.secrets import MASK, Secret, mask
 from holdfast.settings import File
@@ -99,10 +101,21 @@ def examined(file: Path, text: str, environ: Mapping[str, str]) -> tuple[Config,
             if table_of(name) in wrong:
                 continue
             try:
-                open_account(name, account, FolderFiles(Path(folder)), SystemClock(), Path(folder))
+                _opened(name, account, folder)
             except errors.Config as unfit:
                 mistakes += (Mistake(table_of(name), "", str(unfit)),)
     return found, mistakes
+
+
+def called(settings: Config) -> tuple[str, ...]:
+    """The accounts whose platforms call us. For them alone there is a listener for webhooks."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened = {name: _opened(name, account, folder) for name, account in settings.accounts.items()}
+    return tuple(name for name, platform in opened.items() if isinstance(platform, Hook) and platform.is_called)
+
+
+def _opened(name: str, account: Account, folder: str) -> Platform:
+    return open_account(name, account, FolderFiles(Path(folder)), SystemClock(), Path(folder))
 
 
 # --- what is other ----------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +22,12 @@ model = "m"
 command = ["/nowhere/mail"]
 """
 PATIENCE_S = 30
+ON_A_FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+from holdfast.cli import main
+sys.exit(main())
+"""
 
 
 def eventually(look: Callable[[], bool]) -> None:
@@ -164,7 +173,8 @@ def test_a_gateway_that_was_killed_has_left_everything_to_be_seen(lived: Any) ->
     before = sorted((path.name, path.stat().st_size) for path in lived.data_dir.iterdir() if path.name == "journal.db")
     dry = words(lived, "run", "--dry")
     assert "It is not done: nothing is received, sent, called or changed." in dry
-    assert "conversations have something to be done or said: waits:" in dry
+    assert re.search(r"(1 conversation has|\d conversations have) something to be done or said: waits:", dry)
+    assert "It would listen on a free port of 127.0.0.1 for the page. Whether" in dry, "nobody calls it"
     assert "route spare m at http://127.0.0.1:1/v1" in dry and "tool server mail /nowhere/mail" in dry
     assert sorted((path.name, path.stat().st_size) for path in lived.data_dir.iterdir() if path.name == "journal.db") == before
     assert json.loads(lived.holdfast("status", "--json").stdout)["running"] is False
@@ -193,6 +203,20 @@ def test_a_dry_run_says_what_ends_a_start(home: Any) -> None:
     for words in (("run", "--dry"), ("run",)):
         done = home.holdfast(*words)
         assert done.returncode == 78 and b"NOBODY_SET_THIS" in done.stderr
+
+
+def test_a_dry_run_on_a_full_disk_ends_as_a_start(home: Any) -> None:
+    for words in (("run", "--dry"), ("run",)):
+        program = (sys.executable, "-c", ON_A_FULL_DISK, *words)
+        done = subprocess.run(program, env=home.environ, capture_output=True, timeout=PATIENCE_S, check=False)
+        assert (done.returncode, done.stdout) == (70, b""), done
+        assert words == ("run",) or not list(home.data_dir.iterdir())
+
+
+def test_a_dry_run_says_where_platforms_would_call(home: Any) -> None:
+    (home.folder / "key").write_text("0123456789abcdef" * 2)
+    home.configure('[platforms.webhook.bell]\nsecret = "file:key"\n')
+    assert "Platforms would call it on 127.0.0.1:8421, for webhook:bell." in words(home, "run", "--dry")
 
 
 def test_the_whole_configuration_is_shown_without_a_secret(home: Any, tmp_path: Path) -> None:
@@ -240,7 +264,9 @@ def test_settings_are_written_where_there_is_no_file_yet(home: Any) -> None:
 
 def test_another_data_folder_is_set_with_what_to_do_then(home: Any) -> None:
     other = home.folder / "other"
-    assert words(home, "config", "set", "data_dir", str(other)).endswith(f"stop the gateway if it runs, move {home.data_dir} to {other}, start it.")
+    assert words(home, "config", "set", "data_dir", str(other)).endswith(
+        f"stop the gateway if it runs, move {home.data_dir} to {other}, start it."
+    )
     assert f"No gateway runs on {other}" in home.holdfast("reload").stderr.decode()
     other.mkdir()
     (other / "journal.db").touch()

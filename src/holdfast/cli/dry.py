@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from holdfast import cli
 from holdfast.cli.client import Client
 from holdfast.cli.kept import stopped
-from holdfast.cli.output import columns, standing
+from holdfast.cli.output import columns, count, standing
 from holdfast.cli.place import door_of
 from holdfast.cli.screen import plain
 from holdfast.config import Config
@@ -20,7 +23,10 @@ from holdfast.errors import AlreadyRunning
 from holdfast.invoked import command
 from holdfast.web.wire import ACCOUNT
 
-OWING_MAX = 20
+OWING_MAX: Final = 20
+ROOM_BYTES: Final = 256 << 10
+"""So much a start may write at once."""
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def run(path: Path | None) -> int:
@@ -32,6 +38,7 @@ def run(path: Path | None) -> int:
         raise AlreadyRunning(
             f"A gateway runs on {settings.data_dir} already. `{command('status')}` says how it is, `{command('config')} check` what it would take."
         )
+    _try_to_write(settings.data_dir)
     print("This is what a start would do now. It is not done: nothing is received, sent, called or changed.\n")
     for warning in settings.warnings:
         print(plain(f"Beware: {warning}"))
@@ -40,6 +47,23 @@ def run(path: Path | None) -> int:
         print(plain(line))
     print(f"\nWhether all of these answer: {command('check')}")
     return cli.ANSWERED
+
+
+def _try_to_write(data_dir: Path) -> None:
+    """As much as a start writes, into a file that is gone at once. Raises what a start would if that can't be done."""
+    from holdfast.store.failures import full, unwritable  # noqa: PLC0415 as above
+
+    there = next(folder for folder in (data_dir, *data_dir.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+    except OSError as error:
+        journal = data_dir / "journal.db"
+        if error.errno not in NO_ROOM:
+            raise unwritable(journal) from error
+        if not (data_dir / "ballast").exists():  # a start would throw that off, and have room
+            raise full(journal) from error
 
 
 def _journal(settings: Config) -> Iterator[str]:
@@ -62,7 +86,7 @@ def _journal(settings: Config) -> Iterator[str]:
     counts = left.counts
     owed = sum((counts.running, counts.due, counts.waiting, counts.asking))
     yield (
-        f"{owed:,} conversations have something to be done or said:"
+        f"{count(owed, 'conversation has', 'conversations have')} something to be done or said:"
         if owed
         else "Nothing is owed: no conversation has anything to be done or said."
     )
@@ -72,6 +96,8 @@ def _journal(settings: Config) -> Iterator[str]:
 
 
 def _connections(settings: Config) -> Iterator[str]:
+    from holdfast.reload import called  # noqa: PLC0415 as above
+
     yield "It would connect to:"
     places = [
         (f"route {name}", f"{route.model} at {route.base_url}" if route.base_url else "built in") for name, route in settings.routes.items()
@@ -80,4 +106,10 @@ def _connections(settings: Config) -> Iterator[str]:
     places += [(f"tool server {name}", server.url or " ".join(server.command or ())) for name, server in settings.tools.items()]
     yield from (f"  {line}" for line in columns(places))
     web, hooks = settings.web, settings.webhooks
-    yield f"It would listen on {web.host}:{web.port or 'any port'} for the page, and where platforms call it, on {hooks.host}:{hooks.port}."
+    yield f"It would listen on {_place(web.host, web.port)} for the page."
+    if accounts := called(settings):
+        yield f"Platforms would call it on {_place(hooks.host, hooks.port)}, for {', '.join(accounts)}."
+
+
+def _place(host: str, port: int) -> str:
+    return f"{host}:{port}" if port else f"a free port of {host}"

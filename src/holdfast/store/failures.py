@@ -13,7 +13,7 @@ from holdfast.errors import Config, HoldfastError, JournalFailed, JournalFull
 def failed(file: Path, db: apsw.Connection, error: apsw.Error) -> JournalFailed:
     """The journal was in use, and can be used no more."""
     if is_full(db, error):
-        return _full(file)
+        return full(file)
     if isinstance(error, apsw.CorruptError | apsw.NotADBError):
         return JournalFailed(
             f"The journal {file} is damaged ({_words(error)}). Holdfast ends now. Look at the disk (`dmesg`), then at the journal: `holdfast verify`; "
@@ -34,7 +34,7 @@ def unusable(file: Path, error: apsw.Error) -> HoldfastError:
     """The journal can't be opened."""
     match error:
         case apsw.FullError():
-            return _full(file)
+            return full(file)
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
             return unwritable(file)
         case apsw.NotADBError():
@@ -55,7 +55,8 @@ def unwritable(file: Path) -> Config:
     )
 
 
-def _full(file: Path) -> JournalFull:
+def full(file: Path) -> JournalFull:
+    """There is no room for the journal."""
     return JournalFull(
         f"The disk that holds {file} is full: nothing more can be saved. Whatever was acknowledged is kept. Free some space, then start Holdfast again."
     )

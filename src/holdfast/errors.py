@@ -26,6 +26,10 @@ class Request(HoldfastError):
     """What was asked for can't be done; asking for something else can."""
 
 
+class OutputFailed(HoldfastError):
+    """There is no room for what was to be written for a person. Make some, and ask again."""
+
+
 class LeaseLost(HoldfastError):
     """Another worker has this conversation now: stop, and append nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, new_home: Callable[[Path],
     home = new_home(tmp_path_factory.mktemp("stopped"))
     (home.folder / "one.jsonl").write_text(LINE % "one")
     (home.folder / "two.jsonl").write_text(LINE % "two")
+    (home.folder / "half.jsonl").write_text(LINE % "half" + '{"conversation": "other", "role": 7}\n')
     assert home.holdfast("import", "jsonl", str(home.folder / "one.jsonl"), "--yes").returncode == 0
     assert home.holdfast("backup", str(home.folder / "whole.tar")).returncode == 0
     (home.folder / "half.tar").write_bytes((home.folder / "whole.tar").read_bytes()[:-20_000])
@@ -96,6 +98,24 @@ def on_a_full_disk(home: Any) -> int:
     return subprocess.run(words, env=home.environ, capture_output=True, timeout=PATIENCE_S, check=False).returncode
 
 
+def export_to_a_full_disk(home: Any) -> int:
+    conversation = {"conversation": "long", "role": "user", "text": "word " * 2_000}
+    (home.folder / "long.jsonl").write_text(json.dumps(conversation))
+    home.holdfast("import", "jsonl", str(home.folder / "long.jsonl"), "--yes")
+    words = (sys.executable, "-c", ON_A_FULL_DISK, "export", "--to", str(home.folder / "all.jsonl"))
+    return subprocess.run(words, env=home.environ, capture_output=True, timeout=PATIENCE_S, check=False).returncode
+
+
+def back_up_what_is_damaged(home: Any) -> int:
+    """Of a copy of the data folder."""
+    shutil.copytree(home.data_dir, home.folder / "damaged")
+    with (home.folder / "damaged/journal.db").open("r+b") as journal:
+        journal.seek(4096)
+        journal.write(b"x" * 100_000)
+    (home.folder / "damaged.toml").write_text('data_dir = "damaged"\n')
+    return int(home.holdfast("backup", str(home.folder / "of-damaged.tar"), "--config", str(home.folder / "damaged.toml")).returncode)
+
+
 def with_a_broken_configuration(home: Any) -> int:
     (home.folder / "broken.toml").write_text("data_dri = 1\n")
     return int(home.holdfast("check", "--config", str(home.folder / "broken.toml")).returncode)
@@ -115,6 +135,10 @@ WAYS: tuple[tuple[int, str, Callable[[Any], int]], ...] = (
     (2, "stopped", code("verify", "{}/nowhere.tar")),
     (2, "stopped", code("import", "jsonl", "{}/nowhere.jsonl")),
     (2, "stopped", code("export", "--to", "{}/nowhere/all.jsonl")),
+    (2, "stopped", code("import", "jsonl", "{}/two.jsonl")),
+    (2, "stopped", code("import", "jsonl", "{}/half.jsonl", "--yes")),
+    (2, "stopped", code("backup", "{}/nowhere/b.tar")),
+    (2, "asks", code("backup", "{}/nowhere/b.tar")),
     (2, "stopped", code("verify", "{}")),
     (2, "stopped", code("forget", "one")),
     (2, "stopped", code("service", "status")),
@@ -122,9 +146,11 @@ WAYS: tuple[tuple[int, str, Callable[[Any], int]], ...] = (
     (4, "waits", stop),
     (5, "stopped", code("verify", "{}/half.tar")),
     (5, "stopped", code("verify", "{}/one.jsonl")),
+    (5, "stopped", back_up_what_is_damaged),
     (6, "waits", code("status")),
     (70, "stopped", on_a_full_disk),
     (74, "asks", to_a_full_output),
+    (74, "stopped", export_to_a_full_disk),
     (75, "stopped", code("status")),
     (75, "stopped", code("chat", "-q", "Hello", "--wait", "0")),
     (78, "stopped", with_a_broken_configuration),

@@ -114,15 +114,14 @@ def asked_next(entries: tuple[Entry, ...]) -> tuple[Message, ...]:
 
 def test_it_says_first_what_would_come_and_changes_nothing(home: Any, tmp_path: Path, holdfast: Command) -> None:
     file = write(tmp_path / "talk.jsonl", *SIMPLE)
-    code, out, _ = holdfast("import", "jsonl", file)
-    assert code == 0
+    code, out, err = holdfast("import", "jsonl", file)
+    assert (code, err) == (2, f"holdfast: Nothing was changed. To do it: holdfast import jsonl {file} --yes\n")
     assert out.splitlines() == [
         "2 conversations with 5 messages would come here.",
         "Left out:",
         "    lines of other roles than user, assistant and tool (1)",
         "    pictures and other files (1)",
         "Texts are copied as they are, with whatever secrets stand in them. Nothing of them is run: what was not done there is not done here.",
-        f"Nothing was changed. To do it: holdfast import jsonl {file} --yes",
     ]
     assert kept(home, "web:local:kitchen") == ()
 

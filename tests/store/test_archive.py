@@ -186,7 +186,7 @@ def test_a_disk_that_is_full_in_the_middle_of_it_harms_nothing(data_dir: Path, s
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(Temporary, match="No such file or directory"):
+    with pytest.raises(Request, match="There is no folder"):
         archive.write(data_dir, tmp_path / "nowhere" / "b.tar", 100.0, "1")
 
 

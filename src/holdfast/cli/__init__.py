@@ -3,10 +3,10 @@
 Exit codes, the same everywhere:
 
     0    done; of `chat`: answered
-    2    asked for in a way that can't be done; or a person said no, and nothing was done
+    2    asked for in a way that can't be done, or not all of it (`import`); or a person said no, and nothing was done
     3    `chat`: the turn waits for the answer to a question
     4    `chat`: the turn was stopped or set aside; no answer will come
-    5    `verify`: it is not as it should be
+    5    `verify`, `backup`: the backup, or the journal, is not as it should be
     6    `status`: something needs you
     70   the journal can't commit; nothing was acknowledged that is not kept
     74   the output can't be written (a full disk, say)
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final, TextIO, TypeAlias
 
 from holdfast.cli.interrupted import as_ctrl_c
-from holdfast.errors import Config, HoldfastError, JournalFailed, Request
+from holdfast.errors import Config, HoldfastError, JournalFailed, OutputFailed, Request
 
 ANSWERED: Final = 0
 WRONG: Final = 2
@@ -119,6 +119,8 @@ def _code(error: HoldfastError) -> int:
             return WRONG
         case JournalFailed():
             return JOURNAL_FAILED
+        case OutputFailed():
+            return OUTPUT_FAILED
         case _:
             return AWAY
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> int:
     data_dir = data_dir_of(arguments)
     file = (arguments.file or Path(f"holdfast-{time.strftime('%Y-%m-%dT%H%M%S')}.tar")).absolute()
+    made: Backup | None
     try:
         with saying(f"The gateway goes on with it: when it is whole, it is {file}."):
             made = Client(door_of(data_dir)).back_up(file)
     except Away as away:
         with saying("No backup was made, and nothing is left of it."):
             made = _made_here(data_dir, file, away)
+    if made is None:
+        return cli.DAMAGED
     print(
         f"{made.file}: {count(made.conversations, 'conversation')} and {count(made.files, 'file')}, {size(made.size)}, as of {when(made.at)}."
     )
@@ -43,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     return cli.ANSWERED
 
 
-def _made_here(data_dir: Path, file: Path, away: Away) -> Backup:
-    """By ourselves, while no gateway runs. Raises `away` if one does."""
+def _made_here(data_dir: Path, file: Path, away: Away) -> Backup | None:
+    """By ourselves, while no gateway runs; None if the journal is damaged, which is said. Raises `away` if one does."""
     there_is_a_journal(data_dir)
     from holdfast.app import version  # noqa: PLC0415 needed only while the gateway is stopped
     from holdfast.store import archive  # noqa: PLC0415 as above
@@ -56,6 +60,9 @@ def _made_here(data_dir: Path, file: Path, away: Away) -> Backup:
         raise away from None
     try:
         return archive.write(data_dir, file, time.time(), version())
+    except archive.NotWhole as damaged:
+        print(f"holdfast: {damaged}", file=sys.stderr)
+        return None
     finally:
         folder.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 import time
@@ -13,7 +12,7 @@ from typing import Final
 from holdfast import cli
 from holdfast.cli.client import Client
 from holdfast.cli.kept import stopped
-from holdfast.cli.output import columns, count, standing
+from holdfast.cli.output import NO_ROOM, columns, count, standing
 from holdfast.cli.place import door_of
 from holdfast.cli.screen import plain
 from holdfast.config import Config
@@ -26,7 +25,6 @@ from holdfast.web.wire import ACCOUNT
 OWING_MAX: Final = 20
 ROOM_BYTES: Final = 256 << 10
 """So much a start may write at once."""
-NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def run(path: Path | None) -> int:

@@ -14,7 +14,7 @@ from holdfast import cli
 from holdfast.cli.client import key_of
 from holdfast.cli.document import document
 from holdfast.cli.kept import Kept, kept
-from holdfast.cli.output import count
+from holdfast.cli.output import count, unwritten
 from holdfast.cli.place import data_dir_of
 from holdfast.cli.screen import plain
 from holdfast.core.entries import Entry, Fetched, ToolResult, UserMessage
@@ -93,7 +93,7 @@ def _output(to: Path | None) -> Iterator[Write]:
             os.fsync(file.fileno())
         partial.rename(to)
     except OSError as error:
-        raise Request(f"{to} can't be written ({error.strerror}). Name a file in another folder, or make room.") from error
+        raise unwritten(error, f"{to} can't be written ({error.strerror}). Name a file in another folder, or make room.") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -168,5 +168,5 @@ class _Files:
             with os.fdopen(_private(path), "wb") as file:
                 file.write(data)
         except OSError as error:
-            raise Request(f"{path} can't be written ({error.strerror}). Name another folder, or make room.") from error
+            raise unwritten(error, f"{path} can't be written ({error.strerror}). Name another folder, or make room.") from error
         self.copied += 1

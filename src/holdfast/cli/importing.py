@@ -46,12 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         plan.forgotten = _forgotten(settings.data_dir, [key for key in plan.here if key in known])
         for line in plan.told():
             print(plain(line))
-        if plan.new and (arguments.yes or somebody_is_there()):
-            agree("Shall they come? (yes or no)", NOTHING, yes=arguments.yes)
-        elif plan.new:
+        if plan.new and not arguments.yes and not somebody_is_there():
             again = shlex.join((arguments.kind, str(arguments.place), *_files_named(arguments)))
-            print(f"{NOTHING} To do it: {command('import')} {again} --yes")
-            plan.new = 0
+            raise Request(f"{NOTHING} To do it: {command('import')} {again} --yes")
+        if plan.new:
+            agree("Shall they come? (yes or no)", NOTHING, yes=arguments.yes)
     if plan.new:
         with (
             saying("What came so far is whole, and stays. The same command brings the others."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from holdfast.cli.screen import plain
-from holdfast.errors import Request
+from holdfast.errors import OutputFailed, Request
 from holdfast.web.wire import Listed
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ T = TypeVar("T")
 SETTLED_S_MAX: Final = 15.0
 """So long it is looked what comes of a try."""
 LOOK_S: Final = 0.1
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -27,6 +29,11 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     cells = [[plain(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def unwritten(error: OSError, sentence: str) -> OutputFailed | Request:
+    """What to raise of a file that can't be written: another one has to be named, or there is no room."""
+    return OutputFailed(sentence) if error.errno in NO_ROOM else Request(sentence)
 
 
 def print_json(value: Any) -> None:

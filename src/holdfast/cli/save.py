@@ -7,6 +7,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from holdfast.cli.client import Away, Client
+from holdfast.cli.output import unwritten
 from holdfast.core.entries import Entry, Fetched, ToolResult, UserMessage
 from holdfast.core.words import size
 from holdfast.errors import Request
@@ -25,7 +26,7 @@ def save(entries: Sequence[Entry], seq: int, client: Client, folder: Path) -> No
             with path.open("xb") as file:
                 file.write(data)
         except OSError as error:
-            raise Request(f"{path} can't be written here ({error.strerror}). Go to another folder.") from error
+            raise unwritten(error, f"{path} can't be written here ({error.strerror}). Go to another folder.") from error
         print(f"{path} ({size(len(data))})")
 
 

@@ -66,7 +66,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotWhole(Request):
-    """The file is no backup, or not all of one."""
+    """The file is no backup, or not all of one; or the journal is not, of which one was to be made."""
 
 
 class Interrupted(Temporary):
@@ -79,11 +79,14 @@ class Interrupted(Temporary):
 def write(data_dir: Path, target: Path, now: float, version: str, stops: Callable[[], bool] = lambda: False) -> Backup:
     """Make a backup. Blocks; reads through a connection of its own, and holds nobody up. Looks again and again whether it `stops`.
 
-    There is nothing under `target` before it is whole and durable. Raises `Request` if something is there already, `Temporary` if it can't be made.
+    There is nothing under `target` before it is whole and durable. Raises `Request` if something is there already or its folder is not, `NotWhole` if the journal is
+    damaged, `Temporary` if it can't be made now.
     """
     target = target.absolute()
     if target.exists():
         raise Request(f"{target} is there already. Give the backup another name, or remove that file first.")
+    if not target.parent.is_dir():
+        raise Request(f"There is no folder {target.parent} for the backup. Make it, or name another one.")
     partial, copy = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.partial-journal")
     try:
         copy.unlink(missing_ok=True)
@@ -103,6 +106,11 @@ def write(data_dir: Path, target: Path, now: float, version: str, stops: Callabl
         failpoint("backup.renamed")
     except OSError as error:
         raise Temporary(f"The backup {target} can't be made: {error.strerror or error}. Nothing else is touched.") from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise NotWhole(
+            f"No backup can be made: the journal in {data_dir} is damaged ({error}). `holdfast verify` says more; `holdfast restore FILE` puts an older backup in "
+            "its place, and sets this one aside."
+        ) from error
     except apsw.Error as error:
         raise Temporary(f"The backup {target} can't be made ({type(error).__name__}: {error}). Nothing else is touched.") from error
     finally:

@@ -1,6 +1,6 @@
 """The process is killed, or the disk fails it, at every system call that writes (LEDGER H-35; part I rows 3, 10, 23).
 
-Here every thirtieth; `HOLDFAST_LONG=1`, or `python -m holdfast.testing.sweep journal`, is the long edition.
+Here every forty-fifth; `HOLDFAST_LONG=1`, or `python -m holdfast.testing.sweep journal`, is the long edition.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONG = os.environ.get("HOLDFAST_LONG") == "1"
 
 pytestmark = [pytest.mark.needs("strace"), pytest.mark.timeout(7200 if LONG else 300)]
 
-STEP = 1 if LONG else 30
+STEP = 1 if LONG else 45
 SHARES = 8 if LONG else 1
 """So many tests share one sweep, to run side by side."""
 

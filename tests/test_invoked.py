@@ -28,6 +28,12 @@ def test_a_program_that_the_shell_would_not_find_is_named_with_its_path(program:
     assert command("init") == "holdfast init"
 
 
+def test_from_the_root_the_path_has_its_slash(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir("/")
+    assert command("init") == f"'{program}' init"
+
+
 @pytest.mark.usefixtures("program")
 @pytest.mark.parametrize("given", [["--config", "a b.toml"], ["--config=a b.toml"]])
 def test_the_configuration_that_was_named_is_named_again(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,9 @@ def _program(path: str) -> str:
     if found and Path(found).samefile(path):
         return NAME
     near = os.path.relpath(path)
-    return str(Path(path).absolute()) if near.startswith(os.pardir) else near  # a service is somewhere, and its reader elsewhere
+    if Path.cwd() == Path("/") or near.startswith(os.pardir):  # a service is somewhere, and its reader elsewhere
+        return str(Path(path).absolute())
+    return near
 
 
 def _named_config(arguments: list[str]) -> str:

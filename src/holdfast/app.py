@@ -33,7 +33,7 @@ from holdfast.runtime.dispatch import Dispatch
 from holdfast.runtime.follow import Followers
 from holdfast.runtime.gateway import LocalGateway
 from holdfast.runtime.gauges import Gauges
-from holdfast.runtime.lifetime import Lifetime
+from holdfast.runtime.lifetime import Lifetime, SafeMode
 from holdfast.runtime.owner import Owner
 from holdfast.runtime.persons import Persons
 from holdfast.runtime.service_manager import ServiceManager
@@ -119,7 +119,7 @@ async def _serve(settings: config.Config, journal: SqliteJournal, config_path: P
             await door_open.wait()
             failpoint("start.before_ready")
             gateway.manager.ready(gateway.lifetime.status)
-            _say_ready(settings, config_path)
+            _say_ready(settings, config_path, gateway.lifetime.safe_mode)
             parts += [tasks.create_task(gateway.work()), tasks.create_task(_reload(hung_up, reload))]
             await stopping.wait()
             failpoint("stop")
@@ -365,9 +365,11 @@ def version() -> str:
     return metadata.version("holdfast")
 
 
-def _say_ready(settings: config.Config, config_path: Path | None) -> None:
+def _say_ready(settings: config.Config, config_path: Path | None, safe_mode: SafeMode | None) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.chain)
-    _say(f"Holdfast is ready. Model: {routes}.")
+    _say(f"Holdfast is ready. Model: {routes}." if safe_mode is None else f"Holdfast is in safe mode. {safe_mode.why}")
+    if safe_mode is not None:
+        _say(f"Try to end it:          {command('safe-mode', config_path)}")
     if all(settings.routes[name].dialect == "practice" for name in settings.chain):
         _say(f"Find your own model:    {command('init', config_path)}")
     _say(f"Talk in the terminal:   {command('chat', config_path)}")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from holdfast.checks.findings import Finding
+from holdfast.cli import check
 from holdfast.testing.llama import Llama, Options, Script, unavailable
 from holdfast.testing.terminal import Terminal
 
@@ -110,3 +112,8 @@ def test_on_a_narrow_terminal_words_stay_whole(home: Any) -> None:
     told = [line for line in lines if line.startswith(("  ERROR ", " " * 11))]
     assert len(told) > 3
     assert "there is no setting" in " ".join(line[11:] for line in told)
+
+
+def test_a_full_disk_needs_a_person_who_is_told_to_free_some() -> None:
+    room = Finding("error", "data.room", "data_dir", "The disk is full.", away=True)
+    assert check._sum([room]) == "1 error. Free some of the disk, then: holdfast check"

@@ -91,6 +91,7 @@ def test_where_all_is_well_the_screen_says_so_in_few_lines() -> None:
             {"journal": {"size": 1, "free": 12_000_000, "written": NOW}},
             Problem("The disk is nearly full: 12.0 MB are free. When it is, nothing more can be saved.", "holdfast check"),
         ),
+        ({"journal": {"size": 1, "free": 0, "written": NOW}}, Problem("The disk is full: nothing more can be saved.", "holdfast check")),
     ],
 )  # fmt: skip
 def test_what_only_a_person_mends_needs_you(changed: dict[str, Any], problem: Problem) -> None:

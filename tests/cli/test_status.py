@@ -166,7 +166,7 @@ def test_a_gateway_that_was_killed_has_left_everything_to_be_seen(lived: Any) ->
     done = lived.holdfast("status")
     assert done.returncode == 75
     screen = " ".join(done.stdout.decode().split())
-    assert "Holdfast is stopped. It was killed, or it crashed" in screen
+    assert "Holdfast is stopped. It did not end in order, some time after" in screen
     assert "To start it: holdfast run" in screen and "waits, for" in screen
     assert "waits" in words(lived, "queue") and "kitchen" in words(lived, "search", "kitchen")
     assert "web:local local 1" in words(lived, "usage")

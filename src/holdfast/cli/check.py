@@ -155,6 +155,8 @@ def _sum(found: list[Finding]) -> str:
             return f"Nothing stands in the way; {counted}."
         case "ok":
             return "All is well."
+        case "away" if any(finding.level == "error" and finding.check == "data.room" for finding in found):
+            return f"{counted}. Free some of the disk, then: {command('check')}"
         case "away":
             return f"{counted}. What is away may come back by itself; nothing has to be changed for that."
         case "change":

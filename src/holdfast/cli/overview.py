@@ -76,7 +76,8 @@ def problems(status: Mapping[str, Any], wrong: str = "", changed_at: float = 0.0
         yield Problem("The configuration was changed, and is not in use yet.", command("reload"), changed_at, yours=False)
     free = status.get("journal", {}).get("free", FREE_BYTES_LEAST)
     if free < FREE_BYTES_LEAST:
-        yield Problem(f"The disk is nearly full: {size(free)} are free. When it is, nothing more can be saved.", command("check"))
+        told = f"nearly full: {size(free)} are free. When it is, nothing more can be saved" if free else "full: nothing more can be saved"
+        yield Problem(f"The disk is {told}.", command("check"))
     yield from (_gate(gate) for gate in _routes(status) if gate["state"] not in UP)
     yield from (_platform(one) for one in status.get("platforms", ()) if one["state"] in {"waiting", "stopped"})
     yield from (_tools(one) for one in status.get("tool servers", ()) if one["state"] in {"down", "misconfigured"})

@@ -144,4 +144,4 @@ def _ended(lives: Sequence[Life], data_dir: Path) -> str:
     life = lives[0]
     if life.ended:
         return "It was stopped in order."
-    return f"It was killed, or it crashed, some time after {when(life.alive)}; its log says more."
+    return f"It did not end in order, some time after {when(life.alive)}: it was killed, it crashed, its disk failed, or this journal is a copy made while it ran."

@@ -25,10 +25,10 @@ def check_running(status: Mapping[str, Any], port: int, changed_at: float) -> It
     began = status.get("started")
     since = f", since {datetime.fromtimestamp(began).astimezone():%Y-%m-%d %H:%M}" if began else ""
     yield Finding("ok", "gateway.running", ABOUT, f"It runs, version {status.get('version', 'unknown')}{since}.")
-    stale = bool(began and changed_at > began)
+    stale = _is_stale(status, changed_at)
     if stale:
-        what = "The configuration was changed after it started, and it does not know."
-        yield Finding("warning", "gateway.stale", ABOUT, what, mend="Restart it: that harms nothing")
+        what = "The configuration was written after it looked at it last."
+        yield Finding("warning", "gateway.stale", ABOUT, what, mend=f"{command('reload')}    (harms nothing)")
     for gate in status.get("gates", ()):
         if gate["state"] != "open" and not gate["name"].startswith(ACCOUNT):  # accounts tell more of themselves
             what = f"{gate['name'].replace(':', ' ')} is {gate['state']} there."
@@ -79,6 +79,10 @@ def _retry(gate: str) -> str:
 
 def in_use(status: Mapping[str, Any] | None, changed_at: float) -> set[str]:
     """The tool servers that work there, as they are configured now: a second one of each would be in its way."""
-    if status is None or changed_at > status.get("started", 0.0):
+    if status is None or _is_stale(status, changed_at):
         return set()
     return {server["name"] for server in status.get("tool servers", ()) if server["state"] == "ready"}
+
+
+def _is_stale(status: Mapping[str, Any], changed_at: float) -> bool:
+    return changed_at > float(status.get("configuration read", status.get("started", 0.0)))

@@ -146,6 +146,7 @@ def test_every_kind_of_entry_can_be_told() -> None:
         Notice(text="That took 2 min.", edits=7),
         Forgotten(n=3),
         SetAside(since=1, upto=1, why="gone"),
+        SetAside(since=2, upto=1, why="crashed"),
     )
     assert {type(body) for body in bodies} == set(get_args(AnyBody))
     heads = [line.partition("  ")[2] for line in _told(*bodies) if not line.startswith(" ")]
@@ -171,6 +172,7 @@ def test_every_kind_of_entry_can_be_told() -> None:
         "holdfast says in place of [7]  [22]",
         "everything before this was erased, by order of whoever runs this  [23]",
         "the turn from 1 to 1 was set aside: whoever began it may not talk here any more  [24]",
+        "what was being sent was given up: Holdfast crashed on it again and again  [25]",
     ]
 
 

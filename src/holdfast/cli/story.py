@@ -118,6 +118,8 @@ class _Teller:
                 return (f"the file {name} could not be fetched", body.why) if body.why else (f"the file {name} was fetched", "")
             case Summary():
                 return f"what was said up to {body.upto} was summed up for the model", body.text
+            case SetAside(why="crashed") if body.since > body.upto:  # no turn is to blame
+                return "what was being sent was given up: Holdfast crashed on it again and again", ""
             case SetAside(why="crashed"):
                 return f"the turn from {body.since} to {body.upto} was set aside: Holdfast crashed on it again and again", ""
             case SetAside(why="gone"):

@@ -3,7 +3,7 @@
 `steps` looks at everything and does nothing. In each lane the first row that matches decides; the call rows are asked for each open call.
 
     control  C1  claimed for the fourth time without a fact,         set the turn aside, and ask      (nothing else is wanted)
-                 and something is owed
+                 and a turn is owed, or a send is in doubt           (of a send alone: give it up, and say so)
              C2  a command or choice without reply                   obey: its notice
              C3  a question whose time is over, or whose call is     write that down
              C4  it was said that a turn waits, and it does no more  say so in its place
@@ -77,8 +77,8 @@ def steps(t: Transcript, epoch: int, world: World, now: float) -> Decision:
     """The steps that should be in flight for this transcript, in this epoch, in this world, now."""
     d = Decision()
     world = _as_chosen(t, world)
-    if world.attempts > ATTEMPTS_MAX and t.owes:
-        d.wanted.append(_set_aside(t, world, now))  # C1
+    if world.attempts > ATTEMPTS_MAX and (aside := _set_aside(t, epoch, world, now)):
+        d.wanted.append(aside)  # C1
         return d
     _control(t, world, now, d)
     turn = _turn_step(t, world)
@@ -150,10 +150,15 @@ def _waited(t: Transcript) -> str:
     return "" if t.inputs or t.turn_is_open else words.waits_no_more()
 
 
-def _set_aside(t: Transcript, world: World, now: float) -> Write:
+def _set_aside(t: Transcript, epoch: int, world: World, now: float) -> Write | None:
+    """C1: what may be to blame. Not a turn that was stopped, nor what we have to say of that: nobody has tried it yet."""
     upto = horizon(t, world.policy.busy)
-    in_turn = t.turn_is_open or t.inputs or any(speech.seen is not None for speech in t.speech.values())
-    since = t.turn_from if in_turn else upto + 1  # where only a notice was owed, no turn is to blame
+    if not t.turn_is_open and not t.inputs and not any(one.seen is not None and not t.is_cut(one.seen) for one in t.speech.values()):
+        if not any(part.in_doubt(epoch) for part in t.parts.values()):
+            return None
+        return Write("C1", str(upto), (SetAside(since=upto + 1, upto=upto, why="crashed"), Notice(text=words.given_up())))
+    if any(part.started == epoch for part in t.parts.values()):
+        return None  # what is sent just now was owed before this turn came
     question = Question(
         question="poison",
         about=str(upto),
@@ -162,7 +167,7 @@ def _set_aside(t: Transcript, world: World, now: float) -> Write:
         to=t.authors.get(t.turn_from, ""),
         expires=now + world.policy.question_expires_s,
     )
-    return Write("C1", str(upto), (SetAside(since=since, upto=upto, why="crashed"), question))
+    return Write("C1", str(upto), (SetAside(since=t.turn_from, upto=upto, why="crashed"), question))
 
 
 # calls

@@ -366,6 +366,10 @@ def poison() -> str:
     return "I crashed several times on this, and have set it aside. Nothing else is touched. Shall I try again, try without tools, or discard it?"
 
 
+def given_up() -> str:
+    return "I crashed several times while I was sending something here, and gave that up. Nothing else is touched."
+
+
 GO_ON: Final = "Shall I go on, or stop here?"
 
 

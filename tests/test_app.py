@@ -19,5 +19,5 @@ def test_the_way_to_talk_to_it_names_the_configuration_that_it_was_started_with(
 def test_a_start_in_safe_mode_says_so_and_how_to_end_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app._say_ready(config.load(None, {"HOME": str(tmp_path)}), None, SafeMode(1.0, 2.0))
     out = capsys.readouterr().out
-    assert out.startswith("Holdfast is in safe mode. ") and "is ready" not in out
+    assert out.startswith("Holdfast is ready, in safe mode. ") and "Model:" not in out
     assert "holdfast safe-mode" in out

@@ -367,7 +367,7 @@ def version() -> str:
 
 def _say_ready(settings: config.Config, config_path: Path | None, safe_mode: SafeMode | None) -> None:
     routes = ", ".join(f"{name} ({settings.routes[name].model or settings.routes[name].dialect})" for name in settings.chain)
-    _say(f"Holdfast is ready. Model: {routes}." if safe_mode is None else f"Holdfast is in safe mode. {safe_mode.why}")
+    _say(f"Holdfast is ready. Model: {routes}." if safe_mode is None else f"Holdfast is ready, in safe mode. {safe_mode.why}")
     if safe_mode is not None:
         _say(f"Try to end it:          {command('safe-mode', config_path)}")
     if all(settings.routes[name].dialect == "practice" for name in settings.chain):

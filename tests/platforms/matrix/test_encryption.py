@@ -168,6 +168,28 @@ async def test_whoever_joins_later_can_read_what_comes_then(
         await late.client.close()
 
 
+async def test_who_comes_or_goes_while_a_key_is_told_makes_it_a_key_no_more(
+    account: Open, whole: Whole, room: str, ann: Person, bot: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform: Any = account(encrypted=True)
+    crypto = platform._crypto
+    tell = crypto._tell
+    told: list[str] = []
+
+    async def told_while_somebody_comes(kind: str, messages: Any) -> None:
+        told.append(kind)
+        await tell(kind, messages)
+        if len(told) == 1:
+            crypto.changed(room, {"type": "m.room.member"})
+
+    async with connected(platform):
+        await eventually(lambda: bot.id in ann.members(room))
+        monkeypatch.setattr(crypto, "_tell", told_while_somebody_comes)
+        await platform.send(Place(room), Message("for all of us", "k1"))
+        await whole.until_said(bot.id, "for all of us")
+    assert len(told) >= 2, "with the next key"
+
+
 async def test_a_message_without_its_key_is_unread(account: Open, room: str, ann: Person, bot: Person) -> None:
     async with connected(account(encrypted=True)) as inbox:
         await eventually(lambda: bot.id in ann.members(room))

@@ -203,7 +203,7 @@ class Encryption:
         if event.get("type") == "m.room.encryption":
             self._shut[room] = True
         if self._olm is not None:
-            self._olm.outbound_group_sessions.pop(room, None)  # whoever came or went: what comes next has another key
+            self._thread.submit(self._olm.outbound_group_sessions.pop, room, None)  # whoever came or went: what comes next has another key
 
     async def _is_shut(self, room: str) -> bool:
         if room not in self._shut:
@@ -237,14 +237,20 @@ class Encryption:
         if not await self._is_shut(room):
             return "m.room.message", content
         async with self._sharing:
-            if self._olm.should_share_group_session(room):
-                await self._share(room)
             inside = {"type": "m.room.message", "content": content}
-            outside: dict[str, Any] = await self._do(self._olm.group_encrypt, room, inside)
+            while (outside := await self._do(self._encrypt, room, inside)) is None:
+                await self._share(room)
         return "m.room.encrypted", outside | {name: content[name] for name in ("m.relates_to", KEY) if name in content}
 
+    def _encrypt(self, room: str, inside: dict[str, Any]) -> dict[str, Any] | None:
+        """None where a key has to be shared first."""
+        return None if self._olm.should_share_group_session(room) else self._olm.group_encrypt(room, inside)
+
     async def _share(self, room: str) -> None:
-        """Give a new key to every device of everybody in the room. Nobody's device is verified by us: who is in the room is who may read."""
+        """Give a new key to every device of everybody in the room. Nobody's device is verified by us: who is in the room is who may read.
+
+        Where somebody comes or goes meanwhile, it is a key no more.
+        """
         olm, nio = self._olm, self._nio
         users = list((await self._ask("GET", path("rooms", room, "joined_members"))).get("joined", {}))
         await self._query({user for user in users if user not in olm.tracked_users or user in olm.users_for_key_query})
@@ -255,8 +261,10 @@ class Encryption:
             await self._do(olm.handle_response, nio.KeysClaimResponse.from_dict(answer, room))
         for shared, messages in await self._do(lambda: list(olm.share_group_session_parallel(room, users, ignore_unverified_devices=True))):
             await self._tell("m.room.encrypted", messages)
-            olm.outbound_group_sessions[room].users_shared_with.update(shared)
-        olm.outbound_group_sessions[room].shared = True
+            if (session := olm.outbound_group_sessions.get(room)) is not None:
+                session.users_shared_with.update(shared)
+        if (session := olm.outbound_group_sessions.get(room)) is not None:
+            session.shared = True
 
     # --- files ----------------------------------------------------------------------------------------------------------------------
 

@@ -162,7 +162,7 @@ LATER = "Everything is saved, and it goes on when the gateway is started."
 @pytest.mark.parametrize(
     ("held", "facts", "expected"),
     [
-        (Hold("no account"), {}, Stands("idle", GONE, held=True)),
+        (Hold("no account"), {}, Stands("idle", no_account("web:local", owes=False), held=True)),
         (Hold("no account"), {"due": 5.0}, Stands("waiting", GONE, held=True)),
         (Hold("no account"), {"due": 2000.0}, Stands("waiting", GONE, held=True)),
         (Hold("no account"), {"turn_gate": "route:main"}, Stands("waiting", GONE, held=True)),
@@ -196,5 +196,10 @@ def test_while_the_gateway_is_stopped_a_gate_is_waited_at_without_a_next_try(lan
 def test_an_account_that_is_gone_is_named_with_what_brings_it_back() -> None:
     assert no_account("telegram:home") == (
         "Its account telegram:home is not in the configuration. Everything here is kept; what is owed goes on when [platforms.telegram.home] is there again: "
-        "put it back, then `holdfast reload`."
+        "put it back. A gateway that runs takes it with `holdfast reload`."
     )
+
+
+def test_where_nothing_is_owed_nothing_is_said_to_go_on() -> None:
+    told = stands(Standing(replace(IDLE, account="telegram:home"), (), Hold("no account")), NOW)
+    assert (told.state, "what is owed" in told.words) == ("idle", False)

@@ -465,11 +465,11 @@ def interrupted_call() -> str:
     )
 
 
-def no_account(account: str) -> str:
-    return (
-        f"Its account {account} is not in the configuration. Everything here is kept; what is owed goes on when [{chat_words.table_of(account)}] is there again: "
-        "put it back, then `holdfast reload`."
-    )
+def no_account(account: str, *, owes: bool = True) -> str:
+    kept, table = f"Its account {account} is not in the configuration. Everything here is kept", chat_words.table_of(account)
+    if not owes:
+        return f"{kept}, and nothing is owed; it can go on when [{table}] is there again."
+    return f"{kept}; what is owed goes on when [{table}] is there again: put it back. A gateway that runs takes it with `holdfast reload`."
 
 
 RESTING: Final = "Safe mode: what is written is saved, and no turn runs until that is over. `holdfast status` says why, `holdfast safe-mode` tries to end it."

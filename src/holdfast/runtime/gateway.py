@@ -223,7 +223,7 @@ class LocalGateway:
         now, hold = self._clock.now(), None if row.running else self._hold(row.account)
         match hold:
             case Hold("no account"):
-                return words.no_account(row.account)
+                return words.no_account(row.account, owes=bool(row.owes_since))
             case Hold("safe mode", until):
                 return f"{words.RESTING} By itself it tries in {words.span(until - now)}."
             case Hold("trying") if row.due is not None and row.due <= now:

@@ -67,7 +67,8 @@ def _held(row: ConversationRow, held: Hold, now: float) -> Stands | None:
     due, waits = row.due is not None and row.due <= now, bool(row.turn_gate or row.speech_gate or (row.due is not None and not row.asks))
     match held.why:
         case "no account":
-            return Stands("waiting" if due or waits or row.asks else "idle", no_account(row.account), held=True)
+            owes = due or waits or row.asks
+            return Stands("waiting" if owes else "idle", no_account(row.account, owes=owes), held=True)
         case "safe mode" if due or waits:
             return Stands("waiting", RESTING, held.until, held=True)
         case "safe mode" if not row.asks:

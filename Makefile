@@ -1,6 +1,7 @@
 # Two commands do everything: `make run` and `make test`. PYTHON=... names the Python to use.
 export PYTHON
-PYTEST_ARGS ?= -n 2 --dist worksteal
+# Tests wait more than they work: three at a time keep two processors busy.
+PYTEST_ARGS ?= -n 3 --dist worksteal
 
 help:
 	@echo "make run     set up, and start the gateway (HOLDFAST_CONFIG=FILE names its configuration)"
